@@ -1,0 +1,1 @@
+"""The engine: turns what it observes into a decision and applies it. Knows neither kopf nor Kubernetes."""

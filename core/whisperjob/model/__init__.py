@@ -1,0 +1,1 @@
+"""Pure records, states and decisions. Imports nothing but the standard library and pydantic."""

@@ -1,0 +1,147 @@
+"""What a worker leaves behind when a stage ends, and the trim the API derives from it.
+
+A stage is finished when its manifest exists: it is written last. The engine checks that every file it lists is there
+with its size; readers check the SHA-256.
+"""
+
+from enum import StrEnum
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import Field, StringConstraints, field_validator, model_validator
+
+from whisperjob.model import names
+from whisperjob.model.errors import INPUT_CODES, JobCode
+from whisperjob.model.phase import Profile, Stage
+from whisperjob.model.resource import Model, Sha256
+
+SAMPLE_RATE: Final = 16_000
+CHANNELS: Final = 1
+BIT_RATE: Final = 64_000
+MAX_CHUNK_BYTES = 20_971_520
+MAX_MANIFEST_BYTES = 4 * 1024 * 1024
+
+
+class CutKind(StrEnum):
+    """How a chunk ends."""
+
+    END = "end"
+    QUIET = "quiet"
+    FORCED = "forced"
+
+
+class ChunkEntry(Model):
+    """One MP3 of the output; times are those of the undivided optimised audio, exact by samples at 16 kHz."""
+
+    index: int = Field(ge=0)
+    filename: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,64}\.mp3$")]
+    size_bytes: int = Field(ge=1)
+    sha256: Sha256
+    start_sample: int = Field(ge=0)
+    samples: int = Field(ge=1)
+    start_seconds: float = Field(ge=0)
+    duration_seconds: float = Field(ge=0)
+    cut: CutKind
+
+
+class Loudness(Model):
+    """EBU R128; None where the sound never passed the absolute gate (silence)."""
+
+    integrated_lufs: float | None = None
+    true_peak_dbtp: float | None = None
+    range_lu: float | None = None
+
+
+class SourceInfo(Model):
+    """What the probe found in the recording."""
+
+    size_bytes: int = Field(ge=0)
+    sha256: Sha256
+    container: str
+    codec: str
+    sample_rate: int = Field(ge=0)
+    channels: int = Field(ge=0)
+    declared_seconds: float | None = Field(default=None, ge=0)
+
+
+class ToolVersions(Model):
+    whisperjob: str
+    ffmpeg: str
+
+
+class Manifest(Model):
+    """Everything about an optimised recording; the JSON object `manifest.json`."""
+
+    schema_version: Literal[1] = 1
+    stage: Literal[Stage.OPTIMIZE] = Stage.OPTIMIZE
+    profile: Profile
+    sample_rate: Literal[16_000] = SAMPLE_RATE
+    channels: Literal[1] = CHANNELS
+    bit_rate: Literal[64_000] = BIT_RATE
+    samples: int = Field(ge=1)
+    duration_seconds: float = Field(ge=0)
+    source: SourceInfo
+    chunks: tuple[ChunkEntry, ...] = Field(min_length=1)
+    loudness_before: Loudness
+    loudness_after: Loudness
+    gain_db: float
+    noise_floor_dbfs: float | None = None
+    warnings: tuple[str, ...] = ()
+    tools: ToolVersions
+
+    @model_validator(mode="after")
+    def _contiguous(self) -> Self:
+        position = 0
+        for index, chunk in enumerate(self.chunks):
+            if chunk.index != index or chunk.filename != names.chunk_name(index, len(self.chunks)):
+                raise ValueError(f"chunk {index} is out of order or misnamed")
+            if chunk.start_sample != position:
+                raise ValueError(f"chunk {index} does not start where the one before it ended")
+            position += chunk.samples
+        if position != self.samples:
+            raise ValueError("the chunks do not add up to the whole")
+        return self
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(chunk.size_bytes for chunk in self.chunks)
+
+
+class Failure(Model):
+    """A worker's final verdict on its input; the JSON object `failure.json`."""
+
+    schema_version: Literal[1] = 1
+    code: JobCode
+    message: Annotated[str, StringConstraints(min_length=1, max_length=500)]
+
+    @field_validator("code")
+    @classmethod
+    def _only_verdicts(cls, code: JobCode) -> JobCode:
+        if code not in INPUT_CODES:
+            raise ValueError(f"a worker cannot say {code}")
+        return code
+
+
+class TrimEntry(Model):
+    """One file of a trim. A whole chunk is not copied: its `key` is the chunk's own."""
+
+    index: int = Field(ge=0)
+    filename: str
+    key: str
+    size_bytes: int = Field(ge=1)
+    sha256: Sha256
+    start_seconds: float = Field(ge=0)
+    duration_seconds: float = Field(ge=0)
+
+
+class Trim(Model):
+    """The latest trim of a job; the JSON object `trim.json`, which is the pointer to its files."""
+
+    schema_version: Literal[1] = 1
+    max_seconds: float = Field(gt=0)
+    original_seconds: float = Field(ge=0)
+    files: tuple[TrimEntry, ...] = Field(min_length=1)
+
+
+def seconds(samples: int) -> float:
+    """Samples at 16 kHz as seconds, rounded to the microsecond."""
+    return round(samples / SAMPLE_RATE, 6)

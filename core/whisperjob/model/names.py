@@ -1,0 +1,118 @@
+"""Every name that two parts must agree on is formatted here, once.
+
+Keys of the object store (written by the API and by workers, read by the engine and the API):
+
+    uploads/<namespace>/<name>/<random>         the source of a job
+    jobs/<uid>/<stage>/<attempt>/manifest.json  a stage's result, written last
+    jobs/<uid>/<stage>/<attempt>/failure.json   instead of it: the worker's verdict on its input
+    jobs/<uid>/<stage>/<attempt>/<file>         what the manifest lists
+    jobs/<uid>/trim/<random>/<file>             a cut file of a trim, written by the API
+    jobs/<uid>/trim.json                        the latest trim, written last by the API
+"""
+
+import hashlib
+import re
+import secrets
+import unicodedata
+from uuid import UUID, uuid4, uuid5
+
+from whisperjob.model.phase import Stage
+from whisperjob.model.resource import MAX_FILENAME_LENGTH
+
+UPLOADS_PREFIX = "uploads/"
+JOBS_PREFIX = "jobs/"
+MANIFEST_NAME = "manifest.json"
+FAILURE_NAME = "failure.json"
+SINGLE_OUTPUT_NAME = "output.mp3"
+SINGLE_TRIM_NAME = "trimmed.mp3"
+
+_IDEMPOTENCY_NAMESPACE = UUID("0b9f3c1e-7a54-4d0b-9a3e-5b1f6f2c8d11")
+_DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_EXTENSION = re.compile(r"[a-z0-9]{1,8}")
+
+
+def new_job_name() -> str:
+    return str(uuid4())
+
+
+def idempotent_job_name(tenant: str, key: str) -> str:
+    """The name every request with this key gets, so that creating the record is the lock."""
+    return str(uuid5(_IDEMPOTENCY_NAMESPACE, f"{tenant}\0{key}"))
+
+
+def is_job_name(name: str) -> bool:
+    return _DNS_LABEL.fullmatch(name) is not None
+
+
+def new_upload_key(namespace: str, name: str) -> str:
+    return f"{upload_prefix(namespace, name)}{secrets.token_hex(8)}"
+
+
+def upload_prefix(namespace: str, name: str) -> str:
+    return f"{UPLOADS_PREFIX}{namespace}/{name}/"
+
+
+def upload_owner(key: str) -> tuple[str, str] | None:
+    """(namespace, name) of the job an upload key was made for, None if it is no upload key."""
+    parts = key.split("/")
+    return (parts[1], parts[2]) if len(parts) == 4 and f"{parts[0]}/" == UPLOADS_PREFIX else None
+
+
+def job_prefix(uid: str) -> str:
+    return f"{JOBS_PREFIX}{uid}/"
+
+
+def job_owner(key: str) -> str | None:
+    """uid of the job a result key belongs to, None if it is no result key."""
+    parts = key.split("/")
+    return parts[1] if len(parts) >= 3 and f"{parts[0]}/" == JOBS_PREFIX else None
+
+
+def attempt_prefix(uid: str, stage: Stage, attempt: int) -> str:
+    return f"{job_prefix(uid)}{stage}/{attempt}/"
+
+
+def manifest_key(uid: str, stage: Stage, attempt: int) -> str:
+    return attempt_prefix(uid, stage, attempt) + MANIFEST_NAME
+
+
+def failure_key(uid: str, stage: Stage, attempt: int) -> str:
+    return attempt_prefix(uid, stage, attempt) + FAILURE_NAME
+
+
+def trim_key(uid: str) -> str:
+    return f"{job_prefix(uid)}trim.json"
+
+
+def new_trim_prefix(uid: str) -> str:
+    return f"{job_prefix(uid)}trim/{secrets.token_hex(8)}/"
+
+
+def child_name(uid: str, stage: Stage, attempt: int) -> str:
+    """Of the Job or process that runs an attempt; at most 63 characters, derived from nothing that can repeat."""
+    digest = hashlib.sha256(uid.encode()).hexdigest()[:16]
+    return f"wj-{digest}-{stage}-{attempt}"
+
+
+def chunk_name(index: int, total: int) -> str:
+    return SINGLE_OUTPUT_NAME if total == 1 else f"chunk_{index:03d}.mp3"
+
+
+def trimmed_name(index: int, total: int) -> str:
+    return SINGLE_TRIM_NAME if total == 1 else f"trimmed_{index:03d}.mp3"
+
+
+def display_filename(name: str) -> str:
+    """A client's filename made fit to show: no control characters, no surrogates, at most 255 characters."""
+    printable = "".join(c if unicodedata.category(c)[0] != "C" else "\N{REPLACEMENT CHARACTER}" for c in name)
+    return printable[-MAX_FILENAME_LENGTH:]
+
+
+def safe_extension(filename: str) -> str:
+    """The extension, lower case and harmless, without its dot; empty if there is none worth keeping.
+
+    ffmpeg recognises headerless formats (g722, gsm, sln, …) by nothing else.
+    """
+    _, dot, extension = filename.rpartition(".")
+    lowered = extension.lower()
+    return lowered if dot and _EXTENSION.fullmatch(lowered) else ""

@@ -1,0 +1,100 @@
+"""The worker protocol: what passes between a worker and the engine, over HTTP, as JSON.
+
+    POST /work/claim     (no body)      → 200 Claim | 401 token | 410 the attempt is over: stop
+    POST /work/progress  ProgressPost   → 204       | 401 token | 410 the attempt is over: stop
+
+Both carry `Authorization: Bearer <token>`, a token that is bound to one attempt. A claim may be repeated while the
+attempt lives, which is how an expired grant is renewed. Lost progress posts lose nothing.
+"""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from whisperjob.model.phase import Profile, RawFormat, Stage, Step
+from whisperjob.model.resource import Model
+
+CLAIM_PATH = "/work/claim"
+PROGRESS_PATH = "/work/progress"
+
+
+class FileRead(Model):
+    """The source lies on this machine: read it in place, never write there."""
+
+    scheme: Literal["file"] = "file"
+    path: str
+
+
+class HttpRead(Model):
+    """The source is fetched by one GET (Range allowed)."""
+
+    scheme: Literal["http"] = "http"
+    url: str
+
+
+ReadGrant = Annotated[FileRead | HttpRead, Field(discriminator="scheme")]
+
+
+class FileWrite(Model):
+    """Results go into `directory`: write beside, sync, then rename. `staging` lies on the same file system."""
+
+    scheme: Literal["file"] = "file"
+    directory: str
+    staging: str
+
+
+class HttpWrite(Model):
+    """Results are sent by S3 POST forms: `fields` and `key` = `prefix` + file name, then the file, to `url`."""
+
+    scheme: Literal["http"] = "http"
+    url: str
+    fields: dict[str, str]
+    prefix: str
+    max_object_bytes: int
+
+
+WriteGrant = Annotated[FileWrite | HttpWrite, Field(discriminator="scheme")]
+
+
+class OptimizeOptions(Model):
+    """What the optimizer is to do; from the job's spec."""
+
+    profile: Profile = Profile.FULL
+    max_chunk_seconds: int | None = None
+    raw_format: RawFormat | None = None
+    sample_rate: int | None = None
+    channels: int | None = None
+
+
+class WorkLimits(Model):
+    """What a worker may use up; from the settings."""
+
+    max_duration_seconds: int = Field(default=86_400, ge=1)
+    max_scratch_bytes: int = Field(default=12 * 1024**3, ge=1)
+    run_seconds: int = Field(default=6 * 3600, ge=1)
+
+
+class Claim(Model):
+    """Everything a worker needs for its attempt, and until when the grants hold."""
+
+    job_name: str
+    uid: str
+    stage: Stage
+    attempt: int
+    filename: str
+    size_bytes: int
+    sha256: str | None = None
+    source: ReadGrant
+    results: WriteGrant
+    optimize: OptimizeOptions
+    limits: WorkLimits
+    expires_at: datetime
+
+
+class ProgressPost(Model):
+    """How far a worker is: the percent is the whole job's, inside its step's range."""
+
+    step: Step
+    percent: float = Field(ge=0, le=100)
+    duration_seconds: float | None = Field(default=None, ge=0, description="What the container or decoder says so far")

@@ -1,0 +1,205 @@
+"""The WhisperJob record: what was asked (spec) and what came of it (status).
+
+The JSON of these models is the Kubernetes resource's JSON, field for field; embedded mode keeps the same in SQLite.
+Unknown fields are ignored when read, so that two versions of the software can share records during an upgrade.
+"""
+
+from datetime import datetime
+from typing import Annotated, Self
+
+from pydantic import AliasGenerator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic.alias_generators import to_camel
+
+from whisperjob.model.errors import JobCode
+from whisperjob.model.phase import ConditionType, Phase, Profile, RawFormat, Step
+
+API_GROUP = "whisperjob.dev"
+API_VERSION = f"{API_GROUP}/v1alpha1"
+KIND = "WhisperJob"
+
+MIN_CHUNK_SECONDS = 60
+MAX_CHUNK_SECONDS = 86_400
+MAX_SPEAKERS = 64
+MAX_FILENAME_LENGTH = 255
+
+
+def _alias(field: str) -> str:
+    return to_camel(field).replace("Ip", "IP") if field.endswith("_ip") else to_camel(field)
+
+
+class Model(BaseModel):
+    """Immutable, camelCase in JSON, snake_case in Python."""
+
+    model_config = ConfigDict(
+        alias_generator=AliasGenerator(alias=_alias), populate_by_name=True, frozen=True, extra="ignore"
+    )
+
+
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Seconds = Annotated[float, Field(ge=0)]
+
+
+class Source(Model):
+    """The uploaded recording, as the API stored it."""
+
+    key: Annotated[str, StringConstraints(min_length=1, max_length=512)] = Field(description="Its key in the bucket")
+    filename: Annotated[str, StringConstraints(max_length=MAX_FILENAME_LENGTH)] = Field(
+        default="", description="The client's name for it; shown, and its extension names a headerless format"
+    )
+    size_bytes: int = Field(ge=1, description="Its size in bytes")
+    sha256: Sha256 | None = Field(default=None, description="Its SHA-256, where the uploader computed it")
+    content_type: Annotated[str, StringConstraints(max_length=127)] | None = Field(
+        default=None, description="The media type the client declared; never trusted"
+    )
+    raw_format: RawFormat | None = Field(default=None, description="Sample layout of headerless PCM")
+    sample_rate: int | None = Field(default=None, ge=1000, le=384_000, description="Sample rate of headerless PCM, Hz")
+    channels: int | None = Field(default=None, ge=1, le=32, description="Channels of headerless PCM, interleaved")
+
+
+class DiarizationRequest(Model):
+    """Asks for a speaker timeline; a new `requestId` asks again."""
+
+    request_id: Annotated[str, StringConstraints(min_length=1, max_length=63)] = Field(description="Names the request")
+    num_speakers: int | None = Field(default=None, ge=1, le=MAX_SPEAKERS, description="Exactly this many speakers")
+    min_speakers: int | None = Field(default=None, ge=1, le=MAX_SPEAKERS, description="At least this many")
+    max_speakers: int | None = Field(default=None, ge=1, le=MAX_SPEAKERS, description="At most this many")
+
+    @model_validator(mode="after")
+    def _bounds(self) -> Self:
+        if self.min_speakers and self.max_speakers and self.min_speakers > self.max_speakers:
+            raise ValueError("minSpeakers must not be above maxSpeakers")
+        return self
+
+
+class Deadlines(Model):
+    """How long a job may wait and work; absent means the configured default."""
+
+    start_seconds: int | None = Field(default=None, ge=1, description="From queued to a running worker, seconds")
+    run_seconds: int | None = Field(default=None, ge=1, description="One worker's run, seconds")
+
+
+class Spec(Model):
+    """What was asked. Immutable but for `MUTABLE_SPEC_FIELDS`."""
+
+    source: Source
+    client_ip: Annotated[str, StringConstraints(max_length=45)] | None = Field(
+        default=None, description="Who submitted it, as far as the settings allow to keep that"
+    )
+    tenant: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")] = Field(
+        default="default", description="Whose job it is; every look-up is held to it"
+    )
+    profile: Profile = Field(default=Profile.FULL, description="full, light (band-pass and loudness) or none")
+    max_chunk_seconds: int | None = Field(
+        default=None, ge=MIN_CHUNK_SECONDS, le=MAX_CHUNK_SECONDS, description="Longest chunk, seconds"
+    )
+    priority: int = Field(default=0, ge=-1000, le=1000, description="Higher starts first")
+    suspend: bool = Field(default=False, description="Holds the job; its worker is stopped")
+    cancel: bool = Field(default=False, description="Ends the job for good")
+    diarization: DiarizationRequest | None = None
+    ttl_seconds_after_finished: int | None = Field(
+        default=None, ge=0, description="Record and results go this long after the job ended; absent: the default"
+    )
+    deadlines: Deadlines = Deadlines()
+
+
+MUTABLE_SPEC_FIELDS = frozenset({"suspend", "priority", "diarization", "cancel"})
+
+
+class Output(Model):
+    """Totals of a completed job; the chunk list itself lives in the manifest."""
+
+    manifest_key: str
+    manifest_sha256: Sha256
+    total_chunks: int = Field(ge=1)
+    size_bytes: int = Field(ge=0)
+
+
+class JobFailure(Model):
+    code: JobCode
+    message: str
+
+
+class Condition(Model):
+    """A Kubernetes condition; `status` is "True", "False" or "Unknown"."""
+
+    type: ConditionType
+    status: Annotated[str, StringConstraints(pattern="^(True|False|Unknown)$")]
+    reason: str
+    message: str = ""
+    last_transition_time: datetime
+    observed_generation: int | None = None
+
+
+class DiarizationState(Model):
+    """The second, smaller state machine: it may run again on a completed job, once a request id."""
+
+    request_id: str
+    phase: Phase = Phase.QUEUED
+    progress: int = Field(default=0, ge=0, le=100)
+    attempt: int = Field(default=0, ge=0)
+    failure_count: int = Field(default=0, ge=0)
+    start_time: datetime | None = None
+    completion_time: datetime | None = None
+    num_speakers: int | None = None
+    total_segments: int | None = None
+    result_key: str | None = None
+    result_sha256: Sha256 | None = None
+    model: str | None = None
+    error: JobFailure | None = None
+
+
+class Status(Model):
+    """What came of it so far. The engine is its only writer."""
+
+    observed_generation: int | None = None
+    phase: Phase = Phase.QUEUED
+    step: Step = Step.UPLOADED
+    progress: int = Field(default=0, ge=0, le=100)
+    attempt: int = Field(default=0, ge=0, description="Grows with every worker started, whatever ended the last one")
+    failure_count: int = Field(default=0, ge=0, description="Workers that failed; an engine's restart is none")
+    next_attempt_time: datetime | None = Field(
+        default=None, description="The latest attempt failed and was counted; the next starts no earlier than this"
+    )
+    start_time: datetime | None = None
+    completion_time: datetime | None = None
+    duration_seconds: Seconds | None = Field(
+        default=None, description="The decoded length; before that the container's, where it has one"
+    )
+    output: Output | None = None
+    warnings: tuple[str, ...] = ()
+    diarization: DiarizationState | None = None
+    error: JobFailure | None = None
+    conditions: tuple[Condition, ...] = ()
+
+    def condition(self, kind: ConditionType) -> Condition | None:
+        return next((c for c in self.conditions if c.type is kind), None)
+
+
+class Metadata(Model):
+    """The part of a Kubernetes ObjectMeta that the model needs."""
+
+    name: str
+    namespace: str
+    uid: str
+    resource_version: str
+    generation: int = 1
+    creation_timestamp: datetime
+    deletion_timestamp: datetime | None = None
+
+
+class WhisperJob(Model):
+    metadata: Metadata
+    spec: Spec
+    status: Status = Status()
+
+    @property
+    def name(self) -> str:
+        return self.metadata.name
+
+    @property
+    def uid(self) -> str:
+        return self.metadata.uid
+
+    @property
+    def version(self) -> str:
+        return self.metadata.resource_version

@@ -1,0 +1,173 @@
+"""Every setting of every role, typed; read from the environment with the prefix WHISPERJOB_.
+
+Each field says its unit, its default and why. Needs pydantic-settings besides pydantic.
+"""
+
+import re
+from datetime import timedelta
+from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
+
+
+def _duration(value: Any) -> Any:
+    """Accepts 90s, 15m, 12h, 7d beside what pydantic accepts (ISO 8601, plain seconds)."""
+    if isinstance(value, str) and (match := _DURATION.fullmatch(value.strip())):
+        return timedelta(seconds=float(match[1]) * _UNITS[match[2]])
+    return value
+
+
+def _comma_separated(value: Any) -> Any:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_comma_separated)]
+ApiKeys = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_comma_separated)]
+
+MIB = 1024 * 1024
+GIB = 1024 * MIB
+
+
+class ClientAddress(StrEnum):
+    """How much of a client's IP address is kept."""
+
+    FULL = "full"
+    TRUNCATED = "truncated"
+    NONE = "none"
+
+
+class _Settings(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_prefix="WHISPERJOB_", extra="ignore", frozen=True, populate_by_name=True, env_ignore_empty=True
+    )
+
+
+class ApiSettings(_Settings):
+    """The HTTP front end."""
+
+    api_keys: ApiKeys = Field(
+        default=(), description="Comma-separated `key` (tenant `default`) or `tenant:key`. Embedded: made if absent."
+    )
+    max_upload_bytes: int = Field(
+        default=524_288_000,
+        ge=1,
+        description="Largest file, bytes. 500 MB: two hours of good video, the reference's limit.",
+    )
+    min_upload_bytes_per_second: int = Field(
+        default=4096, ge=0, description="Slower uploads end with 408, measured after a minute; 0 turns it off."
+    )
+    upload_idle_timeout: Duration = Field(
+        default=timedelta(seconds=60), description="An upload that sends nothing for so long ends with 408."
+    )
+    max_concurrent_uploads: int = Field(
+        default=16, ge=1, description="Uploads in flight; more get 503. Each may hold up to 64 MB of memory."
+    )
+    max_unfinished_jobs: int = Field(
+        default=1000,
+        ge=1,
+        description="Queued and running jobs of a tenant; more get 429. A backlog of hours, not days.",
+    )
+    max_unfinished_bytes: int = Field(
+        default=100 * GIB, ge=1, description="Their sources' bytes, of a tenant; more get 429."
+    )
+    min_free_bytes: int = Field(
+        default=2 * GIB,
+        ge=0,
+        description="Room that must be left in the store after an upload, else 507. Workers need some.",
+    )
+    trusted_proxies: Networks = Field(
+        default=(), description="Comma-separated networks whose X-Forwarded-For is believed; none by default."
+    )
+    client_address: ClientAddress = Field(
+        default=ClientAddress.FULL, description="full, truncated (IPv4 /24, IPv6 /48) or none: what is kept of an IP."
+    )
+
+
+class StoreSettings(_Settings):
+    """The object store. Without `s3_endpoint` embedded mode keeps objects in its data folder."""
+
+    s3_endpoint: str | None = Field(default=None, description="http(s)://host:port of an S3 service, MinIO for one.")
+    s3_bucket: str = Field(default="whisperjob", description="Its bucket; created if it is absent and may be.")
+    s3_access_key: str = Field(default="", description="Access key.")
+    s3_secret_key: SecretStr = Field(default=SecretStr(""), description="Secret key.")
+    s3_region: str = Field(default="us-east-1", description="Region; fixed, so that no look-up is needed per request.")
+    s3_worker_endpoint: str | None = Field(
+        default=None, description="The same service as workers reach it, where that differs; grants are signed for it."
+    )
+
+
+class EngineSettings(_Settings):
+    """The decisions: deadlines, retries, retention."""
+
+    retention: Duration = Field(
+        default=timedelta(days=7),
+        validation_alias=AliasChoices("WHISPERJOB_RETENTION", "RETENTION"),
+        description="Records and results go so long after the job ended (7d, 12h, …).",
+    )
+    keep_source: bool = Field(default=False, description="Keep the upload after the job ended, until the record goes.")
+    start_deadline: Duration = Field(
+        default=timedelta(hours=24), description="From queued to a running worker; then `start_deadline`."
+    )
+    run_deadline: Duration = Field(
+        default=timedelta(hours=6),
+        description="One worker's run; then `run_deadline`. 24 h of audio take about half an hour.",
+    )
+    max_failures: int = Field(default=3, ge=1, description="Failed workers after which a job ends as `infrastructure`.")
+    retry_base: Duration = Field(default=timedelta(seconds=5), description="Wait after the first failure; doubles.")
+    retry_cap: Duration = Field(default=timedelta(minutes=5), description="Longest wait between attempts.")
+    stuck_after: Duration = Field(
+        default=timedelta(minutes=2), description="How long a child past its deadline may linger before it is given up."
+    )
+    progress_interval: Duration = Field(
+        default=timedelta(seconds=2), description="At most one progress write per job in this time."
+    )
+    resync_interval: Duration = Field(
+        default=timedelta(minutes=5), description="Everything is looked at again so often."
+    )
+    reconcile_workers: int = Field(default=16, ge=1, description="Jobs looked at side by side.")
+    grant_lifetime: Duration = Field(
+        default=timedelta(hours=1), description="How long a worker's grants hold; it claims again when they ran out."
+    )
+    orphan_age: Duration = Field(
+        default=timedelta(hours=24),
+        description="An upload without a record is kept so long: its record may be on its way.",
+    )
+    max_duration: Duration = Field(
+        default=timedelta(hours=24), description="Longest decoded audio; then `duration_limit`."
+    )
+    max_scratch_bytes: int = Field(
+        default=12 * GIB,
+        ge=1,
+        description="A worker's scratch space. 24 h of 16 kHz float PCM are 5.2 GiB, twice that at the peak.",
+    )
+
+
+class LocalSettings(_Settings):
+    """Embedded mode: one process on one machine."""
+
+    data_dir: Path = Field(
+        default=Path("data"),
+        validation_alias=AliasChoices("WHISPERJOB_DATA_DIR", "DATA_DIR"),
+        description="Everything kept.",
+    )
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int = Field(
+        default=8080,
+        ge=0,
+        le=65_535,
+        validation_alias=AliasChoices("WHISPERJOB_PORT", "PORT"),
+        description="Port; 0: any free.",
+    )
+    workers: int | None = Field(default=None, ge=1, description="Jobs at a time; default max(1, cores // 2).")
+    ffmpeg: str = Field(default="ffmpeg", description="The ffmpeg to run; ffprobe is looked for beside it.")
+    shutdown_grace: Duration = Field(
+        default=timedelta(seconds=20), description="How long uploads in flight may go on after SIGTERM."
+    )
