@@ -2,12 +2,14 @@
 
 Keys of the object store (written by the API and by workers, read by the engine and the API):
 
-    uploads/<namespace>/<name>/<random>         the source of a job
-    jobs/<uid>/<stage>/<attempt>/manifest.json  a stage's result, written last
-    jobs/<uid>/<stage>/<attempt>/failure.json   instead of it: the worker's verdict on its input
-    jobs/<uid>/<stage>/<attempt>/<file>         what the manifest lists
-    jobs/<uid>/trim/<random>/<file>             a cut file of a trim, written by the API
-    jobs/<uid>/trim.json                        the latest trim, written last by the API
+    uploads/<namespace>/<name>/<random>                     the source of a job
+    jobs/<namespace>/<uid>/<stage>/<attempt>/manifest.json  a stage's result, written last
+    jobs/<namespace>/<uid>/<stage>/<attempt>/failure.json   instead of it: the worker's verdict on its input
+    jobs/<namespace>/<uid>/<stage>/<attempt>/<file>         what the manifest lists
+    jobs/<namespace>/<uid>/trim/<random>/<file>             a cut file of a trim, written by the API
+    jobs/<namespace>/<uid>/trim.json                        the latest trim, written last by the API
+
+The namespace stands in every key so that installations that share a bucket never sweep each other's objects.
 """
 
 import hashlib
@@ -58,34 +60,30 @@ def upload_owner(key: str) -> tuple[str, str] | None:
     return (parts[1], parts[2]) if len(parts) == 4 and f"{parts[0]}/" == UPLOADS_PREFIX else None
 
 
-def job_prefix(uid: str) -> str:
-    return f"{JOBS_PREFIX}{uid}/"
+def job_prefix(namespace: str, uid: str) -> str:
+    return f"{JOBS_PREFIX}{namespace}/{uid}/"
 
 
-def job_owner(key: str) -> str | None:
-    """uid of the job a result key belongs to, None if it is no result key."""
+def job_owner(key: str) -> tuple[str, str] | None:
+    """(namespace, uid) of the job a result key belongs to, None if it is no result key."""
     parts = key.split("/")
-    return parts[1] if len(parts) >= 3 and f"{parts[0]}/" == JOBS_PREFIX else None
+    return (parts[1], parts[2]) if len(parts) >= 4 and f"{parts[0]}/" == JOBS_PREFIX else None
 
 
-def attempt_prefix(uid: str, stage: Stage, attempt: int) -> str:
-    return f"{job_prefix(uid)}{stage}/{attempt}/"
+def attempt_prefix(namespace: str, uid: str, stage: Stage, attempt: int) -> str:
+    return f"{job_prefix(namespace, uid)}{stage}/{attempt}/"
 
 
-def manifest_key(uid: str, stage: Stage, attempt: int) -> str:
-    return attempt_prefix(uid, stage, attempt) + MANIFEST_NAME
+def trim_key(namespace: str, uid: str) -> str:
+    return f"{job_prefix(namespace, uid)}trim.json"
 
 
-def failure_key(uid: str, stage: Stage, attempt: int) -> str:
-    return attempt_prefix(uid, stage, attempt) + FAILURE_NAME
+def trim_prefix(namespace: str, uid: str) -> str:
+    return f"{job_prefix(namespace, uid)}trim/"
 
 
-def trim_key(uid: str) -> str:
-    return f"{job_prefix(uid)}trim.json"
-
-
-def new_trim_prefix(uid: str) -> str:
-    return f"{job_prefix(uid)}trim/{secrets.token_hex(8)}/"
+def new_trim_prefix(namespace: str, uid: str) -> str:
+    return f"{trim_prefix(namespace, uid)}{secrets.token_hex(8)}/"
 
 
 def child_name(uid: str, stage: Stage, attempt: int) -> str:

@@ -6,7 +6,7 @@ started first and adopted by the next pass, so a crash between the two leaves a 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from whisperjob.model.children import Child, ChildState
@@ -21,7 +21,6 @@ class Policy:
     """The settings that decisions depend on (model/settings.py says why each is as it is)."""
 
     retention: timedelta = timedelta(days=7)
-    keep_source: bool = False
     start_deadline: timedelta = timedelta(hours=24)
     run_deadline: timedelta = timedelta(hours=6)
     max_failures: int = 3
@@ -93,7 +92,6 @@ class Decision:
     launch_attempt: int | None = None
     delete_record: bool = False
     stop: tuple[str, ...] = ()
-    drop_source: bool = False
     requeue_after: timedelta | None = None
     events: tuple[Event, ...] = field(default=())
 
@@ -116,8 +114,8 @@ class View:
 
     @property
     def current(self) -> Child | None:
-        """The child of the attempt the status knows."""
-        return next((c for c in self.children if c.attempt == self.status.attempt), None)
+        """The child of the attempt the status knows; one that is being stopped is as good as gone."""
+        return _current(self.job, self.seen.children)
 
     @property
     def children(self) -> tuple[Child, ...]:
@@ -159,11 +157,13 @@ def needs_result(job: WhisperJob, children: tuple[Child, ...]) -> bool:
     """Whether the store must be asked for the attempt's result before deciding: its worker ended or is gone."""
     if job.status.phase.terminal or job.status.attempt == 0 or job.status.next_attempt_time is not None:
         return False
-    current = next(
-        (c for c in children if c.stage is Stage.OPTIMIZE and c.job_uid == job.uid and c.attempt == job.status.attempt),
-        None,
-    )
+    current = _current(job, children)
     return current is None or current.state.ended
+
+
+def _current(job: WhisperJob, children: tuple[Child, ...]) -> Child | None:
+    attempt = (job.uid, Stage.OPTIMIZE, job.status.attempt)
+    return next((c for c in children if (c.job_uid, c.stage, c.attempt) == attempt and not c.stopping), None)
 
 
 def decide(job: WhisperJob, seen: Observed, now: datetime, policy: Policy) -> Decision:
@@ -178,18 +178,14 @@ def decide(job: WhisperJob, seen: Observed, now: datetime, policy: Policy) -> De
 
 def expire(view: View) -> Decision | None:
     """An ended job's record goes when its time is over; its objects follow."""
-    ended = view.status.completion_time
-    if not view.status.phase.terminal or ended is None:
+    if not view.status.phase.terminal:
         return None
+    ended = view.status.completion_time or view.job.metadata.creation_timestamp
     ttl = view.job.spec.ttl_seconds_after_finished
     left = ended + (view.policy.retention if ttl is None else timedelta(seconds=ttl)) - view.now
     if left > timedelta(0):
-        return replace(_clear_up(view), requeue_after=left)
+        return Decision(stop=view.stops(), requeue_after=left)
     return Decision(delete_record=True, stop=view.stops(), events=(Event(Reason.EXPIRED, "Its time is over"),))
-
-
-def _clear_up(view: View) -> Decision:
-    return Decision(stop=view.stops())
 
 
 def cancel(view: View) -> Decision | None:
@@ -416,7 +412,7 @@ def _observed(view: View, status: Status) -> Status:
 
 def _end(view: View, changes: dict[str, object], event: Event) -> Decision:
     status = _changed(view, **changes, completion_time=view.now, next_attempt_time=None)
-    return Decision(status=status, stop=view.stops(), drop_source=not view.policy.keep_source, events=(event,))
+    return Decision(status=status, stop=view.stops(), events=(event,))
 
 
 def _fail(view: View, code: JobCode, reason: Reason, message: str, **changes: object) -> Decision:

@@ -1,0 +1,115 @@
+"""One pass over one job: observe, decide, apply. The decision is pure (model/plan.py); here is only its I/O."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from whisperjob.engine.cache import RecordCache
+from whisperjob.engine.children import Children
+from whisperjob.engine.ports import JobRecords, Launch, Launcher
+from whisperjob.engine.results import read_result
+from whisperjob.engine.tidying import remove_all, tidy_ended
+from whisperjob.model import names
+from whisperjob.model.errors import RecordConflictError, RecordNotFoundError, StoreError
+from whisperjob.model.phase import Stage
+from whisperjob.model.plan import Decision, Observed, Policy, Report, Result, decide, needs_result
+from whisperjob.model.resource import Status, WhisperJob
+from whisperjob.stores.port import ObjectStore
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = timedelta(microseconds=1)
+
+
+@dataclass(slots=True)
+class Reconciler:
+    """What a pass needs. `graves` are deleted records whose workers and objects may still be there, by name."""
+
+    records: JobRecords
+    cache: RecordCache
+    store: ObjectStore
+    launcher: Launcher
+    policy: Policy
+    keep_source: bool
+    clock: Callable[[], datetime]
+    children: Children = field(default_factory=Children)
+    reports: dict[str, Report] = field(default_factory=dict)
+    graves: dict[str, list[WhisperJob]] = field(default_factory=dict)
+
+    async def reconcile(self, name: str) -> timedelta | None:
+        """Brings one job a step further; returns when to come back, None if only a change is worth a new look.
+
+        Raises what the ports raise: the caller tries again later.
+        """
+        while graves := self.graves.get(name):
+            await self._bury(graves[0])
+            graves.pop(0)
+        self.graves.pop(name, None)
+        job = self.cache.get(name)
+        if job is None or job.metadata.deletion_timestamp is not None:
+            return None
+        children = self.children.of(job.uid)
+        result = await self._result(job) if needs_result(job, children) else None
+        seen = Observed(children=children, result=result, report=self.reports.get(job.uid))
+        decision = decide(job, seen, self.clock(), self.policy)
+        try:
+            return await self._apply(job, decision)
+        except RecordConflictError:
+            self.cache.put(await self.records.get(name))
+            return AT_ONCE
+        except RecordNotFoundError:
+            self.cache.forget(job)
+            return AT_ONCE
+
+    async def _result(self, job: WhisperJob) -> Result | None:
+        prefix = names.attempt_prefix(job.metadata.namespace, job.uid, Stage.OPTIMIZE, job.status.attempt)
+        return await asyncio.to_thread(read_result, self.store, prefix)
+
+    async def _apply(self, job: WhisperJob, decision: Decision) -> timedelta | None:
+        if decision.status is not None:
+            await self._write(job, decision.status)
+        if decision.launch_attempt is not None:
+            await self._launch(job, decision.launch_attempt)
+        for child in self.children.of(job.uid):
+            if child.name in decision.stop:
+                self.children.stopped(child)
+                await self.launcher.stop(child.name)
+        if decision.status is not None and decision.status.phase.terminal:
+            await self._tidy(job, decision.status)
+        if decision.delete_record:
+            await self.records.delete(job.name, job.uid)
+            self.cache.forget(job)
+        for event in decision.events:
+            level = logging.WARNING if event.warning else logging.INFO
+            log.log(level, "job %s: %s: %s", job.name, event.reason, event.message)
+        return decision.requeue_after
+
+    async def _write(self, job: WhisperJob, status: Status) -> None:
+        self.cache.put(await self.records.patch_status(job.name, status, job.version))
+
+    async def _launch(self, job: WhisperJob, attempt: int) -> None:
+        live = await self.records.get(job.name)
+        if live.version != job.version:  # the copy is behind: decide again on what is true
+            raise RecordConflictError(job.name)
+        name = names.child_name(job.uid, Stage.OPTIMIZE, attempt)
+        child = await self.launcher.start(Launch(job=live, stage=Stage.OPTIMIZE, attempt=attempt, name=name))
+        self.children.put(child)
+
+    async def _tidy(self, job: WhisperJob, status: Status) -> None:
+        """What is left behind here, the sweeper finds later: the job has ended all the same."""
+        self.reports.pop(job.uid, None)
+        ended = job.model_copy(update={"status": status})
+        try:
+            await asyncio.to_thread(tidy_ended, self.store, ended, keep_source=self.keep_source)
+        except StoreError as error:
+            log.warning("job %s: its leftovers stay for the next sweep: %s", job.name, error)
+
+    async def _bury(self, job: WhisperJob) -> None:
+        """Workers first: one that still lived could write after its objects were removed."""
+        for child in self.children.of(job.uid):
+            self.children.stopped(child)
+            await self.launcher.stop(child.name)
+        self.reports.pop(job.uid, None)
+        await asyncio.to_thread(remove_all, self.store, job)
