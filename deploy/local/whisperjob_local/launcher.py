@@ -1,0 +1,206 @@
+"""Workers as subprocesses: the embedded engine's stand-in for batch/v1 Jobs and their scheduler.
+
+At most `capacity` run at a time; the others are Pending, the highest priority first, then the oldest job. Each attempt
+has a random token, of which only the hash is kept here.
+"""
+
+import asyncio
+import hashlib
+import logging
+import secrets
+import shutil
+import signal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from whisperjob.engine.ports import Launch, WorkerIdentity
+from whisperjob.model.children import Child, ChildState
+from whisperjob.model.phase import Reason
+from whisperjob_local.clock import utc_now
+from whisperjob_local.worker_process import WorkerEnd, WorkerProcess
+
+log = logging.getLogger(__name__)
+
+EXIT_ATTEMPT_OVER = 3
+"""A worker's exit code when the engine told it that its attempt is over."""
+
+Argv = Callable[[Launch, Path], Sequence[str]]
+
+
+@dataclass(slots=True, eq=False)
+class _Attempt:
+    """A child and what runs it. It has a task from the moment it leaves the queue."""
+
+    launch: Launch
+    child: Child
+    order: int
+    process: WorkerProcess | None = None
+    task: asyncio.Task[None] | None = None
+
+    @property
+    def rank(self) -> tuple[int, datetime, int]:
+        """Lowest first."""
+        return -self.launch.job.spec.priority, self.launch.job.metadata.creation_timestamp, self.order
+
+
+class SubprocessLauncher:
+    """Launcher and TokenVerifier of one process. Not thread-safe: one event loop.
+
+    `argv` makes the command of an attempt from it and its scratch folder; `scratch` belongs to this launcher alone:
+    what an earlier life left there is removed.
+    """
+
+    def __init__(self, argv: Argv, scratch: Path, *, capacity: int, run_deadline: timedelta) -> None:
+        self._argv = argv
+        self._scratch = scratch
+        self._capacity = capacity
+        self._run_deadline = run_deadline
+        self._attempts: dict[str, _Attempt] = {}
+        self._identities: dict[bytes, WorkerIdentity] = {}
+        self._callbacks: list[Callable[[Child], None]] = []
+        self._started = 0
+        self._closed = False
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir(parents=True, exist_ok=True)
+
+    def subscribe(self, on_change: Callable[[Child], None]) -> None:
+        self._callbacks.append(on_change)
+
+    async def start(self, launch: Launch) -> Child:
+        known = self._attempts.get(launch.name)
+        if known is not None:
+            return known.child
+        child = Child(
+            name=launch.name,
+            job_name=launch.job.name,
+            job_uid=launch.job.uid,
+            stage=launch.stage,
+            attempt=launch.attempt,
+            state=ChildState.PENDING,
+            created_at=utc_now(),
+            reason=Reason.WAITING,
+            message="waiting for a free worker",
+        )
+        self._started += 1
+        attempt = _Attempt(launch, child, self._started)
+        self._attempts[launch.name] = attempt
+        self._tell(child)
+        self._fill()
+        return attempt.child
+
+    async def stop(self, name: str) -> None:
+        """Returns when the worker is gone, so that nothing it writes can come after what the caller does next."""
+        attempt = self._attempts.get(name)
+        if attempt is None:
+            return
+        if not attempt.child.stopping:
+            self._change(attempt, stopping=True)
+        if attempt.task is not None:
+            await self._end(attempt, attempt.task)
+        if self._attempts.get(name) is attempt:
+            del self._attempts[name]
+
+    async def children(self) -> tuple[Child, ...]:
+        return tuple(attempt.child for attempt in self._attempts.values())
+
+    async def verify(self, token: str) -> WorkerIdentity | None:
+        return self._identities.get(_digest(token))
+
+    async def close(self) -> None:
+        """Ends all workers, tells nobody: to those who listen, the engine's restart is no failure."""
+        self._closed = True
+        self._callbacks.clear()
+        await asyncio.gather(*(self.stop(name) for name in list(self._attempts)))
+
+    def _fill(self) -> None:
+        """Starts what there is room for."""
+        waiting = [a for a in self._attempts.values() if a.task is None and not a.child.stopping]
+        running = sum(1 for a in self._attempts.values() if a.task is not None and not a.child.state.ended)
+        if self._closed:
+            return
+        for attempt in sorted(waiting, key=lambda a: a.rank)[: max(0, self._capacity - running)]:
+            attempt.task = asyncio.create_task(self._run(attempt), name=attempt.child.name)
+
+    async def _run(self, attempt: _Attempt) -> None:
+        failed = {"state": ChildState.FAILED, "reason": Reason.INFRASTRUCTURE}
+        changes: dict[str, object] = {**failed, "message": "the worker could not be started"}
+        try:
+            end = await self._work(attempt)
+            if end.exit_code:
+                log.warning("%s: exit code %d; its last words:\n%s", attempt.child.name, end.exit_code, end.stderr_tail)
+            changes = _outcome(end)
+        except OSError:
+            log.exception("%s could not be started", attempt.child.name)
+        finally:
+            self._change(attempt, **changes, ended_at=utc_now())
+            self._fill()
+
+    async def _work(self, attempt: _Attempt) -> WorkerEnd:
+        launch = attempt.launch
+        scratch = self._scratch / launch.name
+        token = secrets.token_urlsafe(32)
+        try:
+            scratch.mkdir()
+            attempt.process = await WorkerProcess.start(self._argv(launch, scratch), token, scratch)
+            self._identities[_digest(token)] = WorkerIdentity(
+                launch.job.name, launch.job.uid, launch.stage, launch.attempt
+            )
+            self._change(attempt, state=ChildState.RUNNING, started_at=utc_now(), reason="", message="")
+            if attempt.child.stopping:
+                await attempt.process.terminate()
+            limit = launch.job.spec.deadlines.run_seconds
+            return await attempt.process.wait(self._run_deadline if limit is None else timedelta(seconds=limit))
+        finally:
+            self._identities.pop(_digest(token), None)
+            await asyncio.to_thread(shutil.rmtree, scratch, ignore_errors=True)
+
+    async def _end(self, attempt: _Attempt, task: asyncio.Task[None]) -> None:
+        if attempt.process is not None and not attempt.child.state.ended:
+            await attempt.process.terminate()
+        await asyncio.wait({task})
+
+    def _change(self, attempt: _Attempt, **changes: object) -> None:
+        attempt.child = replace(attempt.child, **changes)  # type: ignore[arg-type]  # fields of Child, by name
+        self._tell(attempt.child)
+
+    def _tell(self, child: Child) -> None:
+        for callback in self._callbacks:
+            callback(child)
+
+
+def _outcome(end: WorkerEnd) -> dict[str, object]:
+    """The changes to a child whose worker ended so. The message may be shown to anybody: a sentence's end, no dump."""
+    if end.deadline_exceeded:
+        return {
+            "state": ChildState.FAILED,
+            "reason": Reason.DEADLINE_EXCEEDED,
+            "message": "the worker ran too long",
+            "deadline_exceeded": True,
+        }
+    if end.exit_code == 0:
+        return {"state": ChildState.SUCCEEDED, "reason": Reason.SUCCEEDED, "message": ""}
+    return {
+        "state": ChildState.FAILED,
+        "reason": Reason.INFRASTRUCTURE,
+        "message": describe_exit(end.exit_code),
+    }
+
+
+def describe_exit(code: int) -> str:
+    """Why a worker that ended with this code failed; shells and runtimes say 128 + n for signal n."""
+    number = -code if code < 0 else code - 128
+    if 0 < number < signal.NSIG:
+        try:
+            name = signal.Signals(number).name
+        except ValueError:
+            name = f"signal {number}"
+        return f"the worker was killed ({name})"
+    if code == EXIT_ATTEMPT_OVER:
+        return "the worker was told that its attempt is over"
+    return f"the worker failed (exit code {code})"
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()

@@ -1,0 +1,58 @@
+"""The tables of jobs.sqlite, and how an older file becomes a newer one."""
+
+import sqlite3
+
+from whisperjob.model.errors import RecordError
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        """
+        CREATE TABLE records (
+            name       TEXT    PRIMARY KEY,
+            uid        TEXT    NOT NULL UNIQUE,
+            version    INTEGER NOT NULL,
+            generation INTEGER NOT NULL,
+            created_at TEXT    NOT NULL,
+            spec       TEXT    NOT NULL,
+            status     TEXT    NOT NULL
+        ) STRICT
+        """,
+        "CREATE TABLE counter (only INTEGER PRIMARY KEY CHECK (only = 1), version INTEGER NOT NULL) STRICT",
+        "INSERT INTO counter (only, version) VALUES (1, 0)",
+    ),
+)
+"""Entry n leads from schema version n to n + 1; an entry that was released is never changed.
+
+`counter.version` is the resource version of the latest change to any record, deletions included: it must outlive the
+record it was given to, or a restart would hand the same version out twice.
+"""
+
+SCHEMA_VERSION = len(MIGRATIONS)
+
+
+class NewerSchemaError(RecordError):
+    """The file was written by a newer WhisperJob than this one."""
+
+    def __init__(self, found: int) -> None:
+        super().__init__(
+            f"The job records were written by a newer version of WhisperJob (schema {found}; this one knows up to "
+            f"{SCHEMA_VERSION}). Run that version or a later one."
+        )
+        self.found = found
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Brings the file to this version, one transaction a step. Raises NewerSchemaError."""
+    found = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if found > SCHEMA_VERSION:
+        raise NewerSchemaError(found)
+    for number, statements in enumerate(MIGRATIONS[found:], start=found + 1):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            for statement in statements:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {number}")
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
