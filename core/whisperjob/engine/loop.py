@@ -9,13 +9,13 @@ from datetime import UTC, datetime, timedelta
 from whisperjob.engine.cache import RecordCache
 from whisperjob.engine.ports import ChangeKind, JobRecords, Launcher, RecordChange, WorkerIdentity
 from whisperjob.engine.queue import WorkQueue
-from whisperjob.engine.reconcile import AT_ONCE, Reconciler
+from whisperjob.engine.reconcile import Reconciler
 from whisperjob.engine.tidying import find_orphans
 from whisperjob.model import names
 from whisperjob.model.children import Child
 from whisperjob.model.errors import ClaimRefusedError, StoreError, WhisperJobError
 from whisperjob.model.manifest import MAX_CHUNK_BYTES
-from whisperjob.model.plan import Policy, Report, run_limit
+from whisperjob.model.plan import AT_ONCE, Policy, Report, run_limit
 from whisperjob.model.protocol import Claim, OptimizeOptions, ProgressPost, WorkLimits
 from whisperjob.model.resource import WhisperJob
 from whisperjob.model.settings import EngineSettings

@@ -14,13 +14,11 @@ from whisperjob.engine.tidying import remove_all, tidy_ended
 from whisperjob.model import names
 from whisperjob.model.errors import RecordConflictError, RecordNotFoundError, StoreError
 from whisperjob.model.phase import Stage
-from whisperjob.model.plan import Decision, Observed, Policy, Report, Result, decide, needs_result
+from whisperjob.model.plan import AT_ONCE, Decision, Observed, Policy, Report, Result, decide, needs_result
 from whisperjob.model.resource import Status, WhisperJob
 from whisperjob.stores.port import ObjectStore
 
 log = logging.getLogger(__name__)
-
-AT_ONCE = timedelta(microseconds=1)
 
 
 @dataclass(slots=True)

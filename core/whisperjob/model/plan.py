@@ -98,6 +98,8 @@ class Decision:
 
 NOTHING = Decision()
 
+AT_ONCE = timedelta(microseconds=1)
+
 
 @dataclass(frozen=True, slots=True)
 class View:
@@ -239,7 +241,7 @@ def retry_or_fail(view: View) -> Decision | None:
     if failures >= view.policy.max_failures:
         message = f"The work failed {failures} times; the last time: {why}"
         return _fail(view, JobCode.INFRASTRUCTURE, Reason.INFRASTRUCTURE, message, failure_count=failures)
-    wait = min(view.policy.retry_base * 2 ** (failures - 1), view.policy.retry_cap)
+    wait = min(view.policy.retry_base * 2 ** min(failures - 1, 16), view.policy.retry_cap)
     status = _changed(
         view,
         failure_count=failures,
@@ -283,28 +285,39 @@ def adopt(view: View) -> Decision | None:
     return Decision(
         status=_running_status(view, newest) or _changed(view, attempt=newest.attempt, next_attempt_time=None),
         stop=view.stops(but=newest),
+        requeue_after=_until_deadline(view, newest),
         events=(Event(Reason.STARTED, f"Started attempt {newest.attempt} as {newest.name}"),),
     )
+
+
+def resume(view: View) -> Decision | None:
+    """The job was suspended and is no more: from now on it waits, which the start deadline counts."""
+    scheduled = view.status.condition(ConditionType.SCHEDULED)
+    if scheduled is None or scheduled.reason != Reason.SUSPENDED:
+        return None
+    waiting = scheduled.model_copy(update={"reason": Reason.WAITING, "message": "", "last_transition_time": view.now})
+    conditions = tuple(waiting if c is scheduled else c for c in view.status.conditions)
+    return Decision(status=_changed(view, conditions=conditions), requeue_after=AT_ONCE)
 
 
 def start_deadline(view: View) -> Decision | None:
     """No worker came to run in time."""
     child = view.current
-    if view.status.phase is not Phase.QUEUED or (child and child.state is ChildState.RUNNING):
-        return None
-    limit = view.job.spec.deadlines.start_seconds
-    left = _queued_since(view) + (view.policy.start_deadline if limit is None else timedelta(seconds=limit)) - view.now
-    if left > timedelta(0):
+    due = _start_due(view)
+    if due is None or due > view.now or (child and child.state is ChildState.RUNNING):
         return None
     why = f" ({child.message})" if child and child.message else ""
     return _fail(view, JobCode.START_DEADLINE, Reason.DEADLINE_EXCEEDED, f"No worker could be started in time{why}.")
 
 
-def _queued_since(view: View) -> datetime:
+def _start_due(view: View) -> datetime | None:
+    """When a worker must run at the latest; None while the job does not wait for one."""
     scheduled = view.status.condition(ConditionType.SCHEDULED)
-    if scheduled and scheduled.reason != Reason.SUSPENDED and scheduled.status == "False":
-        return max(scheduled.last_transition_time, view.job.metadata.creation_timestamp)
-    return view.job.metadata.creation_timestamp
+    if scheduled and scheduled.status == "True":
+        return None
+    since = scheduled.last_transition_time if scheduled else view.job.metadata.creation_timestamp
+    limit = view.job.spec.deadlines.start_seconds
+    return since + (view.policy.start_deadline if limit is None else timedelta(seconds=limit))
 
 
 def stuck(view: View) -> Decision | None:
@@ -338,13 +351,12 @@ def advance(view: View) -> Decision | None:
     return Decision(status=status, stop=others, requeue_after=wait, events=events)
 
 
-def _until_deadline(view: View, child: Child) -> timedelta:
-    if child.started_at is not None:
-        end = child.started_at + run_limit(view.job, view.policy) + view.policy.stuck_after
+def _until_deadline(view: View, child: Child) -> timedelta | None:
+    if child.state is ChildState.RUNNING and child.started_at is not None:
+        due: datetime | None = child.started_at + run_limit(view.job, view.policy) + view.policy.stuck_after
     else:
-        limit = view.job.spec.deadlines.start_seconds
-        end = _queued_since(view) + (view.policy.start_deadline if limit is None else timedelta(seconds=limit))
-    return max(end - view.now, timedelta(seconds=1))
+        due = _start_due(view)
+    return None if due is None else max(due - view.now, AT_ONCE)
 
 
 def _running_status(view: View, child: Child) -> Status | None:
@@ -392,6 +404,7 @@ RULES: tuple[Rule, ...] = (
     finish,
     retry_or_fail,
     suspend,
+    resume,
     start_deadline,
     stuck,
     adopt,

@@ -1,0 +1,89 @@
+"""Builders of records, children and manifests for tests: everything has a sensible default, name what matters."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from whisperjob.model import names
+from whisperjob.model.children import Child, ChildState
+from whisperjob.model.manifest import ChunkEntry, CutKind, Loudness, Manifest, SourceInfo, ToolVersions, seconds
+from whisperjob.model.phase import Phase, Profile, Stage
+from whisperjob.model.resource import Metadata, Source, Spec, Status, WhisperJob
+
+T0 = datetime(2026, 2, 12, 10, 0, tzinfo=UTC)
+UID = "11111111-2222-4333-8444-555555555555"
+SHA = "ab" * 32
+
+
+def at(seconds_later: float) -> datetime:
+    return T0 + timedelta(seconds=seconds_later)
+
+
+def a_spec(**changes: Any) -> Spec:
+    source = changes.pop("source", None) or Source(
+        key="uploads/default/talk/0011223344556677", filename="talk.mp4", size_bytes=1000, sha256=SHA
+    )
+    return Spec(source=source, **changes)
+
+
+def a_job(
+    *,
+    name: str = "talk",
+    uid: str = UID,
+    version: int = 7,
+    created_at: datetime = T0,
+    spec: Spec | None = None,
+    **status: Any,
+) -> WhisperJob:
+    """A job whose status has the given fields; a terminal phase brings the end time it must have."""
+    if status.get("phase") in (Phase.COMPLETED, Phase.ERROR):
+        status.setdefault("completion_time", T0)
+    metadata = Metadata(
+        name=name, namespace="default", uid=uid, resource_version=str(version), creation_timestamp=created_at
+    )
+    return WhisperJob(metadata=metadata, spec=spec or a_spec(), status=Status(**status))
+
+
+def a_child(attempt: int = 1, state: ChildState = ChildState.RUNNING, **changes: Any) -> Child:
+    uid = changes.pop("job_uid", UID)
+    fields: dict[str, Any] = {
+        "name": names.child_name(uid, Stage.OPTIMIZE, attempt),
+        "job_name": "talk",
+        "job_uid": uid,
+        "stage": Stage.OPTIMIZE,
+        "attempt": attempt,
+        "state": state,
+        "created_at": T0,
+        "started_at": None if state is ChildState.PENDING else T0,
+    }
+    return Child(**{**fields, **changes})
+
+
+def a_manifest(chunk_samples: tuple[int, ...] = (16_000,), size_bytes: int = 8000, **changes: Any) -> Manifest:
+    start, chunks = 0, []
+    for index, samples in enumerate(chunk_samples):
+        chunks.append(
+            ChunkEntry(
+                index=index,
+                filename=names.chunk_name(index, len(chunk_samples)),
+                size_bytes=size_bytes,
+                sha256=SHA,
+                start_sample=start,
+                samples=samples,
+                start_seconds=seconds(start),
+                duration_seconds=seconds(samples),
+                cut=CutKind.END if index == len(chunk_samples) - 1 else CutKind.QUIET,
+            )
+        )
+        start += samples
+    fields: dict[str, Any] = {
+        "profile": Profile.FULL,
+        "samples": start,
+        "duration_seconds": seconds(start),
+        "source": SourceInfo(size_bytes=1000, sha256=SHA, container="mp4", codec="aac", sample_rate=48_000, channels=2),
+        "chunks": tuple(chunks),
+        "loudness_before": Loudness(integrated_lufs=-30.0),
+        "loudness_after": Loudness(integrated_lufs=-16.0),
+        "gain_db": 14.0,
+        "tools": ToolVersions(whisperjob="0", ffmpeg="0"),
+    }
+    return Manifest(**{**fields, **changes})
