@@ -1,0 +1,318 @@
+"""The subprocess launcher against small real programs that stand in for the worker."""
+
+import asyncio
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from support.builders import a_job, a_spec, at
+from support.until import lives, until, until_sync
+from whisperjob.engine.ports import Launch, WorkerIdentity
+from whisperjob.model import names
+from whisperjob.model.children import Child, ChildState
+from whisperjob.model.phase import Stage
+from whisperjob.model.resource import Deadlines
+from whisperjob_local.launcher import SubprocessLauncher, describe_exit
+
+WORKER = r"""
+import os, signal, subprocess, sys, time
+mode, notes, name = sys.argv[1:]
+token = sys.stdin.readline().strip()
+with open(os.path.join(notes, "order"), "a") as order:
+    order.write(name + "\n")
+if mode == "stubborn":
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+if mode == "parent":
+    helper = subprocess.Popen(["sleep", "300"], stdin=subprocess.DEVNULL)
+    open(os.path.join(notes, "helper"), "w").write(str(helper.pid))
+open("scratch-file", "w").write("x")
+temporary = os.path.join(notes, name + ".tmp")
+open(temporary, "w").write(f"{os.getpid()} {token}")
+os.rename(temporary, os.path.join(notes, name))
+if mode.isdecimal():
+    sys.stderr.write("Traceback: /secret/path\n")
+    sys.exit(int(mode))
+if mode == "suicide":
+    os.kill(os.getpid(), signal.SIGKILL)
+sys.stdin.read() if mode != "stubborn" else time.sleep(300)
+"""
+
+
+class Bench:
+    """A launcher of stand-in workers; each notes its pid and token in a file named like its child."""
+
+    def __init__(self, folder: Path, capacity: int, run_deadline: timedelta = timedelta(minutes=5)) -> None:
+        self.notes = folder / "notes"
+        self.notes.mkdir()
+        self.scratch = folder / "scratch"
+        self.modes: dict[str, str] = {}
+        self.launcher = SubprocessLauncher(self._argv, self.scratch, capacity=capacity, run_deadline=run_deadline)
+        self.told: list[Child] = []
+        self.launcher.subscribe(self.told.append)
+
+    def _argv(self, launch: Launch, scratch: Path) -> Sequence[str]:
+        return sys.executable, "-c", WORKER, self.modes[launch.job.name], str(self.notes), launch.name
+
+    async def start(self, job_name: str, mode: str = "wait", *, age: float = 0, **spec: object) -> str:
+        self.modes[job_name] = mode
+        launch = a_launch(job_name, age, **spec)
+        await self.launcher.start(launch)
+        return launch.name
+
+    def worker(self, name: str) -> tuple[int, str]:
+        pid, token = (self.notes / name).read_text().split()
+        return int(pid), token
+
+    async def running(self, name: str) -> tuple[int, str]:
+        await until((self.notes / name).exists, what=f"the start of {name}")
+        return self.worker(name)
+
+    async def child(self, name: str) -> Child | None:
+        return next((child for child in await self.launcher.children() if child.name == name), None)
+
+    async def ended(self, name: str) -> Child:
+        await until(lambda: any(c.name == name and c.state.ended for c in self.told), what=f"the end of {name}")
+        child = await self.child(name)
+        assert child is not None
+        return child
+
+
+def a_launch(job_name: str, age: float = 0, **spec: object) -> Launch:
+    job = a_job(name=job_name, uid=f"uid-{job_name}", created_at=at(-age), spec=a_spec(**spec))
+    return Launch(job=job, stage=Stage.OPTIMIZE, attempt=1, name=names.child_name(job.uid, Stage.OPTIMIZE, 1))
+
+
+def shown_of(pid: int) -> bytes:
+    """What other programs of this user see of a process: its environment and arguments."""
+    return b"".join(Path(f"/proc/{pid}/{name}").read_bytes() for name in ("environ", "cmdline"))
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    bench = Bench(tmp_path, capacity=1)
+    yield bench
+    await bench.launcher.close()
+
+
+async def test_a_worker_goes_from_pending_to_succeeded(bench: Bench) -> None:
+    name = await bench.start("talk", "0")
+    child = await bench.ended(name)
+    assert [c.state for c in bench.told] == [ChildState.PENDING, ChildState.RUNNING, ChildState.SUCCEEDED]
+    assert child.started_at is not None
+    assert child.ended_at is not None
+    assert child.created_at <= child.started_at <= child.ended_at
+    assert (child.job_name, child.job_uid, child.stage, child.attempt) == ("talk", "uid-talk", Stage.OPTIMIZE, 1)
+
+
+async def test_starting_twice_starts_once(bench: Bench) -> None:
+    name = await bench.start("talk")
+    await bench.running(name)
+    again = await bench.launcher.start(a_launch("talk"))
+    assert again.state is ChildState.RUNNING
+    assert len(await bench.launcher.children()) == 1
+    await bench.launcher.stop(name)
+    assert (bench.notes / "order").read_text().split() == [name]
+
+
+@pytest.mark.parametrize(
+    ("mode", "message"),
+    [
+        pytest.param("1", "the worker failed (exit code 1)", id="infrastructure"),
+        pytest.param("3", "the worker was told that its attempt is over", id="attempt over"),
+        pytest.param("137", "the worker was killed (SIGKILL)", id="killed, as shells say"),
+        pytest.param("suicide", "the worker was killed (SIGKILL)", id="killed"),
+    ],
+)
+async def test_failures_say_what_happened_and_no_more(bench: Bench, mode: str, message: str) -> None:
+    child = await bench.ended(await bench.start("talk", mode))
+    assert child.state is ChildState.FAILED
+    assert child.message == message
+    assert not child.deadline_exceeded
+
+
+async def test_a_program_that_is_not_there_is_a_failure(tmp_path: Path) -> None:
+    launcher = SubprocessLauncher(
+        lambda _launch, _scratch: ["/no/such/program"],
+        tmp_path / "scratch",
+        capacity=1,
+        run_deadline=timedelta(minutes=1),
+    )
+    told: list[Child] = []
+    launcher.subscribe(told.append)
+    await launcher.start(a_launch("talk"))
+    await until(lambda: told[-1].state.ended)
+    assert (told[-1].state, told[-1].message) == (ChildState.FAILED, "the worker could not be started")
+    await launcher.close()
+
+
+async def test_no_more_run_than_there_is_room_for(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, capacity=2)
+    started = [await bench.start(f"job-{number}") for number in range(4)]
+    for name in started[:2]:
+        await bench.running(name)
+    states = [child.state for child in await bench.launcher.children()]
+    assert states == [ChildState.RUNNING] * 2 + [ChildState.PENDING] * 2
+    await bench.launcher.stop(started[0])
+    await bench.running(started[2])
+    assert [child.state for child in await bench.launcher.children()] == [
+        ChildState.RUNNING,
+        ChildState.RUNNING,
+        ChildState.PENDING,
+    ]
+    await bench.launcher.close()
+
+
+async def test_higher_priority_first_then_the_older_job(bench: Bench) -> None:
+    blocker = await bench.start("blocker")
+    await bench.running(blocker)
+    young = await bench.start("young", "0", age=1)
+    old = await bench.start("old", "0", age=50)
+    low = await bench.start("low", "0", age=99, priority=-1)
+    urgent = await bench.start("urgent", "0", priority=5)
+    await bench.launcher.stop(blocker)
+    await bench.ended(low)
+    assert (bench.notes / "order").read_text().split() == [blocker, urgent, old, young, low]
+
+
+async def test_a_pending_child_is_forgotten_when_stopped(bench: Bench) -> None:
+    blocker = await bench.start("blocker")
+    await bench.running(blocker)
+    unwanted = await bench.start("unwanted")
+    wanted = await bench.start("wanted")
+    await bench.launcher.stop(unwanted)
+    assert await bench.child(unwanted) is None
+    await bench.launcher.stop(blocker)
+    await bench.running(wanted)
+    assert unwanted not in (bench.notes / "order").read_text()
+
+
+@pytest.mark.parametrize("mode", ["wait", "stubborn", "parent"])
+async def test_stop_leaves_nothing_after_two_seconds(bench: Bench, mode: str) -> None:
+    name = await bench.start("talk", mode)
+    pid, token = await bench.running(name)
+    began = time.monotonic()
+    await bench.launcher.stop(name)
+    assert time.monotonic() - began < 2
+    assert not lives(pid)
+    if mode == "parent":
+        assert not lives(int((bench.notes / "helper").read_text()))
+    assert await bench.launcher.children() == ()
+    assert await bench.launcher.verify(token) is None
+    assert list(bench.scratch.iterdir()) == []
+    await bench.launcher.stop(name)
+
+
+async def test_a_stopped_child_says_so_at_once(bench: Bench) -> None:
+    name = await bench.start("talk", "stubborn")
+    await bench.running(name)
+    stopping = asyncio.create_task(bench.launcher.stop(name))
+    await until(lambda: bench.told[-1].stopping)
+    child = await bench.child(name)
+    assert child is not None
+    assert child.stopping
+    await stopping
+
+
+async def test_stopped_while_it_is_being_started(bench: Bench) -> None:
+    name = await bench.start("talk")
+    await bench.launcher.stop(name)
+    assert await bench.launcher.children() == ()
+    other = await bench.start("other")
+    await bench.running(other)
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["the job's own", "the default"])
+async def test_a_worker_over_its_deadline_is_ended(tmp_path: Path, own: bool) -> None:
+    bench = Bench(tmp_path, capacity=1, run_deadline=timedelta(minutes=5) if own else timedelta(seconds=1))
+    deadlines = Deadlines(run_seconds=1) if own else Deadlines()
+    name = await bench.start("talk", "stubborn", deadlines=deadlines)
+    child = await bench.ended(name)
+    assert child.state is ChildState.FAILED
+    assert child.deadline_exceeded
+    await bench.launcher.close()
+
+
+async def test_a_token_holds_for_its_attempt_while_that_lives(bench: Bench) -> None:
+    name = await bench.start("talk")
+    _, token = await bench.running(name)
+    assert await bench.launcher.verify(token) == WorkerIdentity("talk", "uid-talk", Stage.OPTIMIZE, 1)
+    assert await bench.launcher.verify(token[:-1]) is None
+    assert await bench.launcher.verify("") is None
+    await bench.launcher.stop(name)
+    assert await bench.launcher.verify(token) is None
+
+
+async def test_a_worker_gets_no_credentials(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WHISPERJOB_S3_SECRET_KEY", "very-secret")
+    name = await bench.start("talk")
+    pid, token = await bench.running(name)
+    seen = shown_of(pid)
+    assert b"very-secret" not in seen
+    assert token.encode() not in seen
+
+
+async def test_scratch_of_an_earlier_life_is_removed(tmp_path: Path) -> None:
+    left = tmp_path / "scratch" / "wj-old"
+    left.mkdir(parents=True)
+    (left / "pcm").write_bytes(b"x")
+    bench = Bench(tmp_path, capacity=1)
+    assert list(bench.scratch.iterdir()) == []
+    await bench.launcher.close()
+
+
+async def test_closing_ends_workers_and_tells_nobody(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, capacity=2)
+    pids = [(await bench.running(await bench.start(job)))[0] for job in ("a", "b")]
+    await bench.start("c")
+    bench.told.clear()
+    await bench.launcher.close()
+    assert not any(lives(pid) for pid in pids)
+    assert bench.told == []
+
+
+SERVER = """
+import asyncio, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from integration.test_local_launcher import Bench
+async def main():
+    bench = Bench(Path(sys.argv[1]), capacity=2)
+    for job in ("a", "b"):
+        print(*(await bench.running(await bench.start(job))), flush=True)
+    await asyncio.Event().wait()
+asyncio.run(main())
+"""
+
+
+def test_workers_die_with_their_server_however_it_dies(tmp_path: Path) -> None:
+    tests = Path(__file__).parent.parent
+    server = subprocess.Popen(
+        [sys.executable, "-c", SERVER, str(tmp_path), str(tests)], stdout=subprocess.PIPE, text=True
+    )
+    with server:
+        assert server.stdout is not None
+        pids = [int(server.stdout.readline().split()[0]) for _ in range(2)]
+        assert all(lives(pid) for pid in pids)
+        server.send_signal(signal.SIGKILL)
+    until_sync(lambda: not any(lives(pid) for pid in pids), 2, what="the workers' end")
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        (-9, "the worker was killed (SIGKILL)"),
+        (-15, "the worker was killed (SIGTERM)"),
+        (143, "the worker was killed (SIGTERM)"),
+        (-40, "the worker was killed (signal 40)"),
+        (2, "the worker failed (exit code 2)"),
+        (255, "the worker failed (exit code 255)"),
+    ],
+)
+def test_exit_codes_in_words(code: int, message: str) -> None:
+    assert describe_exit(code) == message
