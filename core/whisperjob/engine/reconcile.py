@@ -82,7 +82,7 @@ class Reconciler:
         for event in decision.events:
             level = logging.WARNING if event.warning else logging.INFO
             log.log(level, "job %s: %s: %s", job.name, event.reason, event.message)
-        return decision.requeue_after
+        return decision.requeue_after if decision.launch_attempt is None else AT_ONCE
 
     async def _write(self, job: WhisperJob, status: Status) -> None:
         self.cache.put(await self.records.patch_status(job.name, status, job.version))

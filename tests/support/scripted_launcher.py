@@ -1,0 +1,59 @@
+"""A Launcher whose children do what the test says: the real port, without processes."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from whisperjob.engine.ports import Launch, WorkerIdentity
+from whisperjob.model.children import Child, ChildState
+
+
+class ScriptedLauncher:
+    def __init__(self) -> None:
+        self.by_name: dict[str, Child] = {}
+        self.launched: list[Launch] = []
+        self.stopped: list[str] = []
+        self._callbacks: list[Callable[[Child], None]] = []
+
+    def subscribe(self, on_change: Callable[[Child], None]) -> None:
+        self._callbacks.append(on_change)
+
+    async def start(self, launch: Launch) -> Child:
+        if launch.name not in self.by_name:
+            self.launched.append(launch)
+            self.by_name[launch.name] = Child(
+                name=launch.name,
+                job_name=launch.job.name,
+                job_uid=launch.job.uid,
+                stage=launch.stage,
+                attempt=launch.attempt,
+                state=ChildState.PENDING,
+                created_at=datetime.now(UTC),
+            )
+        return self.by_name[launch.name]
+
+    async def stop(self, name: str) -> None:
+        await asyncio.sleep(0)
+        if self.by_name.pop(name, None):
+            self.stopped.append(name)
+
+    async def children(self) -> tuple[Child, ...]:
+        return tuple(self.by_name.values())
+
+    def becomes(self, launch: Launch, state: ChildState, **changes: Any) -> None:
+        """The child's state changes, and the engine is told."""
+        fields: dict[str, Any] = {"state": state, "started_at": datetime.now(UTC), **changes}
+        child = replace(self.by_name[launch.name], **fields)
+        self.by_name[launch.name] = child
+        for callback in self._callbacks:
+            callback(child)
+
+    def vanishes(self, launch: Launch) -> None:
+        """The child is gone, and nobody tells."""
+        del self.by_name[launch.name]
+
+    @staticmethod
+    def worker(launch: Launch) -> WorkerIdentity:
+        return WorkerIdentity(launch.job.name, launch.job.uid, launch.stage, launch.attempt)
