@@ -1,0 +1,40 @@
+# make run               set up whatever is missing, then serve on http://127.0.0.1:8080
+# make run FILE=talk.mp4 send that file through a service of its own; the MP3s land in ./out
+# make setup             only set up (.venv)
+# make test              set up and run every check
+# make lock              write the locks in requirements/ anew (needs uv)
+# make clean             remove what the above made, but for data/ and out/
+#
+# For `make run`: PORT, DATA_DIR, WHISPERJOB_API_KEYS; with FILE also OUT (./out). For all: PYTHON.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test lock clean
+.SILENT: help setup run
+
+BIN := .venv/bin
+COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links
+
+help:
+	sed -n 's/^# \{0,1\}//p; /^$$/q' Makefile
+
+setup:
+	deploy/local/setup.sh local
+
+run: setup
+	if [ -n "$$FILE" ]; then exec $(BIN)/whisperjob local run "$$FILE" --output "$${OUT:-out}"; else exec $(BIN)/whisperjob serve; fi
+
+test:
+	deploy/local/setup.sh dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest
+
+lock:
+	$(COMPILE) --extra local pyproject.toml requirements/build.in -o requirements/local.txt
+	$(COMPILE) --extra dev pyproject.toml -o requirements/dev.txt
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

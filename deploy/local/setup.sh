@@ -1,0 +1,100 @@
+#!/bin/sh
+# Makes .venv ready from a committed lock: `setup.sh local` to run the service, `setup.sh dev` to test it too.
+#
+# Does nothing when nothing changed. Installs system packages only as root and only where apt-get is; otherwise it says
+# in one sentence what is missing. Set PYTHON to choose the interpreter.
+set -eu
+
+profile=$1
+cd "$(dirname "$0")/../.."
+venv=.venv
+lock=requirements/$profile.txt
+stamp=$venv/.whisperjob-installed
+
+say() { printf '%s\n' "$*" >&2; }
+die() { say "$*"; exit 1; }
+
+recent() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
+
+find_python() {
+    for candidate in ${PYTHON:-python3 python3.14 python3.13 python3.12 python3.11}; do
+        if recent "$candidate"; then
+            command -v "$candidate"
+            return
+        fi
+    done
+    return 1
+}
+
+# A Debian python3 comes without ensurepip until its -venv package is there.
+venv_package() {
+    case $("$python" -c 'import sys; print(sys.executable)') in
+        /usr/bin/*) "$python" -c 'import sys; print("python3.%d-venv" % sys.version_info[1])' ;;
+        *) echo "python3-venv" ;;
+    esac
+}
+
+missing_packages() {
+    command -v ffmpeg >/dev/null && command -v ffprobe >/dev/null || echo ffmpeg
+    "$python" -c 'import ctypes; ctypes.CDLL("libseccomp.so.2")' 2>/dev/null || echo libseccomp2
+    [ -x "$venv/bin/python" ] || "$python" -c 'import ensurepip, venv' 2>/dev/null || venv_package
+}
+
+install_packages() {
+    missing=$(missing_packages | tr '\n' ' ')
+    [ -n "$missing" ] || return 0
+    wish="Missing: $missing- install with: apt-get install $missing"
+    command -v apt-get >/dev/null || die "Missing: $missing- install them with your system's package manager, then run this again."
+    [ "$(id -u)" = 0 ] || die "$wish(as root), then run this again."
+    say "Installing $missing..."
+    apt_install "$missing" || die "apt-get could not install them. $wish"
+    [ -z "$(missing_packages)" ] || die "Still missing after apt-get: $(missing_packages | tr '\n' ' ')"
+}
+
+apt_install() {
+    log=$(mktemp)
+    # shellcheck disable=SC2086 # a list of words
+    if { apt-get update -qq && apt-get install -y -qq --no-install-recommends $1; } >"$log" 2>&1 </dev/null; then
+        rm -f "$log"
+    else
+        tail -n 20 "$log" >&2
+        rm -f "$log"
+        return 1
+    fi
+}
+
+fingerprint() {
+    "$venv/bin/python" - "$1" pyproject.toml <<'PYTHON'
+import hashlib, os, sys
+digest = hashlib.sha256(f"{os.getcwd()} {sys.version}".encode())
+for name in sys.argv[1:]:
+    with open(name, "rb") as file:
+        digest.update(file.read())
+print(digest.hexdigest())
+PYTHON
+}
+
+# dev holds all that local does.
+up_to_date() {
+    [ -f "$stamp" ] || return 1
+    installed=$(cat "$stamp")
+    [ "$installed" = "dev $(fingerprint requirements/dev.txt)" ] && return
+    [ "$installed" = "$profile $(fingerprint "$lock")" ]
+}
+
+install_python_packages() {
+    pip="$venv/bin/python -m pip --disable-pip-version-check --no-input --quiet install"
+    say "Installing Python packages from $lock..."
+    rm -f "$stamp"
+    $pip --require-hashes --requirement "$lock"
+    $pip --no-build-isolation --no-deps --editable .
+    echo "$profile $(fingerprint "$lock")" >"$stamp"
+}
+
+export DEBIAN_FRONTEND=noninteractive
+python=$(find_python) || die "WhisperJob needs Python 3.11 or newer as python3 (found: $(python3 --version 2>&1 || true)). Install one, or name it: make PYTHON=/path/to/python3."
+install_packages
+if ! recent "$venv/bin/python"; then
+    "$python" -m venv --clear "$venv" || die "The virtual environment $venv could not be made with $python."
+fi
+up_to_date || install_python_packages
