@@ -1,0 +1,240 @@
+"""Objects in a bucket of an S3 service; plain S3, so that any will do (tested against MinIO).
+
+Requests carry their signature in headers, so that no address this process opens, and therefore no log line of the
+HTTP library, can leak one; addresses that do carry one are only made here, for workers, and never opened.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from urllib.parse import urlsplit
+
+import urllib3
+from minio import Minio
+from minio.datatypes import PostPolicy
+from minio.deleteobjects import DeleteObject
+from minio.error import S3Error
+
+from whisperjob.model.errors import ObjectNotFoundError, StoreUnavailableError
+from whisperjob.model.protocol import HttpRead, HttpWrite
+from whisperjob.model.settings import StoreSettings
+from whisperjob.stores import keys
+from whisperjob.stores.pieces import Pieces
+from whisperjob.stores.port import Readable, StoredObject
+from whisperjob.stores.s3_errors import CLIENT_ERRORS, to_store_error
+from whisperjob.stores.s3_upload import upload
+
+_CONNECTIONS: Final = 64
+"""Kept open per service: 16 uploads with two parts in flight, and as many downloads."""
+_TIMEOUT: Final = urllib3.Timeout(connect=5, read=30)
+_RETRIES: Final = urllib3.Retry(
+    total=3,
+    connect=2,
+    read=1,
+    backoff_factor=0.2,
+    status_forcelist=(500, 502, 503, 504),
+    allowed_methods=None,  # POST too: a second upload begun by mistake is swept, a second completion is seen through
+    raise_on_status=False,  # so that the service's own error code is read
+    respect_retry_after_header=False,  # MinIO says 60 s and more when it is busy; our callers decide how to wait
+)
+"""A dead service is given up within a second, a silent one within about a minute."""
+_PROBE_TIMEOUT: Final = urllib3.Timeout(connect=2, read=3)
+"""Shorter than a readiness probe's patience."""
+_MAX_EXPIRY: Final = timedelta(days=7)
+"""S3's limit on a presigned address."""
+_DELETE_PASSES: Final = 3
+"""A worker that is still dying may write while its prefix is deleted; what comes later is an orphan, swept as such."""
+
+
+class S3Store:
+    """An ObjectStore in one bucket. Making it talks to nobody: the service may come up later."""
+
+    def __init__(self, settings: StoreSettings) -> None:
+        if settings.s3_endpoint is None:
+            raise ValueError("no S3 endpoint is set")
+        if not settings.s3_access_key or not settings.s3_secret_key.get_secret_value():
+            raise ValueError("an S3 store needs an access key and a secret key")
+        self._bucket = settings.s3_bucket
+        pool = urllib3.PoolManager(maxsize=_CONNECTIONS, timeout=_TIMEOUT, retries=_RETRIES)
+        probe = urllib3.PoolManager(maxsize=1, timeout=_PROBE_TIMEOUT, retries=False)
+        self._client = _client(settings, settings.s3_endpoint, pool)
+        self._probe = _client(settings, settings.s3_endpoint, probe)
+        self._signer = _client(settings, settings.s3_worker_endpoint or settings.s3_endpoint, urllib3.PoolManager())
+        self._bucket_seen = False
+
+    def ensure_bucket(self) -> None:
+        """Makes the bucket if it is absent; asks once, then remembers."""
+        if self._bucket_seen:
+            return
+        with _translated():
+            if not self._client.bucket_exists(self._bucket):
+                try:
+                    self._client.make_bucket(self._bucket)
+                except S3Error as error:
+                    if error.code not in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists"):
+                        raise
+        self._bucket_seen = True
+
+    def put(self, key: str, data: Readable, *, content_type: str = "application/octet-stream") -> int:
+        keys.require_key(key)
+        self.ensure_bucket()
+        return upload(self._client, self._bucket, key, data, content_type)
+
+    def read(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
+        if length == 0 or not keys.is_key(key):
+            if self.stat(key) is None:
+                raise ObjectNotFoundError(key)
+            return iter(())
+        self.ensure_bucket()
+        try:
+            response = self._client.get_object(self._bucket, key, offset=start, length=length or 0)
+        except CLIENT_ERRORS as error:
+            if isinstance(error, S3Error) and error.code == "InvalidRange":
+                return iter(())
+            raise to_store_error(error, key) from error
+
+        def read(size: int) -> bytes:
+            with _translated():
+                return response.read(size)
+
+        def close() -> None:
+            response.close()  # ends a connection with bytes left in it; one read to its end is back in the pool by now
+            response.release_conn()
+
+        return Pieces(read, close, length)
+
+    def stat(self, key: str) -> StoredObject | None:
+        if not keys.is_key(key):
+            return None
+        self.ensure_bucket()
+        try:
+            with _translated(key):
+                found = self._client.stat_object(self._bucket, key)
+        except ObjectNotFoundError:
+            return None
+        return StoredObject(key, found.size or 0, _seconds(found.last_modified))
+
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        if not keys.is_listing_prefix(prefix):
+            return
+        self.ensure_bucket()
+        with _translated():
+            for found in self._client.list_objects(self._bucket, prefix, recursive=True):
+                if found.object_name is not None and keys.is_key(found.object_name):
+                    yield StoredObject(found.object_name, found.size or 0, _seconds(found.last_modified))
+
+    def delete(self, key: str) -> None:
+        if not keys.is_key(key):
+            return
+        self.ensure_bucket()
+        with _translated():
+            self._client.remove_object(self._bucket, key)
+
+    def delete_prefix(self, prefix: str) -> int:
+        keys.require_folder_prefix(prefix)
+        removed = 0
+        for _ in range(_DELETE_PASSES):
+            in_this_pass = self._delete_listed(prefix)
+            removed += in_this_pass
+            if not in_this_pass:
+                break
+        return removed
+
+    def _delete_listed(self, prefix: str) -> int:
+        listed = 0
+
+        def found() -> Iterator[DeleteObject]:
+            nonlocal listed
+            for stored in self.list(prefix):
+                listed += 1
+                yield DeleteObject(stored.key)
+
+        with _translated():
+            refused = list(self._client.remove_objects(self._bucket, found()))
+        if refused:
+            raise StoreUnavailableError(f"the object store kept {len(refused)} objects ({refused[0].code})")
+        return listed
+
+    def grant_read(self, key: str, expires: timedelta) -> HttpRead:
+        """A presigned GET, signed for the service as workers reach it; holds at most 7 days."""
+        if not keys.is_key(key):
+            raise ObjectNotFoundError(key)
+        return HttpRead(url=self._signer.presigned_get_object(self._bucket, key, min(expires, _MAX_EXPIRY)))
+
+    def grant_write(self, prefix: str, expires: timedelta, max_object_bytes: int) -> HttpWrite:
+        """A POST policy: the form may hold its fields, `key` and `file`, and nothing else."""
+        keys.require_folder_prefix(prefix)
+        self.ensure_bucket()
+        policy = PostPolicy(self._bucket, datetime.now(UTC) + min(expires, _MAX_EXPIRY))
+        policy.add_starts_with_condition("key", prefix)
+        policy.add_content_length_range_condition(0, max_object_bytes)
+        fields = self._signer.presigned_post_policy(policy)
+        return HttpWrite(url=self._form_url(), fields=fields, prefix=prefix, max_object_bytes=max_object_bytes)
+
+    def _form_url(self) -> str:
+        """The bucket's own address, in whichever style (host or path) the service takes."""
+        some_object = urlsplit(self._signer.presigned_get_object(self._bucket, "x"))
+        path = some_object.path.removesuffix("x").removesuffix("/")
+        return f"{some_object.scheme}://{some_object.netloc}{path or '/'}"
+
+    def sweep_unfinished(self, older_than: timedelta) -> int:
+        self.ensure_bucket()
+        before = datetime.now(UTC) - older_than
+        removed = 0
+        marker: str | None = None
+        with _translated():
+            while True:
+                page = self._client._list_multipart_uploads(self._bucket, key_marker=marker)
+                for found in page.uploads:
+                    started = found.initiated_time
+                    if found.upload_id and (not older_than or (started is not None and started <= before)):
+                        removed += self._abort(found.object_name, found.upload_id)
+                marker = page.next_key_marker
+                if not page.is_truncated or not marker:
+                    return removed
+
+    def _abort(self, key: str, upload_id: str) -> int:
+        try:
+            self._client._abort_multipart_upload(self._bucket, key, upload_id)
+        except S3Error as error:
+            if error.code != "NoSuchUpload":
+                raise
+            return 0
+        return 1
+
+    def free_bytes(self) -> int | None:
+        return None
+
+    def check(self) -> None:
+        with _translated():
+            exists = self._probe.bucket_exists(self._bucket)
+        if not exists:
+            self._bucket_seen = False
+            self.ensure_bucket()
+
+
+def _client(settings: StoreSettings, endpoint: str, pool: urllib3.PoolManager) -> Minio:
+    address = urlsplit(endpoint)
+    if address.scheme not in ("http", "https") or not address.hostname or address.path.strip("/") or address.query:
+        raise ValueError("an S3 endpoint is http(s)://host:port and nothing more")
+    return Minio(
+        address.netloc,
+        access_key=settings.s3_access_key,
+        secret_key=settings.s3_secret_key.get_secret_value(),
+        secure=address.scheme == "https",
+        region=settings.s3_region,
+        http_client=pool,
+    )
+
+
+def _seconds(moment: datetime | None) -> float:
+    return moment.timestamp() if moment is not None else 0.0
+
+
+@contextmanager
+def _translated(key: str | None = None) -> Iterator[None]:
+    try:
+        yield
+    except CLIENT_ERRORS as error:
+        raise to_store_error(error, key) from error

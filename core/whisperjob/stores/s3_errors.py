@@ -1,0 +1,56 @@
+"""What an S3 service or the way to it may say, in the store's words. Pure.
+
+Messages are made of the service's error code and nothing else: addresses, headers and answers' bodies may carry
+signatures, and these sentences end in logs.
+"""
+
+from typing import Final
+from xml.etree import ElementTree as ET
+
+from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
+from urllib3.exceptions import HTTPError, MaxRetryError
+from urllib3.exceptions import TimeoutError as HttpTimeoutError
+
+from whisperjob.model.errors import ObjectNotFoundError, StoreError, StoreFullError, StoreUnavailableError
+
+CLIENT_ERRORS: Final = (MinioException, HTTPError, OSError, ET.ParseError)
+"""Everything the client raises for what happened outside this process."""
+
+_ABSENT: Final = frozenset({"NoSuchKey", "NoSuchVersion"})
+_FULL: Final = frozenset(
+    {"XMinioStorageFull", "XMinioAdminBucketQuotaExceeded", "QuotaExceeded", "InsufficientCapacity"}
+)
+_REFUSED: Final = frozenset(
+    {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "RequestTimeTooSkewed", "AllAccessDisabled"}
+)
+_HTTP_INSUFFICIENT_STORAGE: Final = 507
+
+
+def to_store_error(error: Exception, key: str | None = None) -> StoreError:
+    """The error to raise for one of `CLIENT_ERRORS`; a missing key is named only where one was asked for."""
+    if isinstance(error, S3Error):
+        return _from_code(error.code or "an unnamed error", error.response.status, key)
+    status = _http_status(error)
+    if status is not None:
+        return _from_code(f"HTTP {status}", status, key)
+    cause = error.reason if isinstance(error, MaxRetryError) else error
+    if isinstance(cause, HttpTimeoutError | TimeoutError):
+        return StoreUnavailableError("the object store did not answer in time")
+    return StoreUnavailableError("the object store cannot be reached")
+
+
+def _http_status(error: Exception) -> int | None:
+    if isinstance(error, ServerError):
+        return error.status_code
+    # the client keeps the status of an answer that is no XML (a proxy's page, most of the time) to itself
+    return error._code if isinstance(error, InvalidResponseError) else None
+
+
+def _from_code(code: str, status: int, key: str | None) -> StoreError:
+    if code in _ABSENT and key is not None:
+        return ObjectNotFoundError(key)
+    if code in _FULL or status == _HTTP_INSUFFICIENT_STORAGE:
+        return StoreFullError(f"the object store has no room left ({code})")
+    if code in _REFUSED:
+        return StoreUnavailableError(f"the object store refuses our credentials ({code})")
+    return StoreUnavailableError(f"the object store cannot do it now ({code})")
