@@ -15,7 +15,7 @@ BIN := .venv/bin
 COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links
 
 help:
-	sed -n 's/^# \{0,1\}//p; /^$$/q' Makefile
+	sed -n "/^#/!q; s/^# \{0,1\}//p" Makefile
 
 setup:
 	deploy/local/setup.sh local

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from support.builders import a_job, a_spec, at
-from support.until import lives, until, until_sync
+from support.processes import lives
+from support.waiting import until, until_sync
 from whisperjob.engine.ports import Launch, WorkerIdentity
 from whisperjob.model import names
 from whisperjob.model.children import Child, ChildState
@@ -70,14 +71,14 @@ class Bench:
         return int(pid), token
 
     async def running(self, name: str) -> tuple[int, str]:
-        await until((self.notes / name).exists, what=f"the start of {name}")
+        await until((self.notes / name).exists, f"the start of {name}")
         return self.worker(name)
 
     async def child(self, name: str) -> Child | None:
         return next((child for child in await self.launcher.children() if child.name == name), None)
 
     async def ended(self, name: str) -> Child:
-        await until(lambda: any(c.name == name and c.state.ended for c in self.told), what=f"the end of {name}")
+        await until(lambda: any(c.name == name and c.state.ended for c in self.told), f"the end of {name}")
         child = await self.child(name)
         assert child is not None
         return child
@@ -146,7 +147,7 @@ async def test_a_program_that_is_not_there_is_a_failure(tmp_path: Path) -> None:
     told: list[Child] = []
     launcher.subscribe(told.append)
     await launcher.start(a_launch("talk"))
-    await until(lambda: told[-1].state.ended)
+    await until(lambda: told[-1].state.ended, "the end")
     assert (told[-1].state, told[-1].message) == (ChildState.FAILED, "the worker could not be started")
     await launcher.close()
 
@@ -212,7 +213,7 @@ async def test_a_stopped_child_says_so_at_once(bench: Bench) -> None:
     name = await bench.start("talk", "stubborn")
     await bench.running(name)
     stopping = asyncio.create_task(bench.launcher.stop(name))
-    await until(lambda: bench.told[-1].stopping)
+    await until(lambda: bench.told[-1].stopping, "the word of it")
     child = await bench.child(name)
     assert child is not None
     assert child.stopping
@@ -300,7 +301,7 @@ def test_workers_die_with_their_server_however_it_dies(tmp_path: Path) -> None:
         pids = [int(server.stdout.readline().split()[0]) for _ in range(2)]
         assert all(lives(pid) for pid in pids)
         server.send_signal(signal.SIGKILL)
-    until_sync(lambda: not any(lives(pid) for pid in pids), 2, what="the workers' end")
+    until_sync(lambda: not any(lives(pid) for pid in pids), "the workers' end", 2)
 
 
 @pytest.mark.parametrize(
