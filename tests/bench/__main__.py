@@ -1,0 +1,121 @@
+"""`make bench`: measures, prints the table and keeps it in docs/benchmarks.md."""
+
+import argparse
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench.optimizing import Comparison, compare
+from bench.serving import Serving, serving
+from bench.speech import speech
+from support.minio_server import MinioServer, NoMinioError, find_binary
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+REPORT = REPOSITORY / "docs" / "benchmarks.md"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--minutes", type=int, default=60, help="length of the recording that is compared")
+    parser.add_argument("--rounds", type=int, default=3, help="runs of everything that is quick")
+    parser.add_argument("--only", choices=("optimizing", "serving"), help="one half; the report is then only printed")
+    arguments = parser.parse_args()
+    cache = REPOSITORY / ".cache" / "bench"
+    sections = []
+    if arguments.only != "serving":
+        recordings = [speech(cache, minutes) for minutes in (arguments.minutes, 10, 300)]
+        sections.append(_optimizing(compare(*recordings, rounds=arguments.rounds), arguments.minutes))
+    if arguments.only != "optimizing":
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache) as folder, _s3(Path(folder)) as s3:
+            sections.append(_serving(serving(cache, speech(cache, 1), s3, rounds=arguments.rounds)))
+    report = "\n".join([_head(), *sections])
+    print(report)
+    if arguments.only is None:
+        REPORT.write_text(report)
+
+
+@contextmanager
+def _s3(folder: Path) -> Iterator[Mapping[str, str] | None]:
+    try:
+        server = MinioServer(find_binary(), folder)
+    except NoMinioError as error:
+        print(f"without MinIO: {error}", file=sys.stderr)
+        yield None
+        return
+    server.start()
+    try:
+        yield {
+            "WHISPERJOB_S3_ENDPOINT": server.endpoint,
+            "WHISPERJOB_S3_ACCESS_KEY": server.access_key,
+            "WHISPERJOB_S3_SECRET_KEY": server.secret_key,
+            "WHISPERJOB_S3_BUCKET": "bench",
+        }
+    finally:
+        server.stop()
+
+
+def _head() -> str:
+    ffmpeg = subprocess.run(["ffmpeg", "-version"], check=True, capture_output=True, text=True).stdout.split()[2]
+    return f"""# Benchmarks
+
+Made by `make bench` on {datetime.now(UTC):%Y-%m-%d}: {os.cpu_count()} cores ({platform.machine()}), \
+ffmpeg {ffmpeg}, Python {platform.python_version()}.
+Only ratios within one run mean anything: machines are shared, and absolute times drift with their load.
+"""
+
+
+def _optimizing(costs: Comparison, minutes: int) -> str:
+    rows = [
+        ("naive: filters + `loudnorm` twice, then `-f segment`", costs.naive),
+        ("ffmpeg-normalize, same target and format", costs.ffmpeg_normalize),
+        ("`whisperjob local optimize`", costs.ours),
+        ("floor: decode alone + encode alone", costs.floor),
+    ]
+    table = "\n".join(
+        f"| {name} | {cost.wall:.1f} | {cost.cpu:.1f} | {cost.wall / costs.ours.wall:.2f} |" for name, cost in rows
+    )
+    growth = costs.ours_memory_5_hours / costs.ours_memory_10_minutes
+    return f"""## Optimising {minutes} minutes of speech (48 kHz stereo AAC)
+
+| | wall, s | CPU, s | wall ÷ ours |
+| --- | --- | --- | --- |
+{table}
+
+- naive ÷ ours: **{costs.naive.wall / costs.ours.wall:.1f}** (to reach: 20)
+- ffmpeg-normalize ÷ ours: **{costs.ffmpeg_normalize.wall / costs.ours.wall:.1f}** (to reach: 10)
+- ours ÷ floor: **{costs.ours.wall / costs.floor.wall:.2f}** (to reach: 1.5 or less)
+- peak memory of the largest process: {costs.ours_memory_10_minutes:.0f} MiB for 10 minutes, \
+{costs.ours_memory_5_hours:.0f} MiB for 5 hours, a ratio of **{growth:.2f}** (to reach: 1)
+"""
+
+
+def _serving(rates: Serving) -> str:
+    rows = [
+        ("500 MB upload to a folder, MB/s", rates.upload_folder, "copy + sha256 + fsync", rates.copy_sha_fsync, 0.7)
+    ]
+    if rates.upload_s3 and rates.minio_put:
+        rows.append(("500 MB upload to MinIO, MB/s", rates.upload_s3, "minio-py `put_object`", rates.minio_put, 0.7))
+    rows.append(("GET /job, requests/s", rates.get_job, "bare FastAPI route, same JSON", rates.bare_route, 0.8))
+    table = "\n".join(
+        f"| {what} | {ours:.0f} | {beside}: {floor:.0f} | **{ours / floor:.2f}** | {reach:.2f} |"
+        for what, ours, beside, floor, reach in rows
+    )
+    return f"""## Serving
+
+| | ours | beside | ratio | to reach |
+| --- | --- | --- | --- | --- |
+{table}
+
+- From an upload's end to its worker's first word: **{rates.first_progress_seconds:.2f} s** (to reach: under 0.5)
+"""
+
+
+if __name__ == "__main__":
+    main()
