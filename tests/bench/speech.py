@@ -34,10 +34,7 @@ def speech(folder: Path, minutes: int) -> Path:
         noise = f"anoisesrc=color=pink:amplitude=0.002:sample_rate=48000:duration={minutes * 60}"
         _ffmpeg(
             *("-stream_loop", "-1", "-i", str(turns), "-f", "lavfi", "-i", noise),
-            *(
-                "-filter_complex",
-                "[0:a]aresample=48000,volume=-8dB[s];[s][1:a]amix=inputs=2:duration=longest:normalize=0",
-            ),
+            *("-filter_complex", mix),
             *("-t", str(minutes * 60), "-ac", "2", "-c:a", "aac", "-b:a", "128k", str(part)),
         )
         part.rename(made)
