@@ -1,0 +1,164 @@
+"""The `whisperjob` command. Parses, calls, translates; what a command needs is imported when it runs."""
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from whisperjob import __version__
+from whisperjob.model.errors import WhisperJobError
+from whisperjob.model.phase import Profile, RawFormat
+from whisperjob.model.resource import MAX_CHUNK_SECONDS, MIN_CHUNK_SECONDS
+
+FAILED = 1
+INTERRUPTED = 130
+
+_EXIT_CODES = "Exit codes: 0 done; 1 failed, one sentence on standard error says why; 2 wrong usage; 130 interrupted."
+
+app = typer.Typer(
+    help="Turns any recording into small, loud, clean MP3s for speech recognition.\n\n" + _EXIT_CODES,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+local = typer.Typer(help="One file on this machine, without a service to look after.", no_args_is_help=True)
+app.add_typer(local, name="local")
+
+ProfileOption = Annotated[Profile, typer.Option(help="How much is done to the sound.")]
+ChunkSecondsOption = Annotated[
+    int | None, typer.Option(min=MIN_CHUNK_SECONDS, max=MAX_CHUNK_SECONDS, help="Longest chunk, seconds.")
+]
+RawFormatOption = Annotated[RawFormat | None, typer.Option(help="Sample layout of headerless PCM.")]
+SampleRateOption = Annotated[int | None, typer.Option(min=1000, max=384_000, help="Sample rate of headerless PCM, Hz.")]
+ChannelsOption = Annotated[int | None, typer.Option(min=1, max=32, help="Channels of headerless PCM, interleaved.")]
+FileArgument = Annotated[
+    Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, readable=True, help="The recording.")
+]
+OutputOption = Annotated[Path, typer.Option("--output", "-o", file_okay=False, help="Folder for the MP3s.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"whisperjob {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which, and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command(epilog=_EXIT_CODES)
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.  [default: 127.0.0.1]")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65_535, help="0: any free.  [default: PORT or 8080]")] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(file_okay=False, help="Everything kept.  [default: DATA_DIR or ./data]")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Jobs at a time.  [default: half the cores]")] = None,
+) -> None:
+    """Serve the HTTP API, with everything it needs in this one process, until interrupted.
+
+    WHISPERJOB_API_KEYS holds the keys (comma-separated `key` or `tenant:key`); without it one is made and kept.
+    """
+    import logging
+
+    with _plain_errors():
+        from whisperjob_local.serve import log_to_stderr
+        from whisperjob_local.serve import serve as serve_until_told
+        from whisperjob_local.service import Ready
+        from whisperjob_local.settings import make_settings
+
+        log_to_stderr(logging.INFO)
+
+        def announce(ready: Ready) -> None:
+            kept = f"kept in {ready.key_file}" if ready.key_file else "from WHISPERJOB_API_KEYS"
+            typer.echo(f"WhisperJob is ready at {ready.url}  (docs: {ready.url}/docs)")
+            typer.echo(f"X-API-Key: {ready.api_key}  ({kept})")
+            sys.stdout.flush()
+
+        serve_until_told(make_settings(host=host, port=port, data_dir=data_dir, workers=workers), announce)
+
+
+@local.command(epilog=_EXIT_CODES)
+def run(
+    file: FileArgument,
+    output: OutputOption = Path("out"),
+    profile: ProfileOption = Profile.FULL,
+    max_chunk_seconds: ChunkSecondsOption = None,
+    raw_format: RawFormatOption = None,
+    sample_rate: SampleRateOption = None,
+    channels: ChannelsOption = None,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(
+            file_okay=False,
+            envvar=["WHISPERJOB_DATA_DIR", "DATA_DIR"],
+            help="Data folder of the service; without one a temporary one that goes.",
+        ),
+    ] = None,
+) -> None:
+    """Send FILE through a service started for it alone, over HTTP, and fetch the MP3s."""
+    import logging
+
+    with _plain_errors():
+        from whisperjob_local.display import RunDisplay
+        from whisperjob_local.running import run_file
+        from whisperjob_local.serve import log_to_stderr
+
+        log_to_stderr(logging.ERROR)
+        form = {
+            "profile": profile,
+            "maxChunkSeconds": max_chunk_seconds,
+            "rawFormat": raw_format,
+            "sampleRate": sample_rate,
+            "channels": channels,
+        }
+        with RunDisplay(file.stat().st_size) as display:
+            fetched = run_file(
+                file, output, data_dir, {name: str(value) for name, value in form.items() if value is not None}, display
+            )
+        _list_results(fetched.files, fetched.duration_seconds, fetched.warnings)
+
+
+def _list_results(files: tuple[Path, ...], duration_seconds: float, warnings: tuple[str, ...]) -> None:
+    for warning in warnings:
+        typer.echo(f"Note: {warning}", err=True)
+    for file in files:
+        typer.echo(f"{file}  {file.stat().st_size / 1024 / 1024:.1f} MB")
+    typer.echo(f"{len(files)} file(s), {duration_seconds:.1f} s of audio")
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """What can go wrong outside this program's fault ends it with one sentence; the rest is a bug and shows itself."""
+    import httpx
+
+    try:
+        yield
+    except WhisperJobError as error:
+        _fail(str(error))
+    except httpx.HTTPError as error:
+        _fail(f"The connection to the service broke ({error!r}).")
+    except OSError as error:
+        _fail(f"{error.filename or 'The system'}: {error.strerror or error}.")
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        typer.echo("Interrupted.", err=True)
+        sys.exit(INTERRUPTED)
+
+
+def _fail(sentence: str) -> NoReturn:
+    typer.echo(sentence, err=True)
+    sys.exit(FAILED)
+
+
+def main() -> None:
+    app()

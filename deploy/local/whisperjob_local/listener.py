@@ -1,0 +1,61 @@
+"""uvicorn as a part of a larger process: our sockets, our signals, and a word when it listens."""
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import uvicorn
+from starlette.types import ASGIApp
+
+_BACKLOG = 512
+_KEEP_ALIVE_SECONDS = 30
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals are the whole process's business."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listening.set()
+
+
+class Listener:
+    """An ASGI app on a bound socket."""
+
+    def __init__(self, app: ASGIApp, bound: socket.socket, *, grace: timedelta) -> None:
+        """`grace`: how long requests in flight may go on once it was told to stop."""
+        config = uvicorn.Config(
+            app,
+            http="httptools",
+            ws="none",
+            lifespan="auto",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,  # uvicorn believes 127.0.0.1 by default; the app has its own list
+            server_header=False,
+            backlog=_BACKLOG,
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=max(1, int(grace.total_seconds())),
+        )
+        self._server = _Server(config)
+        self._socket = bound
+
+    async def run(self) -> None:
+        """Serves until `stop`; also ends, without having listened, if the app refuses to start."""
+        await self._server.serve([self._socket])
+
+    async def listening(self) -> None:
+        await self._server.listening.wait()
+
+    def stop(self) -> None:
+        """Takes no new connection from now on; `run` returns when the requests in flight are done."""
+        self._server.should_exit = True

@@ -1,0 +1,148 @@
+"""The whole service as one process: the parts, put together."""
+
+import logging
+import os
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TypeVar
+
+from fastapi import FastAPI
+from pydantic import SecretStr
+
+from whisperjob.engine.cache import RecordCache
+from whisperjob.engine.loop import Engine
+from whisperjob.engine.ports import Launch
+from whisperjob.engine.work_app import create_work_app
+from whisperjob.model.errors import RecordError, StoreError
+from whisperjob.model.settings import ApiSettings, StoreSettings
+from whisperjob.stores.open import open_store
+from whisperjob.stores.port import ObjectStore
+from whisperjob_api.app import create_app
+from whisperjob_api.services import Api
+from whisperjob_local.launcher import SubprocessLauncher
+from whisperjob_local.listener import Listener
+from whisperjob_local.records import SqliteRecords
+from whisperjob_local.settings import ServiceSettings
+from whisperjob_local.startup import StartupError, bind, find_ffmpeg, open_data_folder, read_or_make_key, url_of
+from whisperjob_local.tasks import InnerTasks
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_WORKER_NICENESS = 5
+"""Workers take all cores they get; the API should still answer at once."""
+
+_WORK_GRACE = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What a user of the running service needs. `key_file` is None where the keys came from the settings."""
+
+    url: str
+    api_key: str
+    key_file: Path | None
+
+
+async def run_service(settings: ServiceSettings, body: Callable[[Ready], Awaitable[T]]) -> T:
+    """Runs the service for as long as `body` runs; it begins when the service listens.
+
+    When it ends, no new request is taken, those in flight may end, then the workers are stopped: their jobs run again
+    at the next start. Raises StartupError, TaskEndedError, and what `body` raises.
+    """
+    local = settings.local
+    async with AsyncExitStack() as stack:
+        ffmpeg = find_ffmpeg(local.ffmpeg)
+        folder = stack.enter_context(open_data_folder(local.data_dir))
+        public = stack.enter_context(bind(local.host, local.port))
+        internal = stack.enter_context(bind("127.0.0.1", 0))
+        api, key_file = settings.api, None
+        if not api.api_keys:
+            key_file = folder.api_key
+            api = api.model_copy(update={"api_keys": (SecretStr(read_or_make_key(key_file)),)})
+        records = await _open_records(folder.records)
+        stack.push_async_callback(records.close)
+        store = _open_store(settings.store, folder.objects)
+        launcher = SubprocessLauncher(
+            worker_argv(url_of(internal), ffmpeg),
+            folder.scratch,
+            capacity=local.workers or default_workers(),
+            run_deadline=settings.engine.run_deadline,
+        )
+        stack.push_async_callback(launcher.close)
+        cache = RecordCache(records, resync_interval=settings.engine.resync_interval)
+        engine = Engine(records=records, cache=cache, store=store, launcher=launcher, settings=settings.engine)
+        work = Listener(create_work_app(engine, launcher), internal, grace=_WORK_GRACE)
+        parts = Api(
+            records=records,
+            cache=cache,
+            store=store,
+            settings=api,
+            engine_ready=lambda: os.access(ffmpeg, os.X_OK),
+        )
+        front = Listener(_make_api(parts), public, grace=local.shutdown_grace)
+        tasks = InnerTasks()
+        stack.push_async_callback(tasks.cancel)
+
+        async def live() -> T:
+            await engine.prepare(alone=True)
+            tasks.start("the worker protocol", work.run())
+            await work.listening()
+            tasks.start("the engine", engine.run())
+            serving = tasks.start("the API", front.run())
+            await front.listening()
+            result = await body(Ready(url_of(public), key_of(api), key_file))
+            parts.uploads.close()
+            tasks.release(serving)
+            front.stop()
+            await serving
+            return result
+
+        tasks.start("the record cache", cache.run())
+        return await tasks.guard(live())
+
+
+def worker_argv(server: str, ffmpeg: str) -> Callable[[Launch, Path], Sequence[str]]:
+    """The command of an optimizer that takes its work from `server`."""
+
+    def argv(_: Launch, scratch: Path) -> Sequence[str]:
+        worker = [sys.executable, "-m", "whisperjob_optimizer.run", "--server", server, "--token-stdin"]
+        return ["nice", "-n", str(_WORKER_NICENESS), *worker, "--scratch", str(scratch), "--ffmpeg", ffmpeg]
+
+    return argv
+
+
+def key_of(settings: ApiSettings) -> str:
+    """The first key, without its tenant."""
+    return settings.api_keys[0].get_secret_value().rpartition(":")[2]
+
+
+def default_workers() -> int:
+    """Each worker's ffmpegs use more than one core by themselves."""
+    return max(1, len(os.sched_getaffinity(0)) // 2) if hasattr(os, "sched_getaffinity") else 1
+
+
+async def _open_records(file: Path) -> SqliteRecords:
+    try:
+        return await SqliteRecords.open(file)
+    except RecordError as error:
+        raise StartupError(str(error)) from error
+
+
+def _make_api(parts: Api) -> FastAPI:
+    try:
+        return create_app(parts)
+    except ValueError as error:  # an API key that makes no sense
+        raise StartupError(f"{error}.") from error
+
+
+def _open_store(settings: StoreSettings, folder: Path) -> ObjectStore:
+    try:
+        return open_store(settings, folder)
+    except (ValueError, StoreError) as error:
+        raise StartupError(f"The object store cannot be used: {error}") from error

@@ -1,0 +1,34 @@
+"""The settings of one process: from the environment, overridden by the command line."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from whisperjob.model.settings import ApiSettings, EngineSettings, LocalSettings, StoreSettings
+from whisperjob_local.startup import StartupError
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSettings:
+    """Of every part; each group reads its own variables of the environment."""
+
+    local: LocalSettings
+    api: ApiSettings
+    store: StoreSettings
+    engine: EngineSettings
+
+
+def make_settings(
+    *, host: str | None = None, port: int | None = None, data_dir: Path | None = None, workers: int | None = None
+) -> ServiceSettings:
+    """What is None here comes from the environment, or is the default. Raises StartupError."""
+    asked: dict[str, Any] = {"host": host, "port": port, "data_dir": data_dir, "workers": workers}
+    given = {name: value for name, value in asked.items() if value is not None}
+    try:
+        return ServiceSettings(LocalSettings(**given), ApiSettings(), StoreSettings(), EngineSettings())
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise StartupError(f"The setting {name} does not fit: {first['msg']}.") from None

@@ -1,0 +1,107 @@
+"""What must hold before the service starts; each thing that does not is one plain sentence."""
+
+import errno
+import fcntl
+import os
+import secrets
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from whisperjob.model.errors import WhisperJobError
+from whisperjob_optimizer.runner import ToolError, Tools
+
+
+class StartupError(WhisperJobError):
+    """The service cannot start as it was asked to; the message is for the person who asked."""
+
+
+class DataFolder:
+    """Where one running service keeps everything. Make it with `open_data_folder`, which holds its lock."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.records = path / "jobs.sqlite"
+        self.objects = path / "objects"
+        self.scratch = path / "scratch"
+        self.api_key = path / "api-key"
+
+
+@contextmanager
+def open_data_folder(path: Path) -> Iterator[DataFolder]:
+    """Makes the folder if need be and locks it for as long as the context lasts. Raises StartupError.
+
+    Two services on one folder would run every job twice and remove each other's scratch.
+    """
+    path = path.absolute()
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise StartupError(f"The data folder {path} cannot be written ({error.strerror}).") from error
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise StartupError(
+                f"The data folder {path} is in use by another WhisperJob; stop that one or choose another folder."
+            ) from error
+        yield DataFolder(path)
+    finally:
+        os.close(lock)
+
+
+def read_or_make_key(file: Path) -> str:
+    """The API key kept in `file`, made on the first start; readable by its owner only. Raises StartupError."""
+    try:
+        if not file.exists():
+            beside = file.with_suffix(".new")
+            beside.unlink(missing_ok=True)
+            with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as new:
+                new.write(secrets.token_urlsafe(24) + "\n")
+            beside.rename(file)
+        key = file.read_text(encoding="ascii").strip()
+    except (OSError, ValueError) as error:
+        raise StartupError(f"The API key in {file} cannot be read or made ({error}).") from error
+    if not key:
+        raise StartupError(f"The file {file} holds no API key; delete it and a new one is made.")
+    return key
+
+
+def find_ffmpeg(wanted: str) -> str:
+    """The full path of ffmpeg; ffprobe must be beside it. Raises StartupError."""
+    try:
+        return Tools.find(wanted).ffmpeg
+    except ToolError as error:
+        raise StartupError(f"{error}: install all of ffmpeg (Debian: apt-get install ffmpeg).") from error
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A socket on that address, not yet listening; port 0 is any free one. Raises StartupError."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except socket.gaierror as error:
+        raise StartupError(f"{host} is no address to listen on ({error.strerror}).") from error
+    bound = socket.socket(family, kind, protocol)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+    except OSError as error:
+        bound.close()
+        raise StartupError(_bind_sentence(host, port, error)) from error
+    return bound
+
+
+def _bind_sentence(host: str, port: int, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"Port {port} on {host} is taken by another program; choose another with --port or PORT."
+    return f"Cannot listen on {host} port {port} ({error.strerror}); choose another with --host or --port."
+
+
+def url_of(bound: socket.socket) -> str:
+    host, port = bound.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - what to call it, not what to bind
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
