@@ -1,0 +1,54 @@
+"""The API put together. Whoever serves it gives it its parts (`Api`) and keeps the cache running."""
+
+from typing import Final
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+import whisperjob
+from whisperjob.model.errors import WhisperJobError
+from whisperjob_api.auth import KeyCheck, Keyring
+from whisperjob_api.edge import Edge
+from whisperjob_api.faults import answer_fault
+from whisperjob_api.routes import diarization, jobs, probes, trims, uploads
+from whisperjob_api.services import Api, Services
+
+__all__ = ["Api", "create_app"]
+
+DESCRIPTION: Final = """
+Turns any audio or video file into small, loud, clean MP3s for speech recognition.
+
+1. `POST /whisper_optimize` with the file gives a `jobId`.
+2. `GET /job/{jobId}` every 2–3 seconds until `status` is `completed` or `error`.
+3. `GET` each chunk's `downloadUrl`.
+
+Every error is `{"error": "<for a person>", "code": "<for a program>"}`.
+"""
+
+
+def create_app(api: Api) -> FastAPI:
+    """Raises ValueError if an API key entry makes no sense."""
+    app = FastAPI(
+        title="WhisperJob",
+        version=whisperjob.__version__,
+        description=DESCRIPTION,
+        redirect_slashes=False,
+        separate_input_output_schemas=False,
+    )
+    services = Services(api)
+    app.state.services = services
+    for router in (
+        probes.router,
+        probes.ready_route(probes.Readiness(services).check),
+        uploads.router,
+        jobs.router,
+        trims.router,
+        diarization.router,
+    ):
+        app.include_router(router)
+    for kind in (WhisperJobError, HTTPException, RequestValidationError):
+        app.add_exception_handler(kind, answer_fault)
+    app.add_middleware(KeyCheck, keyring=Keyring(key.get_secret_value() for key in api.settings.api_keys))
+    app.add_middleware(Edge)
+    return app

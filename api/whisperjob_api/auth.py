@@ -1,0 +1,65 @@
+"""Whose request it is: the X-API-Key header, checked before a byte of the body is read."""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Iterable
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from whisperjob.model.errors import HttpCode, RequestError
+from whisperjob_api.faults import fault_response
+
+DEFAULT_TENANT = "default"
+HEADER = "X-API-Key"
+PUBLIC_PATHS = frozenset({"/health", "/livez", "/readyz", "/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"})
+
+_TENANT = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+
+
+class Keyring:
+    """Which tenant a key belongs to. Only hashes are kept, and all of them are compared every time."""
+
+    def __init__(self, entries: Iterable[str]) -> None:
+        """Entries are `key` (tenant `default`) or `tenant:key`. Raises ValueError; never repeats a key in it."""
+        self._tenants = [_entry(entry) for entry in entries]
+
+    def tenant_of(self, presented: str) -> str | None:
+        digest = hashlib.sha256(presented.encode("latin-1", "replace")).digest()
+        found: str | None = None
+        for known, tenant in self._tenants:
+            if hmac.compare_digest(known, digest):
+                found = tenant
+        return found
+
+
+def _entry(entry: str) -> tuple[bytes, str]:
+    left, colon, right = entry.partition(":")
+    tenant, key = (left, right) if colon else (DEFAULT_TENANT, left)
+    if not _TENANT.fullmatch(tenant):
+        raise ValueError("an API key's tenant must be a DNS label; a key itself must not contain a colon")
+    if not key or not key.isascii() or not key.isprintable() or key != key.strip():
+        raise ValueError("an API key must be visible ASCII")
+    return hashlib.sha256(key.encode("latin-1")).digest(), tenant
+
+
+class KeyCheck:
+    """ASGI middleware: lets a request with a good key pass and puts its tenant into `scope["state"]`."""
+
+    def __init__(self, app: ASGIApp, keyring: Keyring) -> None:
+        self.app = app
+        self._keyring = keyring
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] in PUBLIC_PATHS:
+            await self.app(scope, receive, send)
+            return
+        presented = Headers(scope=scope).getlist(HEADER)
+        tenant = self._keyring.tenant_of(presented[0]) if len(presented) == 1 else None
+        if tenant is None:
+            error = RequestError(HttpCode.UNAUTHORIZED, f"The {HEADER} header is missing or wrong.")
+            await fault_response(error)(scope, receive, send)
+            return
+        scope.setdefault("state", {})["tenant"] = tenant
+        await self.app(scope, receive, send)

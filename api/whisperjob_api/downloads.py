@@ -1,0 +1,93 @@
+"""Sending an object, whole or in part: the first piece is read before the headers go out, so that a missing object is
+an error and never a broken 200."""
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from urllib.parse import quote
+
+from starlette.responses import Response, StreamingResponse
+
+from whisperjob.model.errors import HttpCode, ObjectNotFoundError, RequestError
+from whisperjob.model.manifest import ChunkEntry, TrimEntry
+from whisperjob.stores.port import ObjectStore
+from whisperjob_api.faults import fault_response
+from whisperjob_api.ranges import NotModified, Part, Unsatisfiable, select
+from whisperjob_api.threads import Threads, uninterrupted
+
+MEDIA_TYPE = "audio/mpeg"
+_FORBIDDEN = frozenset('/\\:*?"<>|%;')
+
+
+def attachment(original: str, filename: str) -> str:
+    """Content-Disposition: the recording's own name, then what this piece of it is.
+
+    `talk.mp4` gives `talk.mp3`, `talk.chunk_000.mp3`, `talk.trimmed.mp3`.
+    """
+    stem = original.rpartition(".")[0] or original
+    stem = "".join("_" if c in _FORBIDDEN else c for c in stem).strip(" .")[:100]
+    if not stem:
+        return f'attachment; filename="{filename}"'
+    shown = f"{stem}.mp3" if filename == "output.mp3" else f"{stem}.{filename}"
+    plain = shown.encode("ascii", "replace").decode().replace("?", "_")
+    encoded = quote(shown.encode("utf-8", "replace"), safe="")
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{encoded}"
+
+
+async def send_object(
+    store: ObjectStore,
+    threads: Threads,
+    key: str,
+    entry: ChunkEntry | TrimEntry,
+    request_headers: Mapping[str, str],
+    *,
+    head: bool,
+    disposition: str,
+) -> Response:
+    """The response for one file. Raises ObjectNotFoundError, StoreUnavailableError before anything was sent."""
+    etag = f'"{entry.sha256}"'
+    size = entry.size_bytes
+    selection = select(
+        size,
+        etag,
+        range_=None if head else request_headers.get("range"),
+        if_range=request_headers.get("if-range"),
+        if_none_match=request_headers.get("if-none-match"),
+    )
+    headers = {
+        "ETag": etag,
+        "Accept-Ranges": "bytes",
+        "Cache-Control": "private, no-cache",
+        "Content-Disposition": disposition,
+    }
+    match selection:
+        case NotModified():
+            return Response(status_code=304, headers=headers)
+        case Unsatisfiable():
+            error = RequestError(HttpCode.RANGE_NOT_SATISFIABLE, f"The file has only {size} bytes.")
+            return fault_response(error, {"Content-Range": f"bytes */{size}"})
+        case Part(start, length):
+            status, headers["Content-Range"] = 206, selection.content_range(size)
+        case _:
+            status, start, length = 200, 0, size
+    headers["Content-Length"] = str(length)
+    if head:
+        if await threads.call(store.stat, key) is None:
+            raise ObjectNotFoundError(key)
+        return Response(status_code=status, headers=headers, media_type=MEDIA_TYPE)
+    first, rest = await threads.download(_open, store, key, start, length)
+    return StreamingResponse(_pieces(threads, first, rest), status, headers, MEDIA_TYPE)
+
+
+def _open(store: ObjectStore, key: str, start: int, length: int) -> tuple[bytes, Iterator[bytes]]:
+    pieces = store.read(key, start, length)
+    return next(pieces, b""), pieces
+
+
+async def _pieces(threads: Threads, first: bytes, rest: Iterator[bytes]) -> AsyncIterator[bytes]:
+    try:
+        yield first
+        while piece := await threads.download(next, rest, b""):
+            yield piece
+    finally:
+        close = getattr(rest, "close", None)
+        if close is not None:
+            await uninterrupted(threads.download(close))

@@ -1,0 +1,137 @@
+"""The outermost layer: what holds for every exchange, whoever answers it. Pure ASGI.
+
+- An answer that comes before the body was read (401, 413, …) is sent whole, then a little of the body is drained:
+  closing at once would reset the connection, and a client that still sends would never see the answer.
+- Bodies of all routes but the upload are small; more than that is 413.
+- What nobody caught becomes a 500 in our shape, without a traceback.
+- Headers that every answer carries.
+"""
+
+import asyncio
+import logging
+from typing import Final
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from whisperjob.model.errors import HttpCode, RequestError
+from whisperjob_api.faults import fault_response, to_request_error
+
+log = logging.getLogger(__name__)
+
+DRAIN_BYTES: Final = 8 * 1024 * 1024
+DRAIN_SECONDS: Final = 2.0
+MAX_BODY_BYTES: Final = 64 * 1024
+UPLOAD_PATH: Final = "/whisper_optimize"
+
+
+class Edge:
+    """ASGI middleware around everything else."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        exchange = _Exchange(scope, receive, send)
+        if exchange.declared_bytes > exchange.max_body_bytes:
+            await _answer(exchange, scope, _body_too_large())
+            return
+        try:
+            await self.app(scope, exchange.receive, exchange.send)
+        except ClientDisconnect:
+            if not exchange.over_limit:
+                return
+        except Exception as error:
+            if exchange.started:
+                raise  # the server cuts the connection: half an answer must not look whole
+            log.exception("unexpected error in %s %s", scope["method"], scope["path"])
+            await _answer(exchange, scope, to_request_error(error))
+        if exchange.over_limit and not exchange.started:
+            exchange.over_limit = False
+            await _answer(exchange, scope, _body_too_large())
+
+
+async def _answer(exchange: "_Exchange", scope: Scope, error: RequestError) -> None:
+    await fault_response(error)(scope, exchange.receive, exchange.send)
+
+
+def _body_too_large() -> RequestError:
+    return RequestError(HttpCode.TOO_LARGE, f"The body is larger than {MAX_BODY_BYTES} bytes.")
+
+
+class _Exchange:
+    """One request and its answer: knows how much of the body was read, and whether the answer has begun."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope)
+        self._receive = receive
+        self._send = send
+        self._method: str = scope["method"]
+        self._expects_continue = headers.get("expect", "").lower() == "100-continue"
+        length = headers.get("content-length", "")
+        self.declared_bytes = int(length) if length.isdecimal() and len(length) < 19 else 0
+        self._body_ended = not self.declared_bytes and "transfer-encoding" not in headers
+        self._read_bytes = 0
+        self._asked = False
+        self.max_body_bytes = float("inf") if scope["path"] == UPLOAD_PATH else MAX_BODY_BYTES
+        self.over_limit = False
+        self.started = False
+
+    async def receive(self) -> Message:
+        """The app's side; a body over the limit ends for it as if the client had gone."""
+        if self.over_limit:
+            return {"type": "http.disconnect"}
+        message = await self._next()
+        self.over_limit = self._read_bytes > self.max_body_bytes
+        return {"type": "http.disconnect"} if self.over_limit else message
+
+    async def _next(self) -> Message:
+        self._asked = True
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            self._body_ended = True
+        else:
+            self._read_bytes += len(message.get("body", b""))
+            self._body_ended = self._body_ended or not message.get("more_body", False)
+        return message
+
+    async def send(self, message: Message) -> None:
+        if self.over_limit:
+            return  # the app's answer to a client it believes gone; ours follows
+        if message["type"] == "http.response.start":
+            self.started = True
+            self._complete_headers(message)
+            await self._send(message)
+        elif message.get("more_body", False) or self._body_ended or self._never_asked_for:
+            await self._send(message)
+        else:
+            await self._send({**message, "more_body": True})
+            await self._drain()
+            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    @property
+    def _never_asked_for(self) -> bool:
+        """The client waits for `100 Continue` before it sends, and was never told to."""
+        return self._expects_continue and not self._asked
+
+    def _complete_headers(self, message: Message) -> None:
+        message.setdefault("headers", [])
+        headers = MutableHeaders(scope=message)
+        headers.setdefault("X-Content-Type-Options", "nosniff")
+        if headers.get("content-type", "").startswith("application/json"):
+            headers.setdefault("Cache-Control", "no-store")
+        if not self._body_ended:
+            headers["Connection"] = "close"
+
+    async def _drain(self) -> None:
+        limit = self._read_bytes + DRAIN_BYTES
+        try:
+            async with asyncio.timeout(DRAIN_SECONDS):
+                while not self._body_ended and self._read_bytes < limit:
+                    await self._next()
+        except TimeoutError:
+            return

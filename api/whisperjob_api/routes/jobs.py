@@ -1,0 +1,113 @@
+"""Jobs: one, many, counted, deleted, and their files."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from whisperjob.model.errors import HttpCode, RequestError
+from whisperjob.model.manifest import ChunkEntry, TrimEntry
+from whisperjob.model.resource import Output, WhisperJob
+from whisperjob_api import listing, views
+from whisperjob_api.downloads import MEDIA_TYPE, attachment, send_object
+from whisperjob_api.faults import fault_table
+from whisperjob_api.schemas import JobPage, JobState, JobView, Stats
+from whisperjob_api.services import Services, Tenant, Use
+from whisperjob_api.trimming import chunk_prefix
+
+router = APIRouter(tags=["jobs"])
+
+_PHASES = {state: phase for phase, state in views.JOB_STATES.items()}
+_AUDIO: dict[str, Any] = {MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}}
+
+
+@router.get("/stats", summary="How many jobs, from whom", responses=fault_table())
+async def stats(use: Use, tenant: Tenant) -> Stats:
+    return listing.stats(listing.of_tenant(use.api.cache.all(), tenant))
+
+
+@router.get(
+    "/jobs",
+    summary="Jobs, newest first",
+    response_model_exclude_unset=True,
+    responses=fault_table(HttpCode.INVALID_REQUEST),
+)
+async def jobs(
+    use: Use,
+    tenant: Tenant,
+    status: Annotated[JobState | None, Query(description="Only jobs in this state")] = None,
+    limit: Annotated[int, Query(ge=1, le=200, description="Jobs a page")] = 50,
+    cursor: Annotated[str | None, Query(description="`nextCursor` of the page before")] = None,
+) -> JobPage:
+    found, next_cursor = listing.page(
+        listing.of_tenant(use.api.cache.all(), tenant),
+        phase=_PHASES[status] if status else None,
+        limit=limit,
+        cursor=cursor,
+    )
+    return JobPage(jobs=[views.job_summary(job) for job in found], next_cursor=next_cursor)
+
+
+@router.get(
+    "/job/{job_id}",
+    summary="Status of a job, and its chunks once it is completed",
+    response_model_exclude_unset=True,
+    responses=fault_table(HttpCode.NOT_FOUND, HttpCode.UNAVAILABLE),
+)
+async def job(use: Use, tenant: Tenant, job_id: str) -> JobView:
+    found = await use.job(job_id, tenant)
+    output = found.status.output
+    return views.job_view(found, await use.results.manifest(output) if output else None)
+
+
+@router.delete(
+    "/job/{job_id}",
+    status_code=204,
+    summary="Delete a job and everything of it; running work is stopped",
+    responses=fault_table(HttpCode.NOT_FOUND, HttpCode.UNAVAILABLE),
+)
+async def delete_job(use: Use, tenant: Tenant, job_id: str) -> None:
+    found = await use.job(job_id, tenant)
+    await use.api.records.delete(found.name, found.uid)
+    use.api.cache.forget(found)
+
+
+@router.api_route(
+    "/job/{job_id}/download/{filename}",
+    methods=["GET"],
+    summary="Download an MP3 of a completed job",
+    response_class=Response,
+    responses={
+        200: {"description": "The file", "content": _AUDIO},
+        206: {"description": "The part of it that Range asked for", "content": _AUDIO},
+        304: {"description": "The caller has it already (If-None-Match)"},
+        **fault_table(HttpCode.NOT_FOUND, HttpCode.NOT_COMPLETED, HttpCode.RANGE_NOT_SATISFIABLE, HttpCode.UNAVAILABLE),
+    },
+)
+@router.head("/job/{job_id}/download/{filename}", include_in_schema=False)
+async def download(request: Request, use: Use, tenant: Tenant, job_id: str, filename: str) -> Response:
+    found, output = await use.completed_job(job_id, tenant)
+    key, entry = await _file(use, found, output, filename)
+    return await send_object(
+        use.api.store,
+        use.threads,
+        key,
+        entry,
+        request.headers,
+        head=request.method == "HEAD",
+        disposition=attachment(found.spec.source.filename, entry.filename),
+    )
+
+
+async def _file(use: Services, found: WhisperJob, output: Output, filename: str) -> tuple[str, ChunkEntry | TrimEntry]:
+    """The object behind a name of the manifest, or else of the latest trim. Nothing else exists."""
+    manifest = await use.results.manifest(output)
+    for chunk in manifest.chunks:
+        if chunk.filename == filename:
+            return chunk_prefix(output.manifest_key) + filename, chunk
+    trim = await use.results.trim(found)
+    for file in trim.files if trim else ():
+        if file.filename == filename:
+            return file.key, file
+    raise RequestError(HttpCode.NOT_FOUND, "The job has no file of this name.")

@@ -1,0 +1,28 @@
+"""POST /demo_trim: the first seconds of a completed job."""
+
+from fastapi import APIRouter
+
+from whisperjob.model.errors import HttpCode
+from whisperjob_api import views
+from whisperjob_api.faults import fault_table
+from whisperjob_api.schemas import NotTrimmed, Trimmed, TrimRequest
+from whisperjob_api.services import Tenant, Use
+from whisperjob_api.trimming import apply_trim, plan_trim
+
+router = APIRouter(tags=["jobs"])
+
+
+@router.post(
+    "/demo_trim",
+    summary="Trim a completed job's audio to a length",
+    responses=fault_table(HttpCode.NOT_FOUND, HttpCode.NOT_COMPLETED, HttpCode.INVALID_REQUEST, HttpCode.UNAVAILABLE),
+)
+async def demo_trim(use: Use, tenant: Tenant, body: TrimRequest) -> Trimmed | NotTrimmed:
+    job, output = await use.completed_job(body.job_id, tenant)
+    manifest = await use.results.manifest(output)
+    kept = plan_trim(manifest, body.max_seconds)
+    if kept is None:
+        return views.not_trimmed(job.name, manifest)
+    async with use.sole_trim(job.uid):
+        trim = await use.threads.trim(apply_trim, use.api.store, job, output, manifest, kept, body.max_seconds)
+    return views.trimmed(job.name, trim, body.max_seconds)

@@ -1,0 +1,110 @@
+"""What the routes work with: the composition given from outside, and what is derived from it once."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Annotated, cast
+
+from fastapi import Depends, Security
+from fastapi.security import APIKeyHeader
+from starlette.requests import Request
+
+from whisperjob.engine.cache import RecordCache
+from whisperjob.engine.ports import JobRecords
+from whisperjob.model.errors import HttpCode, RecordNotFoundError, RequestError
+from whisperjob.model.names import is_job_name
+from whisperjob.model.phase import Phase
+from whisperjob.model.resource import Output, WhisperJob
+from whisperjob.model.settings import ApiSettings
+from whisperjob.stores.port import ObjectStore
+from whisperjob_api.admission import UploadGate
+from whisperjob_api.auth import HEADER
+from whisperjob_api.faults import no_such_job
+from whisperjob_api.results import Results
+from whisperjob_api.threads import Threads
+
+
+@dataclass(frozen=True)
+class Api:
+    """Everything the API needs from outside.
+
+    `engine_ready` says whether recordings can be worked on (the `ffmpeg` of /health). `uploads.close()` lets no new
+    upload in; the ones in flight go on. `diarizer` is None until there is one.
+    """
+
+    records: JobRecords
+    cache: RecordCache
+    store: ObjectStore
+    settings: ApiSettings
+    engine_ready: Callable[[], bool]
+    diarizer: None = None
+    uploads: UploadGate = field(default_factory=UploadGate)
+
+
+class Services:
+    """One per app."""
+
+    def __init__(self, api: Api) -> None:
+        self.api = api
+        self.threads = Threads(api.settings.max_concurrent_uploads)
+        self.results = Results(api.store, self.threads)
+        self._trims: dict[str, asyncio.Lock] = {}
+
+    async def job(self, name: str, tenant: str) -> WhisperJob:
+        """The tenant's job. Raises RequestError `not_found`, for another tenant's too.
+
+        A name the cache does not know is asked for once, live: another replica may have created it just now.
+        """
+        job = self.api.cache.get(name)
+        if job is None:
+            job = await self._live(name)
+        if job is None or job.spec.tenant != tenant:
+            raise no_such_job()
+        return job
+
+    async def _live(self, name: str) -> WhisperJob | None:
+        if not is_job_name(name):
+            return None
+        try:
+            job = await self.api.records.get(name)
+        except RecordNotFoundError:
+            return None
+        self.api.cache.put(job)
+        return job
+
+    async def completed_job(self, name: str, tenant: str) -> tuple[WhisperJob, Output]:
+        """Raises RequestError `not_found`, `not_completed`."""
+        job = await self.job(name, tenant)
+        if job.status.phase is Phase.ERROR:
+            raise RequestError(HttpCode.NOT_COMPLETED, "The job failed; it has no output.")
+        if job.status.phase is not Phase.COMPLETED or job.status.output is None:
+            raise RequestError(HttpCode.NOT_COMPLETED, "The job is not completed yet.")
+        return job, job.status.output
+
+    @asynccontextmanager
+    async def sole_trim(self, uid: str) -> AsyncIterator[None]:
+        """Trims of one job run one after the other."""
+        lock = self._trims.setdefault(uid, asyncio.Lock())
+        try:
+            async with lock:
+                yield
+        finally:
+            if not lock.locked():
+                self._trims.pop(uid, None)
+
+
+def _services(request: Request) -> Services:
+    return cast(Services, request.app.state.services)
+
+
+def _tenant(
+    request: Request,
+    _: Annotated[str | None, Security(APIKeyHeader(name=HEADER, auto_error=False, description="Your API key"))],
+) -> str:
+    """Checked and put there by auth.KeyCheck; the security scheme here is for OpenAPI."""
+    return cast(str, request.state.tenant)
+
+
+Use = Annotated[Services, Depends(_services)]
+Tenant = Annotated[str, Depends(_tenant)]
