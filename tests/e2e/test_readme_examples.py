@@ -1,0 +1,61 @@
+"""The README's API by example runs, word for word, against a real service, and its JSON has the fields it shows."""
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from support.media import write_speech_video
+from support.serving import served
+
+README = Path(__file__).resolve().parents[2] / "README.md"
+BLOCK = re.compile(r"^```(bash|json)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def section(title: str) -> str:
+    text = README.read_text()
+    begin = text.index(f"\n## {title}\n")
+    return text[begin : text.index("\n## ", begin + 1)]
+
+
+def fields(value: object) -> object:
+    """The shape of JSON: names all the way down, of lists the first entry's."""
+    if isinstance(value, dict):
+        return {name: fields(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [fields(value[0])] if value else []
+    return type(value).__name__ if isinstance(value, str | bool) else "number"
+
+
+@pytest.fixture(scope="module")
+def outputs(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[object, str]]:
+    """What each bash block of the section printed, beside the JSON block that follows it (None if none does)."""
+    folder = tmp_path_factory.mktemp("readme")
+    write_speech_video(folder / "talk.mp4", seconds=8)
+    blocks = BLOCK.findall(section("The API by example"))
+    mark = "=== end of a block ==="
+    with served(folder / "data") as service:
+        scripts = [body.replace("http://127.0.0.1:8080", service.url) for kind, body in blocks if kind == "bash"]
+        script = f"\necho; echo '{mark}'\n".join(["set -euo pipefail", *scripts])
+        done = subprocess.run(
+            ["bash", "-c", script], cwd=folder, env=dict(os.environ), capture_output=True, text=True, timeout=120
+        )
+    assert done.returncode == 0, done.stdout + done.stderr
+    printed = done.stdout.split(mark)[1:]
+    shown: list[object] = []
+    for place, (kind, _) in enumerate(blocks):
+        if kind == "bash":
+            following = blocks[place + 1] if place + 1 < len(blocks) else ("", "")
+            shown.append(json.loads(following[1]) if following[0] == "json" else None)
+    return list(zip(shown, printed, strict=True))
+
+
+def test_every_answer_has_the_fields_that_are_shown(outputs: list[tuple[object, str]]) -> None:
+    pairs = [(shown, printed) for shown, printed in outputs if shown is not None]
+    assert len(pairs) >= 4
+    for shown, printed in pairs:
+        *_, last = (line for line in printed.splitlines() if line.startswith("{"))
+        assert fields(json.loads(last)) == fields(shown)
