@@ -37,7 +37,7 @@ class Listener:
             app,
             http="httptools",
             ws="none",
-            lifespan="auto",
+            lifespan="off",  # what the apps need is given to them from outside
             log_config=None,
             access_log=False,
             proxy_headers=False,  # uvicorn believes 127.0.0.1 by default; the app has its own list
@@ -50,8 +50,16 @@ class Listener:
         self._socket = bound
 
     async def run(self) -> None:
-        """Serves until `stop`; also ends, without having listened, if the app refuses to start."""
-        await self._server.serve([self._socket])
+        """Serves until `stop`; cancelled, it waits for no request."""
+        serving = asyncio.ensure_future(self._server.serve([self._socket]))
+        try:
+            await asyncio.shield(serving)
+        except asyncio.CancelledError:
+            self._server.config.timeout_graceful_shutdown = 1
+            self._server.force_exit = True
+            self.stop()
+            await serving
+            raise
 
     async def listening(self) -> None:
         await self._server.listening.wait()

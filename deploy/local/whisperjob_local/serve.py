@@ -55,4 +55,5 @@ def run_on_loop(work: Coroutine[Any, Any, T]) -> T:
 
 def log_to_stderr(level: int) -> None:
     logging.basicConfig(level=level, stream=sys.stderr, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for chatty in ("httpx", "uvicorn"):
+        logging.getLogger(chatty).setLevel(max(level, logging.WARNING))
