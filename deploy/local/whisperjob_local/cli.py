@@ -13,9 +13,7 @@ from whisperjob import __version__
 from whisperjob.model.errors import WhisperJobError
 from whisperjob.model.phase import Profile, RawFormat
 from whisperjob.model.resource import MAX_CHUNK_SECONDS, MIN_CHUNK_SECONDS
-
-FAILED = 1
-INTERRUPTED = 130
+from whisperjob_local.exits import FAILED, INTERRUPTED
 
 _EXIT_CODES = "Exit codes: 0 done; 1 failed, one sentence on standard error says why; 2 wrong usage; 130 interrupted."
 
@@ -58,12 +56,12 @@ def _root(
 
 @app.command(epilog=_EXIT_CODES)
 def serve(
-    host: Annotated[str | None, typer.Option(help="Address to listen on.  [default: 127.0.0.1]")] = None,
-    port: Annotated[int | None, typer.Option(min=0, max=65_535, help="0: any free.  [default: PORT or 8080]")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on. Default: 127.0.0.1.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65_535, help="0: any free. Default: PORT or 8080.")] = None,
     data_dir: Annotated[
-        Path | None, typer.Option(file_okay=False, help="Everything kept.  [default: DATA_DIR or ./data]")
+        Path | None, typer.Option(file_okay=False, help="Everything kept. Default: DATA_DIR or ./data.")
     ] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Jobs at a time.  [default: half the cores]")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Jobs at a time. Default: half the cores.")] = None,
 ) -> None:
     """Serve the HTTP API, with everything it needs in this one process, until interrupted.
 
@@ -127,6 +125,37 @@ def run(
                 file, output, data_dir, {name: str(value) for name, value in form.items() if value is not None}, display
             )
         _list_results(fetched.files, fetched.duration_seconds, fetched.warnings)
+
+
+@local.command(epilog=_EXIT_CODES)
+def optimize(
+    file: FileArgument,
+    output: OutputOption,
+    profile: ProfileOption = Profile.FULL,
+    max_chunk_seconds: ChunkSecondsOption = None,
+    raw_format: RawFormatOption = None,
+    sample_rate: SampleRateOption = None,
+    channels: ChannelsOption = None,
+) -> None:
+    """Run the pipeline on FILE right here, without a service: the MP3s and manifest.json go to the output folder."""
+    with _plain_errors():
+        from whisperjob.model.protocol import OptimizeOptions
+        from whisperjob_local.display import WorkDisplay
+        from whisperjob_local.optimizing import optimize_file
+
+        options = OptimizeOptions(
+            profile=profile,
+            max_chunk_seconds=max_chunk_seconds,
+            raw_format=raw_format,
+            sample_rate=sample_rate,
+            channels=channels,
+        )
+        with WorkDisplay() as display:
+            manifest = optimize_file(
+                file, output, options, lambda step, percent, _seconds: display.working(step, percent)
+            )
+        files = tuple(output / chunk.filename for chunk in manifest.chunks)
+        _list_results(files, manifest.duration_seconds, manifest.warnings)
 
 
 def _list_results(files: tuple[Path, ...], duration_seconds: float, warnings: tuple[str, ...]) -> None:

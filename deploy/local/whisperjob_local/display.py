@@ -22,7 +22,7 @@ class WorkDisplay:
 
     def __init__(self) -> None:
         self._progress = _progress()
-        self._work = self._progress.add_task("starting", total=100)
+        self._work: TaskID | None = None
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -34,6 +34,8 @@ class WorkDisplay:
         self._progress.stop()
 
     def working(self, step: str, percent: float) -> None:
+        if self._work is None:
+            self._work = self._progress.add_task(step, total=100)
         self._progress.update(self._work, description=step.replace("_", " "), completed=percent)
 
 

@@ -1,10 +1,10 @@
 """`whisperjob local run`: one file through a service of its own, over HTTP, from upload to download."""
 
 import asyncio
-import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
+from whisperjob_local.output import working_folder
 from whisperjob_local.sending import Fetched, Watcher, send_file
 from whisperjob_local.serve import on_stop_signals, run_on_loop
 from whisperjob_local.service import Ready, run_service
@@ -12,11 +12,12 @@ from whisperjob_local.settings import ServiceSettings, make_settings
 
 
 def run_file(file: Path, output: Path, data_dir: Path | None, form: dict[str, str], watcher: Watcher) -> Fetched:
-    """Without a data folder a temporary one serves, and goes. Raises what run_service and send_file raise, and
+    """Without a data folder one inside `output` serves, and goes. Raises what run_service and send_file raise, and
     asyncio.CancelledError on SIGINT and SIGTERM, with everything cleaned up."""
+    output.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         if data_dir is None:
-            data_dir = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="whisperjob-")))
+            data_dir = stack.enter_context(working_folder(output))
         settings = make_settings(host="127.0.0.1", port=0, data_dir=data_dir)
         return run_on_loop(_run(settings, file, output, form, watcher))
 

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import httpx
 
 from whisperjob.model.errors import WhisperJobError
+from whisperjob_local.output import remove_earlier
 
 LISTING_NAME = "job.json"
 """Beside the chunks: what GET /job said when the job was completed."""
@@ -45,12 +46,12 @@ class Fetched:
 async def send_file(
     url: str, api_key: str, file: Path, output: Path, form: dict[str, str], watcher: Watcher
 ) -> Fetched:
-    """Raises SendingError, OSError (the file or the folder), httpx.HTTPError (the connection)."""
+    """`output` exists. Raises SendingError, OSError (the file or the folder), httpx.HTTPError (the connection)."""
     headers = {"X-API-Key": api_key}
     async with httpx.AsyncClient(base_url=url, headers=headers, timeout=_TIMEOUT, trust_env=False) as client:
         path = await _upload(client, file, form, watcher)
         job = await _follow(client, path, watcher)
-        _make_room(output)
+        remove_earlier(output, LISTING_NAME)
         files = await _fetch(client, job, output)
     return Fetched(files, tuple(job.get("warnings", ())), float(job.get("duration") or 0))
 
@@ -105,19 +106,6 @@ async def _fetch_one(client: httpx.AsyncClient, url: str, sha256: str, target: P
         beside.replace(target)
     finally:
         beside.unlink(missing_ok=True)
-
-
-def _make_room(output: Path) -> None:
-    """Removes the files that the listing of an earlier run names: chunks of two recordings must not mix."""
-    output.mkdir(parents=True, exist_ok=True)
-    listing = output / LISTING_NAME
-    try:
-        names = [str(chunk["filename"]) for chunk in json.loads(listing.read_text(encoding="utf-8"))["chunks"]]
-    except (OSError, ValueError, KeyError, TypeError):
-        return
-    listing.unlink()
-    for name in names:
-        (output / Path(name).name).unlink(missing_ok=True)
 
 
 def _checked(answer: httpx.Response) -> dict[str, Any]:

@@ -1,0 +1,56 @@
+"""`whisperjob local optimize`: the worker's pipeline alone, in this process."""
+
+import os
+import shutil
+import signal
+from pathlib import Path
+from types import FrameType
+
+from whisperjob.model.manifest import Manifest
+from whisperjob.model.names import MANIFEST_NAME
+from whisperjob.model.protocol import OptimizeOptions, WorkLimits
+from whisperjob.worker.lifeline import Children, Lifeline
+from whisperjob_local.exits import INTERRUPTED
+from whisperjob_local.output import remove_earlier, working_folder
+from whisperjob_optimizer.pipeline import Report, optimize
+from whisperjob_optimizer.runner import Tools
+
+_SHOW_CURSOR = b"\r\x1b[?25h"
+
+
+def optimize_file(file: Path, output: Path, options: OptimizeOptions, report: Report) -> Manifest:
+    """Puts the MP3s and, last, the manifest into `output`. To be called in the main thread.
+
+    SIGINT and SIGTERM end the process at once, ffmpeg first, nothing half-written behind. Raises InputError,
+    ToolError, OSError.
+    """
+    children = Children()
+    tools = Tools.find(children=children)
+    with working_folder(output) as folder:
+        _end_on_signals(children, folder)
+        scratch, results = folder / "scratch", folder / "results"
+        scratch.mkdir()
+        results.mkdir()
+        manifest = optimize(file, file.name, results, scratch, options, WorkLimits(), report, tools)
+        remove_earlier(output, MANIFEST_NAME)
+        for chunk in manifest.chunks:
+            (results / chunk.filename).replace(output / chunk.filename)
+        listing = folder / MANIFEST_NAME
+        listing.write_text(manifest.model_dump_json(by_alias=True, indent=2) + "\n", encoding="utf-8")
+        listing.replace(output / MANIFEST_NAME)
+    return manifest
+
+
+def _end_on_signals(children: Children, folder: Path) -> None:
+    def clean_up() -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        if os.isatty(2):
+            os.write(2, _SHOW_CURSOR)  # a progress bar hides it, and has no chance to show it again
+
+    lifeline = Lifeline(children, clean_up)
+
+    def interrupted(_signal: int, _frame: FrameType | None) -> None:
+        lifeline.end(INTERRUPTED, "Interrupted.")
+
+    signal.signal(signal.SIGINT, interrupted)
+    lifeline.on_terminate()
