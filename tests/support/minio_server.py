@@ -37,14 +37,17 @@ class NoMinioError(Exception):
 
 
 class MinioServer:
-    """A MinIO on a loopback port that stays the same over restarts, with its data in `folder`."""
+    """A MinIO on a loopback port that stays the same over restarts, with its data in `folder`.
 
-    def __init__(self, binary: Path, folder: Path) -> None:
+    `wrapper` is a command it is run by, such as one that mounts something first.
+    """
+
+    def __init__(self, binary: Path, folder: Path, wrapper: tuple[str, ...] = ()) -> None:
         self.access_key = "test-access-key"
         self.secret_key = secrets.token_hex(16)
         self.port = _free_port()
         self.endpoint = f"http://127.0.0.1:{self.port}"
-        self._binary = binary
+        self._command = (*wrapper, str(binary))
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -63,8 +66,16 @@ class MinioServer:
         home.mkdir(parents=True, exist_ok=True)
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [self._binary, "server", "--address", f"127.0.0.1:{self.port}", "--quiet", self._folder / "data"],
+                [
+                    *self._command,
+                    "server",
+                    "--quiet",
+                    "--address",
+                    f"127.0.0.1:{self.port}",
+                    str(self._folder / "data"),
+                ],
                 env={
+                    "PATH": os.environ.get("PATH", os.defpath),
                     "HOME": str(home),
                     "MINIO_ROOT_USER": self.access_key,
                     "MINIO_ROOT_PASSWORD": self.secret_key,
@@ -124,8 +135,8 @@ def find_binary() -> Path:
 
 
 def _unpacked() -> Path:
-    sums = dict(reversed(line.split()) for line in (SHARED / "SHA256SUMS").read_text().splitlines())
-    wanted = sums["minio"]
+    sums = (line.split() for line in (SHARED / "SHA256SUMS").read_text().splitlines())
+    wanted = next(digest for digest, name in sums if name == "minio")
     target = CACHE / wanted[:16] / "minio"
     if not target.is_file():
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -158,10 +169,9 @@ def _built() -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     unfinished = target.with_name(f"building-{os.getpid()}")
     nice = [found, "-n", "10"] if (found := shutil.which("nice")) else []
-    build = [go, "build", "-trimpath", "-ldflags", "-s -w", "-o", unfinished, "github.com/minio/minio"]
     try:
         subprocess.run(
-            [*nice, *build],
+            [*nice, go, "build", "-trimpath", "-ldflags", "-s -w", "-o", str(unfinished), "github.com/minio/minio"],
             cwd=MODULE,
             env={**os.environ, "CGO_ENABLED": "0"},
             check=True,
@@ -184,13 +194,20 @@ def _free_port() -> int:
 
 
 _FOUND = pytest.StashKey[Path | str]()
+_MARK = "minio"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", f"{_MARK}: asks for the MinIO server while it runs, by request.getfixturevalue")
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Gets the binary before the first test begins, so that no test's time limit counts a build."""
     if session.config.option.collectonly:
         return
-    if any("minio_binary" in getattr(item, "fixturenames", ()) for item in session.items):
+    if any(
+        "minio_binary" in getattr(item, "fixturenames", ()) or item.get_closest_marker(_MARK) for item in session.items
+    ):
         try:
             session.config.stash[_FOUND] = find_binary()
         except NoMinioError as error:
@@ -199,7 +216,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.fixture(scope="session")
 def minio_binary(request: pytest.FixtureRequest) -> Path:
-    found = request.config.stash[_FOUND]
+    found: Path | str = request.config.stash[_FOUND]
     if isinstance(found, str):
         pytest.skip(found)
     return found

@@ -11,6 +11,7 @@ import os
 import secrets
 import shutil
 import stat
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -28,16 +29,16 @@ _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _ABSENT: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO})
 _WRITEBACK_BYTES: Final = 8 * 1024 * 1024
 """How much may lie dirty in the page cache before the disk is set to work; see `_start_writeback`."""
-_PUBLISH_TRIES: Final = 100
-"""Each lost race against the removal of an empty parent costs one; more than a few mean something else is wrong."""
 
 
 class FolderStore:
-    """An ObjectStore in a folder. One process owns it; its workers only write where they were let."""
+    """An ObjectStore in a folder. One FolderStore owns it; workers only write where `grant_write` lets them."""
 
     def __init__(self, root: Path) -> None:
         self._objects = root.absolute() / "objects"
         self._staging = root.absolute() / "staging"
+        self._tree = threading.Lock()
+        """Held while folders are made and filled, or emptied and removed: moments, never while data is copied."""
         with _translated():
             for folder in (self._objects, self._staging):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -62,32 +63,22 @@ class FolderStore:
         return size
 
     def _publish(self, staged: Path, target: Path) -> None:
-        """Renames into place, making parents; a deletion may remove them again while they are still empty."""
-        for _ in range(_PUBLISH_TRIES):
-            self._make_folder(target.parent)
-            try:
-                staged.rename(target)
-            except FileNotFoundError:
-                if not staged.exists():
-                    raise StoreUnavailableError("an unfinished object was swept while it was written") from None
-                continue
+        """Renames into place; returns when the names on the way there are on the disk."""
+        with self._tree:
+            made = self._make_folder(target.parent)
+            if not staged.exists():
+                raise StoreUnavailableError("an unfinished object was swept while it was written")
+            staged.rename(target)
+        for folder in (target.parent, *(new.parent for new in made)):
             with suppress(FileNotFoundError):  # published, and deleted since
-                _sync_folder(target.parent)
-            return
-        raise StoreUnavailableError("the folder of an object keeps being removed")
+                _sync_folder(folder)
 
-    def _make_folder(self, folder: Path) -> None:
-        """Like mkdir -p, but each new name is on the disk before anything is put below it."""
-        for _ in range(_PUBLISH_TRIES):
-            missing = [parent for parent in (folder, *folder.parents) if not parent.is_dir()]
-            try:
-                for parent in reversed(missing):
-                    parent.mkdir(mode=0o700, exist_ok=True)
-                    _sync_folder(parent.parent)
-            except FileNotFoundError:
-                continue
-            return
-        raise StoreUnavailableError("the folder of an object keeps being removed")
+    def _make_folder(self, folder: Path) -> list[Path]:
+        """Like mkdir -p; returns what it made, deepest first."""
+        missing = [parent for parent in (folder, *folder.parents) if not parent.is_dir()]
+        for parent in reversed(missing):
+            parent.mkdir(mode=0o700, exist_ok=True)
+        return missing
 
     def read(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
         if not keys.is_key(key):
@@ -124,7 +115,7 @@ class FolderStore:
         if not keys.is_key(key):
             return
         path = self._objects / key
-        with _translated():
+        with _translated(), self._tree:
             with suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError):
                 path.unlink()
             self._drop_empty_folders(path.parent)
@@ -140,12 +131,13 @@ class FolderStore:
         with _translated():
             for _ in range(3):
                 hidden = self._staging / f"{secrets.token_hex(8)}.deleted"
-                try:
-                    folder.rename(hidden)
-                except (FileNotFoundError, NotADirectoryError):
-                    break
+                with self._tree:
+                    try:
+                        folder.rename(hidden)
+                    except (FileNotFoundError, NotADirectoryError):
+                        break
+                    self._drop_empty_folders(folder.parent)
                 removed += _remove_tree(hidden)
-            self._drop_empty_folders(folder.parent)
         return removed
 
     def _drop_empty_folders(self, folder: Path) -> None:
@@ -165,7 +157,7 @@ class FolderStore:
 
     def grant_write(self, prefix: str, expires: timedelta, max_object_bytes: int) -> FileWrite:  # noqa: ARG002  the port's; held by the worker itself
         keys.require_folder_prefix(prefix)
-        with _translated():
+        with _translated(), self._tree:
             self._make_folder(self._objects / prefix)
         return FileWrite(directory=str(self._objects / prefix), staging=str(self._staging))
 

@@ -8,7 +8,7 @@ from typing import Final
 from xml.etree import ElementTree as ET
 
 from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
-from urllib3.exceptions import HTTPError, MaxRetryError
+from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError
 from urllib3.exceptions import TimeoutError as HttpTimeoutError
 
 from whisperjob.model.errors import ObjectNotFoundError, StoreError, StoreFullError, StoreUnavailableError
@@ -34,7 +34,8 @@ def to_store_error(error: Exception, key: str | None = None) -> StoreError:
     if status is not None:
         return _from_code(f"HTTP {status}", status, key)
     cause = error.reason if isinstance(error, MaxRetryError) else error
-    if isinstance(cause, HttpTimeoutError | TimeoutError):
+    # urllib3 counts a refused connection among its time-outs
+    if isinstance(cause, HttpTimeoutError | TimeoutError) and not isinstance(cause, NewConnectionError):
         return StoreUnavailableError("the object store did not answer in time")
     return StoreUnavailableError("the object store cannot be reached")
 
