@@ -39,9 +39,10 @@ def upload(client: Minio, bucket: str, key: str, data: Readable, content_type: s
     first = next(parts, b"")
     if len(first) < PART_BYTES:
         try:
-            client.put_object(bucket, key, io.BytesIO(first), len(first), content_type)
+            result = client.put_object(bucket, key, io.BytesIO(first), len(first), content_type)
         except CLIENT_ERRORS as error:
             raise to_store_error(error) from error
+        _require_etag(result.etag)
         return len(first)
     every = chain((first,), parts)
     del first  # else it would be held until the last part is sent
@@ -63,6 +64,13 @@ def _parts(data: Readable) -> Iterator[bytes]:
         del pieces
         if part:
             yield part
+
+
+def _require_etag(etag: str | None) -> str:
+    """Whatever answers 200 without one (S3 in trouble, a portal in between) has stored nothing."""
+    if not etag:
+        raise StoreUnavailableError("the object store did not confirm what it was sent")
+    return etag
 
 
 class _Multipart:
@@ -102,9 +110,10 @@ class _Multipart:
 
     def _send_part(self, part: bytes, number: int) -> str:
         try:
-            return self._client._upload_part(self._bucket, self._key, part, None, self._id, number)
+            etag = self._client._upload_part(self._bucket, self._key, part, None, self._id, number)
         except CLIENT_ERRORS as error:
             raise to_store_error(error) from error
+        return _require_etag(etag)
 
     def _complete(self, size: int) -> None:
         parts = [Part(number, etag) for number, etag in enumerate(self._etags, start=1)]
@@ -114,8 +123,7 @@ class _Multipart:
             if isinstance(error, S3Error) and error.code == "NoSuchUpload" and self._stored() == size:
                 return  # it was a second try, and the first had arrived
             raise to_store_error(error) from error
-        if not result.etag:
-            raise StoreUnavailableError("the object store could not join the parts of an object")
+        _require_etag(result.etag)
 
     def _stored(self) -> int | None:
         """The size of the object as it is visible now."""
