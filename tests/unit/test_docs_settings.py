@@ -1,7 +1,24 @@
 """The page on settings says what the settings are."""
 
+import re
+
 from support.reference import REFERENCE, settings_reference
+from whisperjob.model.errors import INPUT_CODES, HttpCode, JobCode
 
 
 def test_the_page_is_true_today() -> None:
     assert REFERENCE.read_text() == settings_reference(), "run `python -m support.reference` in tests/"
+
+
+def test_the_docs_name_no_setting_and_no_code_that_is_not() -> None:
+    page = REFERENCE.with_name("limits.md").read_text()
+    known = settings_reference()
+    assert [name for name in re.findall(r"WHISPERJOB_[A-Z0-9_]+", page) if f"`{name}`" not in known] == []
+    codes = {*HttpCode, *JobCode}
+    named = re.findall(r"`([a-z]+_[a-z_]+)`", page)
+    assert [name for name in named if name not in codes | {"input_truncated"}] == []
+
+
+def test_every_verdict_on_an_input_has_its_limit() -> None:
+    page = REFERENCE.with_name("limits.md").read_text()
+    assert [code for code in INPUT_CODES if f"`{code}`" not in page] == []

@@ -1,0 +1,76 @@
+"""The commands of the README's first page, as a person types them at the repository's root."""
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from support.waiting import until_sync
+
+ROOT = Path(__file__).parents[2]
+ENVIRONMENT = {
+    name: value
+    for name, value in os.environ.items()
+    if not name.startswith(("WHISPERJOB_", "MAKE", "MFLAGS")) and name not in ("DATA_DIR", "PORT", "FILE", "OUT")
+}
+
+
+def make(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["make", *arguments], cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, timeout=240)
+
+
+def test_setup_has_nothing_to_do_twice() -> None:
+    assert make("setup").returncode == 0
+    again = make("setup")
+    assert (again.returncode, again.stderr) == (0, "")
+
+
+def test_an_old_python_is_named_in_one_sentence(tmp_path: Path) -> None:
+    old = tmp_path / "python3"
+    old.write_text("#!/bin/sh\nexit 1\n")
+    old.chmod(0o755)
+    ended = make("setup", f"PYTHON={old}")
+    assert ended.returncode == 2
+    assert "WhisperJob needs Python 3.11 or newer" in ended.stderr
+
+
+@pytest.mark.parametrize("name", ["talk.mp4", "a talk – ünï ☀ (it's one) #2.mp4"])
+def test_run_file_leaves_mp3s(tmp_path: Path, name: str) -> None:
+    file = tmp_path / name
+    sound = ["-f", "lavfi", "-i", "anoisesrc=d=4:c=pink:a=0.3", "-c:a", "aac"]
+    picture = ["-f", "lavfi", "-i", "testsrc=d=4:s=64x48:r=5", "-c:v", "mpeg4"]
+    subprocess.run(["ffmpeg", "-v", "error", *picture[:4], *sound, *picture[4:], str(file)], check=True)
+    ended = make("run", f"FILE={file}", f"OUT={tmp_path / 'out'}")
+    assert ended.returncode == 0, ended.stderr
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["job.json", "output.mp3"]
+
+
+def test_run_file_that_is_no_recording_fails(tmp_path: Path) -> None:
+    file = tmp_path / "note.txt"
+    file.write_text("only words\n" * 100)
+    ended = make("run", f"FILE={file}", f"OUT={tmp_path / 'out'}")
+    assert ended.returncode == 2
+    assert "Traceback" not in ended.stderr
+    assert len(ended.stderr.splitlines()) == 2  # the reason, and make's own word that the target failed
+
+
+def test_run_serves_until_told_to_stop(tmp_path: Path) -> None:
+    said = tmp_path / "said"
+    with said.open("wb") as output:
+        process = subprocess.Popen(
+            ["make", "run"],
+            cwd=ROOT,
+            env={**ENVIRONMENT, "PORT": "0", "DATA_DIR": str(tmp_path / "data")},
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    try:
+        until_sync(lambda: "WhisperJob is ready at http://127.0.0.1:" in said.read_text(), "the service", 60)
+        assert (tmp_path / "data" / "api-key").exists()
+    finally:
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does on Ctrl-C
+        process.wait(30)
+    assert "Traceback" not in said.read_text()
