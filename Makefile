@@ -7,6 +7,10 @@
 #
 # For `make run`: PORT, DATA_DIR, WHISPERJOB_API_KEYS; with FILE also OUT (./out). For all: PYTHON.
 
+# As it was given: a $ in a file's name is a $.
+override FILE := $(value FILE)
+export FILE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup run test lock clean
 .SILENT: help setup run

@@ -16,6 +16,11 @@ die() { say "$*"; exit 1; }
 
 recent() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
 
+# Whole, of a Python that is still there, and not moved: its scripts name their interpreter by its full path.
+venv_is_sound() {
+    [ -x "$venv/bin/pip" ] && recent "$venv/bin/python" && grep -qF "$(pwd -P)/$venv" "$venv/bin/activate"
+}
+
 find_python() {
     for candidate in ${PYTHON:-python3 python3.14 python3.13 python3.12 python3.11}; do
         if recent "$candidate"; then
@@ -37,7 +42,7 @@ venv_package() {
 missing_packages() {
     command -v ffmpeg >/dev/null && command -v ffprobe >/dev/null || echo ffmpeg
     "$python" -c 'import ctypes; ctypes.CDLL("libseccomp.so.2")' 2>/dev/null || echo libseccomp2
-    [ -x "$venv/bin/python" ] || "$python" -c 'import ensurepip, venv' 2>/dev/null || venv_package
+    venv_is_sound || "$python" -c 'import ensurepip, venv' 2>/dev/null || venv_package
 }
 
 install_packages() {
@@ -65,8 +70,8 @@ apt_install() {
 
 fingerprint() {
     "$venv/bin/python" - "$1" pyproject.toml <<'PYTHON'
-import hashlib, os, sys
-digest = hashlib.sha256(f"{os.getcwd()} {sys.version}".encode())
+import hashlib, sys
+digest = hashlib.sha256(sys.version.encode())
 for name in sys.argv[1:]:
     with open(name, "rb") as file:
         digest.update(file.read())
@@ -94,7 +99,7 @@ install_python_packages() {
 export DEBIAN_FRONTEND=noninteractive
 python=$(find_python) || die "WhisperJob needs Python 3.11 or newer as python3 (found: $(python3 --version 2>&1 || true)). Install one, or name it: make PYTHON=/path/to/python3."
 install_packages
-if ! recent "$venv/bin/python"; then
+if ! venv_is_sound; then
     "$python" -m venv --clear "$venv" || die "The virtual environment $venv could not be made with $python."
 fi
 up_to_date || install_python_packages

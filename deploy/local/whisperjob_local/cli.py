@@ -154,6 +154,7 @@ def optimize(
             manifest = optimize_file(
                 file, output, options, lambda step, percent, _seconds: display.working(step, percent)
             )
+            display.working("done", 100)
         files = tuple(output / chunk.filename for chunk in manifest.chunks)
         _list_results(files, manifest.duration_seconds, manifest.warnings)
 

@@ -143,10 +143,9 @@ class SubprocessLauncher:
         token = secrets.token_urlsafe(32)
         try:
             scratch.mkdir()
+            identity = WorkerIdentity(launch.job.name, launch.job.uid, launch.stage, launch.attempt)
+            self._identities[_digest(token)] = identity
             attempt.process = await WorkerProcess.start(self._argv(launch, scratch), token, scratch)
-            self._identities[_digest(token)] = WorkerIdentity(
-                launch.job.name, launch.job.uid, launch.stage, launch.attempt
-            )
             self._change(attempt, state=ChildState.RUNNING, started_at=utc_now(), reason="", message="")
             if attempt.child.stopping:
                 await attempt.process.terminate()

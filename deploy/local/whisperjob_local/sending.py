@@ -19,7 +19,8 @@ LISTING_NAME = "job.json"
 """Beside the chunks: what GET /job said when the job was completed."""
 
 _POLL_SECONDS = 0.4
-_TIMEOUT = httpx.Timeout(60.0, write=None)
+_TIMEOUT = httpx.Timeout(60.0, read=300.0, write=None)
+"""Seconds. A slow disk may take long to take in the last of a large upload."""
 
 
 class SendingError(WhisperJobError):

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine
@@ -17,6 +18,7 @@ _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 def serve(settings: ServiceSettings, announce: Callable[[Ready], None]) -> None:
     """Serves until SIGINT or SIGTERM; a second one waits for no upload in flight. Raises what run_service does."""
+    os.umask(0o077)  # recordings are their owners' business, also in a data folder that others may enter
     run_on_loop(_serve(settings, announce))
 
 

@@ -111,7 +111,7 @@ def worker_argv(server: str, ffmpeg: str) -> Callable[[Launch, Path], Sequence[s
     """The command of an optimizer that takes its work from `server`."""
 
     def argv(_: Launch, scratch: Path) -> Sequence[str]:
-        worker = [sys.executable, "-m", "whisperjob_optimizer.run", "--server", server, "--token-stdin"]
+        worker = [sys.executable, "-P", "-m", "whisperjob_optimizer.run", "--server", server, "--token-stdin"]
         return ["nice", "-n", str(_WORKER_NICENESS), *worker, "--scratch", str(scratch), "--ffmpeg", ffmpeg]
 
     return argv

@@ -1,0 +1,157 @@
+"""`whisperjob local …` as a user types it: what it leaves, what it says, and that nothing outlives an interrupt."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from support.processes import children_of, lives
+from support.waiting import until_sync
+from whisperjob import __version__
+from whisperjob.model.manifest import Manifest
+
+WHISPERJOB = str(Path(sys.executable).with_name("whisperjob"))
+ENVIRONMENT = {
+    name: value for name, value in os.environ.items() if not name.startswith("WHISPERJOB_") and name != "DATA_DIR"
+}
+
+
+def whisperjob(*arguments: str | Path, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+    command = [WHISPERJOB, *(str(argument) for argument in arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=ENVIRONMENT)
+
+
+def make_noise(file: Path, seconds: int) -> Path:
+    source = f"anoisesrc=d={seconds}:c=pink:r=16000:a=0.3"
+    subprocess.run(["ffmpeg", "-v", "error", "-f", "lavfi", "-i", source, "-c:a", "pcm_s16le", str(file)], check=True)
+    return file
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_noise(tmp_path_factory.mktemp("recording") / "a talk – ünï ☀.wav", 70)
+
+
+@pytest.fixture(scope="module")
+def long_recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_noise(tmp_path_factory.mktemp("long") / "long.wav", 1800)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_version_and_usage() -> None:
+    assert whisperjob("--version").stdout == f"whisperjob {__version__}\n"
+    assert "Exit codes" in whisperjob("--help").stdout
+    assert whisperjob("local", "optimize", "/no/such/file", "-o", "/tmp").returncode == 2
+
+
+def test_optimize_leaves_mp3s_and_their_manifest(tmp_path: Path, recording: Path) -> None:
+    ended = whisperjob("local", "optimize", recording, "-o", tmp_path / "new" / "out", "--max-chunk-seconds", "60")
+    assert ended.returncode == 0, ended.stderr
+    out = tmp_path / "new" / "out"
+    assert names(out) == ["chunk_000.mp3", "chunk_001.mp3", "manifest.json"]
+    manifest = Manifest.model_validate_json((out / "manifest.json").read_bytes())
+    for chunk in manifest.chunks:
+        data = (out / chunk.filename).read_bytes()
+        assert (len(data), hashlib.sha256(data).hexdigest()) == (chunk.size_bytes, chunk.sha256)
+    assert manifest.duration_seconds == pytest.approx(70)
+
+    again = whisperjob("local", "optimize", recording, "-o", out, "--profile", "none")
+    assert again.returncode == 0
+    assert names(out) == ["manifest.json", "output.mp3"]
+
+
+def test_optimize_refuses_bad_input_in_one_sentence(tmp_path: Path) -> None:
+    file = tmp_path / "note.txt"
+    file.write_text("no media at all, only words\n" * 50)
+    ended = whisperjob("local", "optimize", file, "-o", tmp_path / "out")
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    assert len(ended.stderr.splitlines()) == 1
+    assert names(tmp_path / "out") == []
+
+
+def test_optimize_takes_headerless_pcm(tmp_path: Path) -> None:
+    file = tmp_path / "samples.pcm"
+    file.write_bytes(os.urandom(8000 * 2 * 3))
+    options = ("--raw-format", "s16le", "--sample-rate", "8000", "--channels", "1")
+    ended = whisperjob("local", "optimize", file, "-o", tmp_path / "out", *options)
+    assert ended.returncode == 0, ended.stderr
+    assert "3.0 s of audio" in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [pytest.param(signal.SIGINT, 130, id="Ctrl-C"), pytest.param(signal.SIGTERM, 143, id="SIGTERM")],
+)
+def test_optimize_interrupted_leaves_nothing(
+    tmp_path: Path, long_recording: Path, number: signal.Signals, code: int
+) -> None:
+    out = tmp_path / "out"
+    process = subprocess.Popen(
+        [WHISPERJOB, "local", "optimize", str(long_recording), "-o", str(out)], stderr=subprocess.DEVNULL
+    )
+    until_sync(lambda: children_of(process.pid), "ffmpeg to run")
+    programs = children_of(process.pid)
+    process.send_signal(number)  # to it alone: ffmpeg must not depend on the terminal for its end
+    assert process.wait(2) == code
+    until_sync(lambda: not any(lives(pid) for pid in programs), "ffmpeg's end", 2)
+    assert names(out) == []
+
+
+def test_run_sends_a_file_through_a_service(tmp_path: Path, recording: Path) -> None:
+    out = tmp_path / "out"
+    ended = whisperjob("local", "run", recording, "-o", out, "--max-chunk-seconds", "60")
+    assert ended.returncode == 0, ended.stderr
+    assert names(out) == ["chunk_000.mp3", "chunk_001.mp3", "job.json"]
+    job = json.loads((out / "job.json").read_text())
+    assert job["originalFilename"] == recording.name
+    for chunk in job["chunks"]:
+        assert hashlib.sha256((out / chunk["filename"]).read_bytes()).hexdigest() == chunk["sha256"]
+
+
+def test_run_says_why_a_file_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "note.txt"
+    file.write_text("no media at all, only words\n" * 50)
+    ended = whisperjob("local", "run", file, "-o", tmp_path / "out")
+    assert ended.returncode == 1
+    assert len(ended.stderr.splitlines()) == 1
+    assert "Traceback" not in ended.stderr
+    assert names(tmp_path / "out") == []
+
+
+def test_run_says_why_an_empty_file_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "empty.wav"
+    file.touch()
+    ended = whisperjob("local", "run", file, "-o", tmp_path / "out")
+    assert ended.returncode == 1
+    assert "empty" in ended.stderr
+
+
+def test_run_keeps_the_job_in_a_data_folder_that_is_named(tmp_path: Path, recording: Path) -> None:
+    ended = whisperjob("local", "run", recording, "-o", tmp_path / "out", "--data-dir", tmp_path / "data")
+    assert ended.returncode == 0, ended.stderr
+    assert (tmp_path / "data" / "jobs.sqlite").exists()
+
+
+def test_run_interrupted_leaves_nothing(tmp_path: Path, long_recording: Path) -> None:
+    out = tmp_path / "out"
+    process = subprocess.Popen(
+        [WHISPERJOB, "local", "run", str(long_recording), "-o", str(out)], stderr=subprocess.PIPE, env=ENVIRONMENT
+    )
+    until_sync(lambda: [pid for child in children_of(process.pid) for pid in children_of(child)], "ffmpeg to run", 30)
+    workers = children_of(process.pid)
+    workers += [pid for child in workers for pid in children_of(child)]
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert said == b"Interrupted.\n"
+    assert not any(lives(pid) for pid in workers)
+    assert names(out) == []
