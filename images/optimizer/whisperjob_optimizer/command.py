@@ -1,0 +1,178 @@
+"""Builds the command lines of ffmpeg and ffprobe. Pure; what they mean together stands in docs/pipeline.md."""
+
+from dataclasses import dataclass
+
+from whisperjob.model.manifest import BIT_RATE, SAMPLE_RATE
+from whisperjob.model.phase import Profile, RawFormat
+from whisperjob_optimizer import formats, sound
+from whisperjob_optimizer.downmix import MAX_PROBED_CHANNELS, Mix
+from whisperjob_optimizer.loudness import Enhancement, Finish
+
+_QUIET = ("-hide_banner", "-nostdin", "-nostats", "-v", "error")
+_PCM = ("-f", "f32le")
+_MOMENTARY = "lavfi.r128.M"
+PEAK_KEY = "lavfi.astats.Overall.Peak_level"
+
+PROBED_FRAMES = r"lt(n\,400)*not(mod(n\,4))+not(mod(n\,40))"
+"""Frames whose channels are compared: many at the beginning for short files, then about one a second."""
+
+LIMITER_ROLL = SAMPLE_RATE // 2
+"""Samples read before and after a chunk, so that limiter and resampler know their surroundings at a seam."""
+
+ENHANCEMENT_ROLL = 5 * SAMPLE_RATE
+"""Samples read before a range, in which gate and compressor settle as if they had heard all before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """An untrusted recording as ffmpeg is to open it: by the content of `path`, or as headerless PCM."""
+
+    path: str
+    raw_format: RawFormat | None = None
+    sample_rate: int | None = None
+    channels: int | None = None
+
+    def options(self) -> list[str]:
+        raw: list[str] = []
+        if self.raw_format is not None:
+            raw = ["-f", str(self.raw_format), "-ar", str(self.sample_rate), "-ac", str(self.channels)]
+        return [*formats.input_options(probing=False), *raw, "-i", f"file:{self.path}"]
+
+
+def probe(ffprobe: str, path: str) -> list[str]:
+    return [
+        *(ffprobe, "-hide_banner", "-v", "error", *formats.input_options(probing=True)),
+        *("-show_format", "-show_streams", "-show_program_version", "-of", "json=compact=1", f"file:{path}"),
+    ]
+
+
+def _start(ffmpeg: str, progress_fd: int | None = None) -> list[str]:
+    progress = [] if progress_fd is None else ["-stats_period", "0.2", "-progress", f"pipe:{progress_fd}"]
+    return [ffmpeg, *_QUIET, "-y", "-max_alloc", str(formats.MAX_ALLOC_BYTES), *progress]
+
+
+def _print_to(fd: int, key: str | None = None) -> str:
+    only = f":key={key}" if key else ""
+    return rf"ametadata=mode=print{only}:file='pipe\:{fd}'"
+
+
+def _measure(track_fd: int) -> str:
+    return f"ebur128=metadata=1,{_print_to(track_fd, _MOMENTARY)}"
+
+
+def decode(
+    ffmpeg: str,
+    source: Input,
+    mix: Mix,
+    layout: str,
+    *,
+    profile: Profile,
+    max_seconds: float,
+    progress_fd: int,
+    track_fd: int,
+    channels_fd: int | None,
+) -> list[str]:
+    """The first audio stream → mono, 16 kHz, band-passed float PCM on standard output; loudness into `track_fd`,
+    levels of channels and mix into `channels_fd`.
+
+    `layout` is the channel layout the mix was made for: where a stream changes it midway, ffmpeg converts first.
+    """
+    count = len(mix.weights)
+    steps = [f"aformat=channel_layouts={layout}"] if layout else []
+    if mix.weights != (1.0,):
+        steps.append(f"pan=mono|c0={mix.expression()}")
+    steps.append(f"aresample={SAMPLE_RATE}:osf=flt")
+    if profile is not Profile.NONE:
+        steps += [f"highpass=f={sound.HIGHPASS_HZ}", f"lowpass=f={sound.LOWPASS_HZ}"]
+    graph = "[0:a:0]"
+    if channels_fd is not None and 1 < count <= MAX_PROBED_CHANNELS:
+        copies = "|".join(f"c{i}=c{i}" for i in range(count))
+        graph += (
+            f"asplit[main][side];[side]aselect='{PROBED_FRAMES}'"
+            + (f",aformat=channel_layouts={layout}" if layout else "")
+            + f",pan={count + 1}c|{copies}|c{count}={mix.expression()}"
+            + ",astats=metadata=1:reset=1:measure_perchannel=RMS_level:measure_overall=none,"
+            + f"{_print_to(channels_fd)},anullsink;[main]"
+        )
+    graph += ",".join([*steps, _measure(track_fd)]) + "[out]"
+    return [
+        *(*_start(ffmpeg, progress_fd), *source.options(), "-filter_complex", graph, "-map", "[out]"),
+        *("-t", f"{max_seconds:.3f}", *_PCM, "pipe:1"),
+    ]
+
+
+def enhance(
+    ffmpeg: str, enhancement: Enhancement, samples: int, before: int, *, progress_fd: int, track_fd: int
+) -> list[str]:
+    """PCM on standard input, from `before` samples ahead of a range of `samples`, → gate, compressor, measure → PCM."""
+    steps = [f"atrim=end_sample={before + samples}"]
+    steps.append(f"volume=volume={enhancement.pre_gain_db:.3f}dB:precision=float")
+    if enhancement.gate_threshold_db is not None:
+        steps.append(
+            f"agate=threshold={_amplitude(enhancement.gate_threshold_db)}:range={_amplitude(sound.GATE_RANGE_DB)}"
+            f":ratio={sound.GATE_RATIO}:attack={sound.GATE_ATTACK_MS}:release={sound.GATE_RELEASE_MS}"
+        )
+    if enhancement.compressor_threshold_db is not None:
+        steps.append(
+            f"acompressor=threshold={_amplitude(enhancement.compressor_threshold_db)}:ratio={sound.COMPRESSOR_RATIO}"
+            f":attack={sound.COMPRESSOR_ATTACK_MS}:release={sound.COMPRESSOR_RELEASE_MS}"
+            f":knee={sound.COMPRESSOR_KNEE_RATIO}"
+        )
+    steps += [
+        *_limit(enhancement.ceiling_db, sound.LIMITER_RATE),
+        f"apad=whole_len={before + samples}",
+        f"atrim=end_sample={before + samples}",
+        _measure(track_fd),
+    ]
+    if before:
+        steps += [f"atrim=start_sample={before}", "asetpts=PTS-STARTPTS"]
+    return [*_start(ffmpeg, progress_fd), *_pcm_in(), "-af", ",".join(steps), *_PCM, "pipe:1"]
+
+
+def encode(
+    ffmpeg: str, finish: Finish, samples: int, before: int, after: int, name: str, *, progress_fd: int
+) -> list[str]:
+    """PCM on standard input, from `before` samples ahead of a chunk to `after` behind it, → gain, limiter → the MP3
+    file `name` in the current folder, and the same frames without the Info frame on standard output, to be heard."""
+    steps = [f"atrim=end_sample={before + samples + after}"]
+    steps.append(f"volume=volume={finish.gain_db + sound.LAME_LOSS_DB:.3f}dB:precision=float")
+    if finish.ceiling_dbfs is not None:
+        rate = sound.LIMITER_OVERSAMPLED_RATE if finish.oversampled else SAMPLE_RATE
+        steps += _limit(finish.ceiling_dbfs + sound.LAME_LOSS_DB, rate)
+    steps += [
+        f"atrim=start_sample={before}:end_sample={before + samples}",
+        "asetpts=PTS-STARTPTS",
+        f"apad=whole_len={samples}",
+    ]
+    outputs = f"[f=mp3:id3v2_version=0]file:{name}|[f=mp3:id3v2_version=0:write_xing=0]pipe\\:1"
+    return [
+        *(*_start(ffmpeg, progress_fd), *_pcm_in(), "-af", ",".join(steps), "-map", "0:a:0", "-map_metadata", "-1"),
+        *("-ac", "1", "-ar", str(SAMPLE_RATE), "-c:a", "libmp3lame", "-b:a", str(BIT_RATE)),
+        *("-compression_level", str(sound.MP3_COMPRESSION_LEVEL), "-fflags", "+bitexact", "-f", "tee", outputs),
+    ]
+
+
+def listen(ffmpeg: str, *, track_fd: int, peak_fd: int) -> list[str]:
+    """MP3 frames on standard input → loudness, and the true peak at four times the rate (BS.1770-4, Annex 2)."""
+    graph = (
+        f"{_measure(track_fd)},aresample={4 * SAMPLE_RATE},asetnsamples={4 * SAMPLE_RATE}:p=0,"
+        f"astats=metadata=1:reset=1:measure_perchannel=none:measure_overall=Peak_level,{_print_to(peak_fd, PEAK_KEY)}"
+    )
+    return [*_start(ffmpeg), *("-f", "mp3", "-i", "pipe:0"), "-af", graph, "-f", "null", "-"]
+
+
+def _pcm_in() -> list[str]:
+    return [*_PCM, "-ar", str(SAMPLE_RATE), "-ac", "1", "-i", "pipe:0"]
+
+
+def _limit(ceiling_db: float, rate: int) -> list[str]:
+    """Without make-up gain and delay, both of which alimiter has by default."""
+    limiter = (
+        f"alimiter=limit={_amplitude(ceiling_db)}:level=false:latency=true"
+        f":attack={sound.LIMITER_ATTACK_MS}:release={sound.LIMITER_RELEASE_MS}"
+    )
+    return [limiter] if rate == SAMPLE_RATE else [f"aresample={rate}", limiter, f"aresample={SAMPLE_RATE}"]
+
+
+def _amplitude(decibel: float) -> str:
+    return f"{10 ** (decibel / 20):.6f}"

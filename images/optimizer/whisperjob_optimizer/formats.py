@@ -1,0 +1,102 @@
+"""The one table of what ffmpeg may open: protocols, demuxers, decoders, and limits on each.
+
+Untrusted bytes choose their own demuxer, so everything is named that may be chosen; whatever is not named here
+(playlists, devices, network, images, subtitles that open other files) is refused by ffmpeg itself. Names that an
+installed ffmpeg does not have are harmless: the lists are only ever matched against what was found.
+"""
+
+from typing import Final
+
+
+def _names(table: str) -> frozenset[str]:
+    return frozenset(table.split())
+
+
+PROTOCOLS: Final = ("file", "pipe")
+
+AUDIO_DEMUXERS: Final = _names(
+    """
+    aa aac aax ac3 ac4 ace acm act adf adp ads adx aea afc aiff aix alp amr amrnb amrwb apac apc ape apm aptx
+    aptx_hd argo_asf argo_brp argo_cvg ast au avr bfstm binka bit boa bonk brstm caf codec2 codec2raw daud derf
+    dfpwm dsf dsicin dss dts dtshd eac3 epaf f32be f32le f64be f64le flac fsb fwse g722 g723_1 g726 g726le g729 genh
+    gsm hca hcom ialaw iff ilbc ircam kvag lc3 loas lvf mca mlp mp3 mpc mpc8 msf msnwctcp msp mtaf musx nistsphere
+    nsp ogg oma osq paf pp_bnk psxstr pvf qcp qoa redspark rka rsd rso s16be s16le s24be s24le s32be s32le s337m s8
+    sbc scd sdns sds sdx shn simbiosis_imx sln smp sol sox spdif svag svs tak tta truehd u16be u16le u24be u24le
+    u32be u32le u8 vag voc vpk vqf w64 wady wav wavarc wsd wv wve xa xmd xvag xwma alaw mulaw vidc iss siff
+    """
+)
+
+VIDEO_DEMUXERS: Final = _names(
+    """
+    3dostr 4xm amv anm asf asf_o av1 avi avs avs2 avs3 bethsoftvid bfi bink bmv c93 cavsvideo cdg cdxl cine dcstr
+    dfa dhav dirac dnxhd dv dxa ea ea_cdata evc film_cpk filmstrip flic flv frm gdv gxf h261 h263 h264 hevc hnm
+    idcin idf iec61883 ifv ingenient ipmovie ipu iv8 ivf ivr jv kux lmlm4 live_flv luodat lxf m4v matroska webm
+    mgsts mjpeg mjpeg_2000 mlv mm mods moflex mov mp4 m4a 3gp 3g2 mj2 mpeg mpegts mpegvideo mpjpeg msp mtv mv mvi
+    mxf mxg nc nsv nut nuv obu paf pdv pmp pva r3d rl2 rm roq rpl ser sga smjpeg smk smush swf thp tiertexseq tmv ty
+    txd usm vc1 vc1test vivo vividas vmd vvc wc3movie wsaud wsvqa wtv xmv yop yuv4mpegpipe
+    """
+)
+
+SUBTITLE_DEMUXERS: Final = _names(
+    """
+    aqtitle ass jacosub lrc mcc microdvd mpl2 mpsub pjs realtext sami sbg scc srt stl subviewer subviewer1 sup
+    vplayer webvtt
+    """
+)
+"""Only for the probe: a file of nothing but subtitles is a recording without sound, not garbage."""
+
+HEADERLESS_EXTENSIONS: Final = _names(
+    """
+    g722 722 g723_1 tco rco g729 g726 gsm sln sw sb uw ub al alaw ul ulaw mulaw aptx aptxhd c2 bit sbc msbc dfpwm
+    adp dtk ads ss2 daud 302 lc3 msf sdns act mca nsp svag vag ac3 eac3 ec3 dts aac adts mp2 mp1 mpa mp3 m2a cdata
+    g64 snd son
+    """
+)
+"""Formats (nearly) without a signature: for these, and only these, ffmpeg is shown the extension."""
+
+AUDIO_DECODERS: Final = _names(
+    """
+    8svx_exp 8svx_fib aac aac_fixed aac_latm ac3 ac3_fixed acelp.kelvin adpcm_4xm adpcm_adx adpcm_afc adpcm_agm
+    adpcm_aica adpcm_argo adpcm_circus adpcm_ct adpcm_dtk adpcm_ea adpcm_ea_maxis_xa adpcm_ea_r1 adpcm_ea_r2
+    adpcm_ea_r3 adpcm_ea_xas adpcm_g722 adpcm_g726 adpcm_g726le g722 g726 g726le adpcm_ima_acorn adpcm_ima_alp
+    adpcm_ima_amv adpcm_ima_apc adpcm_ima_apm adpcm_ima_cunning adpcm_ima_dat4 adpcm_ima_dk3 adpcm_ima_dk4
+    adpcm_ima_ea_eacs adpcm_ima_ea_sead adpcm_ima_escape adpcm_ima_hvqm2 adpcm_ima_hvqm4 adpcm_ima_iss
+    adpcm_ima_magix adpcm_ima_moflex adpcm_ima_mtf adpcm_ima_oki adpcm_ima_pda adpcm_ima_qt adpcm_ima_rad
+    adpcm_ima_smjpeg adpcm_ima_ssi adpcm_ima_wav adpcm_ima_ws adpcm_ima_xbox adpcm_ms adpcm_mtaf adpcm_n64 adpcm_psx
+    adpcm_psxc adpcm_sanyo adpcm_sbpro_2 adpcm_sbpro_3 adpcm_sbpro_4 adpcm_swf adpcm_thp adpcm_thp_le adpcm_vima
+    adpcm_xa adpcm_xmd adpcm_yamaha adpcm_zork ahx alac als amrnb amrwb apac ape aptx aptx_hd atrac1 atrac3 atrac3al
+    atrac3plus atrac3plusal atrac9 binkaudio_dct binkaudio_rdft bmv_audio bonk cbd2_dpcm cook dca derf_dpcm dfpwm
+    dolby_e dsd_lsbf dsd_lsbf_planar dsd_msbf dsd_msbf_planar dsicinaudio dss_sp dst dvaudio eac3 evrc fastaudio
+    flac g723_1 g728 g729 gremlin_dpcm gsm gsm_ms hca hcom iac ilbc imc interplay_dpcm interplayacm libcodec2
+    libfdk_aac libgsm libgsm_ms libilbc liblc3 libopencore_amrnb libopencore_amrwb libopus libspeex libvorbis mace3
+    mace6 metasound misc4 mlp mp1 mp1float mp2 mp2float mp3 mp3adu mp3adufloat mp3float mp3on4 mp3on4float mpc7 mpc8
+    msnsiren nellymoser on2avc opus osq paf_audio pcm_alaw pcm_bluray pcm_dvd pcm_f16le pcm_f24le pcm_f32be
+    pcm_f32le pcm_f64be pcm_f64le pcm_lxf pcm_mulaw pcm_s16be pcm_s16be_planar pcm_s16le pcm_s16le_planar pcm_s24be
+    pcm_s24daud pcm_s24le pcm_s24le_planar pcm_s32be pcm_s32le pcm_s32le_planar pcm_s64be pcm_s64le pcm_s8
+    pcm_s8_planar pcm_sga pcm_u16be pcm_u16le pcm_u24be pcm_u24le pcm_u32be pcm_u32le pcm_u8 pcm_vidc qcelp qdm2
+    qdmc qoa ra_144 ra_288 ralf real_144 real_288 rka roq_dpcm s302m sbc sdx2_dpcm shorten sipr siren smackaud
+    sol_dpcm speex tak truehd truespeech tta twinvq vmdaudio vorbis wady_dpcm wavarc wavpack wmalossless wmapro
+    wmav1 wmav2 wmavoice ws_snd1 xan_dpcm xma1 xma2
+    """
+)
+
+MAX_STREAMS: Final = 256
+"""A recording has a handful; a file that claims thousands wants memory."""
+
+MAX_ALLOC_BYTES: Final = 512 * 1024 * 1024
+"""Of one allocation in ffmpeg: the index of a day of MP4 takes about 100 MB."""
+
+PROBE_BYTES: Final = 20_000_000
+"""How far the probe reads for streams that start late (a film's MPEG-TS); ffmpeg's own 5 MB miss some."""
+
+
+def input_options(*, probing: bool) -> list[str]:
+    """What stands before every `-i` of untrusted bytes, for ffprobe and ffmpeg alike."""
+    demuxers = AUDIO_DEMUXERS | VIDEO_DEMUXERS | (SUBTITLE_DEMUXERS if probing else frozenset())
+    return [
+        *("-protocol_whitelist", ",".join(PROTOCOLS)),
+        *("-format_whitelist", ",".join(sorted(demuxers))),
+        *("-codec_whitelist", ",".join(sorted(AUDIO_DECODERS))),
+        *("-max_streams", str(MAX_STREAMS)),
+        *("-probesize", str(PROBE_BYTES)),
+    ]

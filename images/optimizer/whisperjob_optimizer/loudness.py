@@ -1,0 +1,173 @@
+"""What is measured and what follows from it: EBU R128 from momentary values, noise floor, gate, compressor, gain.
+
+Pure. All tracks hold ffmpeg's momentary loudness (400 ms) every 100 ms, in LUFS; such blocks are exactly what
+ITU-R BS.1770 gates for the integrated value, so that tracks of several pieces can be joined before gating.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from whisperjob.model.manifest import Loudness
+from whisperjob.model.phase import Profile
+from whisperjob_optimizer import sound
+
+ABSOLUTE_GATE_LUFS = -70.0
+TRACK_SAMPLES = 1600
+"""16 kHz samples from one value of a track to the next."""
+
+WINDOW_SAMPLES = 6400
+"""What one value looks back on."""
+
+_RELATIVE_GATE_LU = -10.0
+_RANGE_GATE_LU = -20.0
+_SHORT_TERM_BLOCKS = 27
+"""Momentary blocks of 400 ms every 100 ms that span 3 s."""
+
+_OFFSET = -0.691
+_FLOOR_PERCENTILE = 0.05
+_NOTHING_LUFS = -100.0
+
+
+def _power(lufs: float) -> float:
+    return 10 ** ((lufs - _OFFSET) / 10)
+
+
+def _lufs(power: float) -> float:
+    return _OFFSET + 10 * math.log10(power)
+
+
+def _gated(values: Sequence[float], relative_gate: float) -> list[float]:
+    loud = [v for v in values if v > ABSOLUTE_GATE_LUFS]
+    if not loud:
+        return []
+    gate = _lufs(math.fsum(map(_power, loud)) / len(loud)) + relative_gate
+    return [v for v in loud if v > gate]
+
+
+def integrated_lufs(track: Sequence[float]) -> float | None:
+    """ITU-R BS.1770 integrated loudness; None for silence."""
+    loud = _gated(track, _RELATIVE_GATE_LU)
+    return _lufs(math.fsum(map(_power, loud)) / len(loud)) if loud else None
+
+
+def rms_lufs(samples: Sequence[float]) -> float:
+    """Loudness of a sound too short for a single block, without its weighting."""
+    return _lufs(max(math.fsum(s * s for s in samples) / max(1, len(samples)), 1e-12))
+
+
+def range_lu(track: Sequence[float]) -> float | None:
+    """EBU Tech 3342 loudness range. Short-term values are means of the momentary blocks that span them: within 0.3 LU
+    of ffmpeg's on speech."""
+    if len(track) < _SHORT_TERM_BLOCKS:
+        return None
+    powers = [_power(v) for v in track]
+    total = math.fsum(powers[:_SHORT_TERM_BLOCKS])
+    short_term = [_lufs(max(total, 1e-12) / _SHORT_TERM_BLOCKS)]
+    for leaving, entering in zip(powers, powers[_SHORT_TERM_BLOCKS:], strict=False):
+        total += entering - leaving
+        short_term.append(_lufs(max(total, 1e-12) / _SHORT_TERM_BLOCKS))
+    loud = sorted(_gated(short_term, _RANGE_GATE_LU))
+    if not loud:
+        return None
+    return loud[round(0.95 * (len(loud) - 1))] - loud[round(0.10 * (len(loud) - 1))]
+
+
+def noise_floor(track: Sequence[float]) -> float | None:
+    """The level that all but a twentieth of the recording are above, digital silence left out; None for only that."""
+    heard = sorted(v for v in track if v > _NOTHING_LUFS)
+    return heard[int(_FLOOR_PERCENTILE * (len(heard) - 1))] if heard else None
+
+
+def summary(track: Sequence[float], true_peak_dbtp: float | None = None) -> Loudness:
+    integrated, spread = integrated_lufs(track), range_lu(track)
+    return Loudness(
+        integrated_lufs=None if integrated is None else round(integrated, 2),
+        true_peak_dbtp=None if true_peak_dbtp is None or math.isinf(true_peak_dbtp) else round(true_peak_dbtp, 2),
+        range_lu=None if spread is None else round(spread, 2),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Enhancement:
+    """Settings of gate, compressor and first limiter for one recording; levels in dBFS after `pre_gain_db`.
+
+    None leaves that step out.
+    """
+
+    pre_gain_db: float
+    gate_threshold_db: float | None
+    compressor_threshold_db: float | None
+    ceiling_db: float
+
+
+def decide_enhancement(track: Sequence[float], profile: Profile) -> Enhancement | None:
+    """From the momentary loudness of the band-passed recording. None: leave it as it is (silence, or profile none).
+
+    The limiter stands here and not only behind the final gain, because limiting makes quieter: what is measured
+    afterwards is then what the final gain meets. Its ceiling comes from the loudness to be expected by then.
+    """
+    speech = integrated_lufs(track)
+    if speech is None or profile is Profile.NONE:
+        return None
+    pre_gain = sound.WORKING_LUFS - speech
+    gate = compressor = None
+    if profile is Profile.FULL:
+        gate = _gate_threshold(noise_floor(track), speech)
+        compressor = sound.WORKING_LUFS + sound.COMPRESSOR_ABOVE_SPEECH_LU
+    expected = _expected_lufs(track, pre_gain, compressor)
+    return Enhancement(pre_gain, gate, compressor, sound.LIMITER_CEILING_DBFS - sound.TARGET_LUFS + expected)
+
+
+def _gate_threshold(floor: float | None, speech: float) -> float | None:
+    if floor is None or speech - floor < sound.GATE_MIN_DISTANCE_LU:
+        return None
+    above_floor = floor + sound.GATE_ABOVE_FLOOR_LU
+    threshold = min(above_floor, speech - sound.GATE_BELOW_SPEECH_LU) - speech + sound.WORKING_LUFS
+    return threshold if threshold >= sound.GATE_MIN_THRESHOLD_DBFS else None
+
+
+def _expected_lufs(track: Sequence[float], pre_gain: float, compressor: float | None) -> float:
+    """Loudness behind the compressor, by its static curve."""
+    if compressor is None:
+        return sound.WORKING_LUFS
+    taken = 1 - 1 / sound.COMPRESSOR_RATIO
+    threshold = compressor - sound.COMPRESSOR_RIDES_LU
+    levels = [v + pre_gain for v in track]
+    compressed = integrated_lufs([v - max(0.0, v - threshold) * taken for v in levels])
+    return sound.WORKING_LUFS if compressed is None else compressed
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The last gain and the limiter behind it; no ceiling: no limiter."""
+
+    gain_db: float
+    ceiling_dbfs: float | None
+    oversampled: bool = False
+
+
+def decide_finish(enhanced: Sequence[float], applied_db: float) -> Finish:
+    """From the loudness of the enhanced recording, which was raised by `applied_db` already."""
+    measured = integrated_lufs(enhanced)
+    if measured is None:
+        return Finish(0.0, None)
+    return Finish(min(sound.TARGET_LUFS - measured, sound.MAX_GAIN_DB - applied_db), sound.LIMITER_CEILING_DBFS)
+
+
+def correct_finish(last: Finish, heard: Loudness, applied_db: float) -> Finish | None:
+    """What to try next after the decoded MP3s were heard; None if they hold."""
+    if last.ceiling_dbfs is None:
+        return None
+    gain, ceiling, oversampled = last.gain_db, last.ceiling_dbfs, last.oversampled
+    if heard.integrated_lufs is not None:
+        missing = sound.TARGET_LUFS - heard.integrated_lufs
+        if abs(missing) > sound.LOUDNESS_TOLERANCE_LU:
+            eager = sound.LIMITED_CORRECTION if missing > 0 else 1.0  # part of what is added is limited away again
+            gain = min(gain + missing * eager, sound.MAX_GAIN_DB - applied_db)
+    if heard.true_peak_dbtp is not None and heard.true_peak_dbtp > sound.TRUE_PEAK_DBTP:
+        if oversampled:
+            ceiling -= heard.true_peak_dbtp - sound.TRUE_PEAK_DBTP + 0.2
+        oversampled = True
+    corrected = Finish(gain, ceiling, oversampled)
+    return None if corrected == last else corrected

@@ -1,0 +1,61 @@
+"""Builds the command line that confines ffmpeg (see confine.py), and the seccomp program it loads.
+
+The filter refuses what a decoder never needs, above all sockets. Without libseccomp the rest (limits,
+no-new-privileges, death with the parent) still holds, and the log says so.
+"""
+
+import base64
+import errno
+import logging
+import os
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+
+ADDRESS_SPACE_BYTES = 8 * 1024**3
+"""ffmpeg maps about half a GiB of libraries; a runaway decoder ends here and not at the machine's end."""
+
+_DENIED = (
+    *("socket", "socketpair", "connect", "bind", "listen", "accept", "accept4", "sendto", "sendmsg", "sendmmsg"),
+    *("ptrace", "process_vm_readv", "process_vm_writev", "kcmp", "perf_event_open", "bpf", "userfaultfd"),
+    *("mount", "umount2", "pivot_root", "chroot", "unshare", "setns", "fsopen", "open_tree", "move_mount"),
+    *("init_module", "finit_module", "delete_module", "kexec_load", "kexec_file_load", "reboot", "swapon", "swapoff"),
+    *("keyctl", "add_key", "request_key", "io_uring_setup", "io_uring_enter", "io_uring_register"),
+    *("setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid", "setgroups", "personality", "quotactl"),
+    *("open_by_handle_at", "name_to_handle_at", "kill", "tkill", "pidfd_send_signal", "link", "linkat", "mknod"),
+)
+"""Refused with EPERM, so that a library that only tries goes on."""
+
+_log = logging.getLogger(__name__)
+
+
+@cache
+def filter_program() -> bytes:
+    """The seccomp filter as the kernel takes it; empty where libseccomp is absent."""
+    try:
+        import pyseccomp
+    except (ImportError, OSError, RuntimeError) as error:
+        _log.warning("ffmpeg runs without seccomp: %s", error)
+        return b""
+    rules = pyseccomp.SyscallFilter(defaction=pyseccomp.ALLOW)
+    for name in _DENIED:
+        try:
+            rules.add_rule(pyseccomp.ERRNO(errno.EPERM), name)
+        except (OSError, RuntimeError, ValueError):
+            _log.debug("no system call %s here", name)
+    with tempfile.TemporaryFile() as file:
+        rules.export_bpf(file)
+        file.seek(0)
+        return file.read()
+
+
+def confined(argv: list[str]) -> list[str]:
+    """`argv` (its program an absolute path) as a command that confines itself first. Linux only; elsewhere as it is."""
+    if sys.platform != "linux":
+        return argv
+    wrapper = Path(__file__).with_name("confine.py")
+    return [
+        *(sys.executable, "-I", "-S", str(wrapper), str(os.getpid()), str(ADDRESS_SPACE_BYTES)),
+        *(base64.b64encode(filter_program()).decode(), *argv),
+    ]
