@@ -1,0 +1,336 @@
+"""Jobs over HTTP: their fields, lists, counts, deletion and errors, as a client sees them."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+
+from support.api_server import KEY, OTHER_KEY, ApiServer, api_settings, serving_api
+from support.waiting import until
+from whisperjob.model import names
+from whisperjob.model.errors import JobCode
+from whisperjob.model.phase import Phase, Step
+from whisperjob.model.resource import JobFailure, Source, Spec, Status, WhisperJob
+
+NOWHERE = names.new_job_name()
+TICK = timedelta(milliseconds=1)
+"""Records count in these; jobs made within one are sorted by name."""
+
+
+async def a_job(server: ApiServer, tenant: str = "alice", client_ip: str | None = None, **status: object) -> WhisperJob:
+    name = names.new_job_name()
+    source = Source(key=names.new_upload_key("default", name), filename="talk.mp4", size_bytes=47_400_000)
+    job = await server.records.create(name, Spec(source=source, tenant=tenant, client_ip=client_ip))
+    if status:
+        job = await server.records.patch_status(name, Status.model_validate(status), job.version)
+    await until(lambda: server.api.cache.get(name) == job, "the cache to know the job")
+    await until(lambda: datetime.now(UTC) > job.metadata.creation_timestamp + TICK, "the clock to move")
+    return job
+
+
+async def failed_job(server: ApiServer) -> WhisperJob:
+    failure = JobFailure(code=JobCode.NO_AUDIO, message="The file has no audio track.")
+    return await a_job(server, phase=Phase.ERROR, step=Step.ANALYZING, progress=5, error=failure, warnings=("odd",))
+
+
+async def test_a_job_shows_exactly_the_fields_of_its_state(tmp_path: Path) -> None:
+    async with serving_api(tmp_path) as server:
+        common = {"originalFilename": "talk.mp4", "originalSizeMB": 45.2, "warnings": []}
+
+        queued = await a_job(server)
+        seen = (await server.client.get(f"/job/{queued.name}")).json()
+        created = seen.pop("createdAt")
+        state = {"jobId": queued.name, "status": "queued", "step": "uploaded", "progress": 0, "duration": None}
+        assert seen == {**common, **state}
+        assert len(created) == len("2026-02-12T10:00:00.000Z")
+        assert created.endswith("Z")
+
+        running = await a_job(
+            server, phase=Phase.PROCESSING, step=Step.ENHANCING, progress=47, duration_seconds=3600.5, attempt=1
+        )
+        seen = (await server.client.get(f"/job/{running.name}")).json()
+        del seen["createdAt"]
+        state = {"jobId": running.name, "status": "processing", "step": "enhancing", "progress": 47, "duration": 3600.5}
+        assert seen == {**common, **state}
+
+        failed = await failed_job(server)
+        seen = (await server.client.get(f"/job/{failed.name}")).json()
+        del seen["createdAt"]
+        state = {"jobId": failed.name, "status": "error", "duration": None, "warnings": ["odd"]}
+        assert seen == {**common, **state, "error": "The file has no audio track.", "errorCode": "no_audio"}
+
+        done = await server.completed(24_000, 12_000)
+        seen = (await server.client.get(f"/job/{done.name}")).json()
+        chunks = seen.pop("chunks")
+        del seen["createdAt"]
+        state = {"jobId": done.name, "status": "completed", "step": "done", "progress": 100, "duration": 2.25}
+        assert seen == {**common, **state, "outputSizeMB": 0.0, "totalChunks": 2}
+        assert [
+            {**chunk, "sha256": len(chunk["sha256"])} for chunk in chunks
+        ] == [
+            {
+                "index": index,
+                "filename": f"chunk_00{index}.mp3",
+                "sizeMB": 0.0,
+                "downloadUrl": f"/job/{done.name}/download/chunk_00{index}.mp3",
+                "startSeconds": start,
+                "durationSeconds": length,
+                "sha256": 64,
+            }
+            for index, start, length in ((0, 0.0, 1.5), (1, 1.5, 0.75))
+        ]  # fmt: skip
+
+
+async def test_jobs_are_listed_newest_first_in_stable_pages(tmp_path: Path) -> None:
+    async with serving_api(tmp_path) as server:
+        made = [(await a_job(server)).name for _ in range(5)]
+        foreign = await a_job(server, tenant="bob")
+        first = (await server.client.get("/jobs", params={"limit": 2})).json()
+        assert [job["jobId"] for job in first["jobs"]] == [made[4], made[3]]
+        assert "chunks" not in first["jobs"][0]
+
+        await a_job(server)  # a newer one moves nothing
+        second = (await server.client.get("/jobs", params={"limit": 2, "cursor": first["nextCursor"]})).json()
+        third = (await server.client.get("/jobs", params={"limit": 2, "cursor": second["nextCursor"]})).json()
+        assert [job["jobId"] for job in second["jobs"] + third["jobs"]] == [made[2], made[1], made[0]]
+        assert third["nextCursor"] is None
+        assert foreign.name not in (await server.client.get("/jobs")).text
+
+        failed = await failed_job(server)
+        only = (await server.client.get("/jobs", params={"status": "error"})).json()
+        assert [job["jobId"] for job in only["jobs"]] == [failed.name]
+
+
+async def test_stats_count_the_jobs_that_exist(tmp_path: Path) -> None:
+    async with serving_api(tmp_path) as server:
+        await a_job(server, client_ip="192.0.2.1")
+        gone = await a_job(server, client_ip="192.0.2.1")
+        await a_job(server, client_ip="198.51.100.7")
+        await a_job(server, client_ip="198.51.100.7", phase=Phase.PROCESSING, attempt=1)
+        await failed_job(server)
+        await a_job(server, tenant="bob", client_ip="192.0.2.99")
+        await server.client.delete(f"/job/{gone.name}")
+        await server.completed(1000)
+        await until(lambda: len(server.api.cache.all()) == 6, "the cache to know all")
+        assert (await server.client.get("/stats")).json() == {
+            "totalJobs": 5,
+            "queued": 2,
+            "processing": 1,
+            "completed": 1,
+            "errored": 1,
+            "topClients": [{"ip": "198.51.100.7", "requests": 2}, {"ip": "192.0.2.1", "requests": 1}],
+        }
+
+
+async def test_a_deleted_job_is_gone_at_once(tmp_path: Path) -> None:
+    async with serving_api(tmp_path) as server:
+        job = await a_job(server)
+        answer = await server.client.delete(f"/job/{job.name}")
+        assert (answer.status_code, answer.content) == (204, b"")
+        for response in (await server.client.get(f"/job/{job.name}"), await server.client.delete(f"/job/{job.name}")):
+            assert (response.status_code, response.json()["code"]) == (404, "not_found")
+        assert await server.jobs() == []
+
+
+async def test_a_job_the_cache_does_not_know_yet_is_found(tmp_path: Path) -> None:
+    async with serving_api(tmp_path) as server:
+        job = await a_job(server)
+        server.api.cache._by_name.clear()  # another replica made it, and the watch has not told yet
+        assert (await server.client.get(f"/job/{job.name}")).status_code == 200
+
+
+async def test_another_tenants_job_is_as_unknown_as_one_that_never_was(tmp_path: Path) -> None:
+    async with serving_api(tmp_path) as server:
+        job = await server.completed(16_000)
+        bob = httpx.AsyncClient(base_url=server.client.base_url, headers={"X-API-Key": OTHER_KEY})
+        async with bob:
+            for known in (job.name, NOWHERE, "-", "..", "%2e%2e", "A" * 300):
+                answers = [
+                    await bob.get(f"/job/{known}"),
+                    await bob.delete(f"/job/{known}"),
+                    await bob.get(f"/job/{known}/download/output.mp3"),
+                    await bob.head(f"/job/{known}/download/output.mp3"),
+                    await bob.get(f"/diarize/{known}"),
+                    await bob.post("/diarize", json={"jobId": known}),
+                    await bob.post("/demo_trim", json={"jobId": known, "maxSeconds": 0.5}),
+                ]
+                assert [answer.status_code for answer in answers] == [404] * 7, known
+                assert all(
+                    answer.request.method == "HEAD" or answer.json()["code"] == "not_found" for answer in answers
+                )
+            assert (await bob.get("/jobs")).json() == {"jobs": [], "nextCursor": None}
+            assert (await bob.get("/stats")).json()["totalJobs"] == 0
+        assert (await server.client.get(f"/job/{job.name}")).status_code == 200
+
+
+NONSENSE: list[tuple[str, str, bytes | None, int, str]] = [
+    ("GET", "/nothing/here", None, 404, "not_found"),
+    ("POST", "/jobs", None, 405, "method_not_allowed"),
+    ("GET", "/whisper_optimize", None, 405, "method_not_allowed"),
+    ("GET", "/jobs?limit=0", None, 422, "invalid_request"),
+    ("GET", "/jobs?limit=201", None, 422, "invalid_request"),
+    ("GET", "/jobs?status=done", None, 422, "invalid_request"),
+    ("GET", "/jobs?cursor=bm9uc2Vuc2U", None, 422, "invalid_request"),
+    ("GET", "/jobs?cursor=%F0%9F%92%A9", None, 422, "invalid_request"),
+    ("POST", "/demo_trim", b"{", 422, "invalid_request"),
+    ("POST", "/demo_trim", b"", 422, "invalid_request"),
+    ("POST", "/demo_trim", b"[]", 422, "invalid_request"),
+    ("POST", "/demo_trim", b'{"jobId": "x"}', 422, "invalid_request"),
+    ("POST", "/demo_trim", b'{"jobId": "x", "maxSeconds": 0}', 422, "invalid_request"),
+    ("POST", "/demo_trim", b'{"jobId": "x", "maxSeconds": -1}', 422, "invalid_request"),
+    ("POST", "/demo_trim", b'{"jobId": "x", "maxSeconds": NaN}', 422, "invalid_request"),
+    ("POST", "/demo_trim", b'{"jobId": "x", "maxSeconds": 1e999}', 422, "invalid_request"),
+    ("POST", "/demo_trim", b'{"jobId": "x", "maxSeconds": true}', 422, "invalid_request"),
+    ("POST", "/demo_trim", b'{"jobId": "x", "maxSeconds": "5"}', 422, "invalid_request"),
+    ("POST", "/demo_trim", b'{"jobId": "x", "maxSeconds": ' + b"9" * 5000 + b"}", 422, "invalid_request"),
+    ("POST", "/diarize", b'{"jobId": "x", "numSpeakers": -1}', 422, "invalid_request"),
+    ("POST", "/diarize", b'{"jobId": "x", "numSpeakers": 65}', 422, "invalid_request"),
+    ("POST", "/diarize", b'{"jobId": "x", "minSpeakers": 3, "maxSpeakers": 2}', 422, "invalid_request"),
+    ("POST", "/diarize", b" " * 70_000, 413, "too_large"),
+]
+
+
+async def test_what_makes_no_sense_is_said_so(tmp_path: Path) -> None:
+    async with serving_api(tmp_path) as server:
+        for method, path, body, status, code in NONSENSE:
+            headers = {"Content-Type": "application/json"} if body is not None else {}
+            answer = await server.client.request(method, path, content=body, headers=headers)
+            assert (answer.status_code, answer.json()["code"]) == (status, code), (path, (body or b"")[:80])
+            assert set(answer.json()) == {"error", "code"}
+            assert answer.headers["content-type"] == "application/json"
+            assert answer.headers["x-content-type-options"] == "nosniff"
+            assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_a_chunked_body_over_the_limit_is_too_large(tmp_path: Path) -> None:
+    async def body() -> AsyncIterator[bytes]:
+        for _ in range(40):
+            yield b" " * 4096
+
+    async with serving_api(tmp_path) as server:
+        answer = await server.client.post("/demo_trim", content=body())
+        assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+
+
+async def test_a_job_without_output_has_nothing_to_give(tmp_path: Path) -> None:
+    async with serving_api(tmp_path) as server:
+        for job in (await a_job(server), await failed_job(server)):
+            for answer in (
+                await server.client.get(f"/job/{job.name}/download/output.mp3"),
+                await server.client.post("/demo_trim", json={"jobId": job.name, "maxSeconds": 5}),
+                await server.client.post("/diarize", json={"jobId": job.name}),
+                await server.client.get(f"/diarize/{job.name}"),
+            ):
+                assert (answer.status_code, answer.json()["code"]) == (409, "not_completed")
+
+
+async def test_diarization_says_that_it_is_not_there(tmp_path: Path) -> None:
+    async with serving_api(tmp_path) as server:
+        job = await server.completed(16_000)
+        for answer in (
+            await server.client.post("/diarize", json={"jobId": job.name, "numSpeakers": 0}),
+            await server.client.get(f"/diarize/{job.name}"),
+        ):
+            assert (answer.status_code, answer.json()["code"]) == (503, "diarization_unavailable")
+
+
+WRONG_KEYS: tuple[dict[str, str], ...] = (
+    {},
+    {"X-API-Key": ""},
+    {"X-API-Key": "wrong"},
+    {"X-API-Key": f"alice:{KEY}"},
+    {"Authorization": f"Bearer {KEY}"},
+)
+
+
+async def test_everything_but_health_and_docs_needs_a_key(tmp_path: Path) -> None:
+    async with serving_api(tmp_path) as server, httpx.AsyncClient(base_url=server.client.base_url) as stranger:
+        for headers in WRONG_KEYS:
+            for method, path in (
+                ("GET", "/stats"),
+                ("GET", "/jobs"),
+                ("GET", f"/job/{NOWHERE}"),
+                ("DELETE", f"/job/{NOWHERE}"),
+                ("GET", f"/job/{NOWHERE}/download/output.mp3"),
+                ("POST", "/whisper_optimize"),
+                ("POST", "/demo_trim"),
+                ("POST", "/diarize"),
+                ("GET", f"/diarize/{NOWHERE}"),
+            ):
+                answer = await stranger.request(method, path, headers=headers)
+                assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized"), path
+        for path in ("/health", "/livez", "/readyz", "/docs", "/openapi.json"):
+            assert (await stranger.get(path)).status_code == 200
+        assert (await stranger.get("/health")).json() == {"status": "ok", "ffmpeg": True}
+
+
+async def test_readiness_follows_records_and_store(tmp_path: Path) -> None:
+    async with serving_api(tmp_path, engine_ready=lambda: False) as server:
+        assert (await server.client.get("/health")).json() == {"status": "ok", "ffmpeg": False}
+        assert (await server.client.get("/readyz")).status_code == 200
+        await server.records.close()  # type: ignore[attr-defined]  # SqliteRecords'
+
+        answer = await server.client.get("/readyz")
+        while answer.status_code == 200:
+            answer = await server.client.get("/readyz")
+        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+        assert int(answer.headers["retry-after"]) >= 1
+        assert (await server.client.get("/livez")).status_code == 200
+
+
+async def test_records_that_are_away_are_told_with_when_to_come_back(tmp_path: Path) -> None:
+    async with serving_api(tmp_path) as server:
+        await server.records.close()  # type: ignore[attr-defined]  # SqliteRecords'
+        answer = await server.client.get(f"/job/{NOWHERE}")
+        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+        assert int(answer.headers["retry-after"]) >= 1
+
+
+async def test_a_bug_of_ours_is_told_without_its_details(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def broken() -> bool:
+        raise RuntimeError("secret detail")
+
+    async with serving_api(tmp_path, engine_ready=broken) as server:
+        answer = await server.client.get("/health")
+        assert (answer.status_code, answer.json()["code"]) == (500, "internal")
+        assert "secret" not in answer.text
+        assert "Traceback" not in answer.text
+        assert "secret detail" in caplog.text
+
+
+async def test_the_description_has_every_route_with_examples(tmp_path: Path) -> None:
+    async with serving_api(tmp_path, api_settings()) as server:
+        described = (await server.client.get("/openapi.json")).json()
+        routes = {(method, path) for path, methods in described["paths"].items() for method in methods}
+        assert routes == {
+            ("get", "/health"),
+            ("get", "/livez"),
+            ("get", "/readyz"),
+            ("get", "/stats"),
+            ("post", "/whisper_optimize"),
+            ("get", "/jobs"),
+            ("get", "/job/{job_id}"),
+            ("delete", "/job/{job_id}"),
+            ("get", "/job/{job_id}/download/{filename}"),
+            ("post", "/demo_trim"),
+            ("post", "/diarize"),
+            ("get", "/diarize/{job_id}"),
+        }
+        schemas = described["components"]["schemas"]
+        for name in (
+            "Accepted",
+            "JobView",
+            "JobPage",
+            "Stats",
+            "Trimmed",
+            "NotTrimmed",
+            "DiarizationView",
+            "ErrorBody",
+        ):
+            assert schemas[name]["examples"], name
+        form = described["paths"]["/whisper_optimize"]["post"]["requestBody"]["content"]["multipart/form-data"]
+        assert set(form["schema"]["properties"]) == {
+            "file", "profile", "maxChunkSeconds", "rawFormat", "sampleRate", "channels",
+        }  # fmt: skip
