@@ -14,7 +14,7 @@ import socket
 import subprocess
 import tarfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -121,8 +121,8 @@ class MinioServer:
         os.killpg(self._process.pid, sign)
 
 
-def find_binary() -> Path:
-    """A MinIO server binary, unpacked or built if need be. Raises NoMinioError."""
+def find_binary(say: Callable[[str], None] = print) -> Path:
+    """A MinIO server binary, unpacked or built if need be. Raises NoMinioError; says what takes long."""
     if found := shutil.which("minio"):
         return Path(found)
     if folder := os.environ.get("WHISPERJOB_TEST_BIN"):
@@ -131,7 +131,7 @@ def find_binary() -> Path:
             return named
     if (SHARED / "bin.tar.xz").is_file():
         return _unpacked()
-    return _built()
+    return _built(say)
 
 
 def _unpacked() -> Path:
@@ -157,7 +157,7 @@ def _unpacked() -> Path:
     return target
 
 
-def _built() -> Path:
+def _built(say: Callable[[str], None]) -> Path:
     """Takes some minutes the first time, and a module proxy; named after what it is built from."""
     digest = hashlib.sha256(b"".join((MODULE / name).read_bytes() for name in ("go.mod", "go.sum"))).hexdigest()
     target = CACHE / f"built-{digest[:16]}" / "minio"
@@ -166,6 +166,7 @@ def _built() -> Path:
     go = shutil.which("go")
     if go is None:
         raise NoMinioError("no MinIO server: none in PATH or $WHISPERJOB_TEST_BIN, and no Go to build one with")
+    say("building a MinIO server for the tests, once; this takes some minutes")
     target.parent.mkdir(parents=True, exist_ok=True)
     unfinished = target.with_name(f"building-{os.getpid()}")
     nice = [found, "-n", "10"] if (found := shutil.which("nice")) else []
@@ -209,7 +210,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         "minio_binary" in getattr(item, "fixturenames", ()) or item.get_closest_marker(_MARK) for item in session.items
     ):
         try:
-            session.config.stash[_FOUND] = find_binary()
+            session.config.stash[_FOUND] = find_binary(session.config.get_terminal_writer().line)
         except NoMinioError as error:
             session.config.stash[_FOUND] = str(error)
 

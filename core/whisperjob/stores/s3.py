@@ -57,7 +57,7 @@ class S3Store:
             raise ValueError("an S3 store needs an access key and a secret key")
         self._bucket = settings.s3_bucket
         pool = urllib3.PoolManager(maxsize=_CONNECTIONS, timeout=_TIMEOUT, retries=_RETRIES)
-        probe = urllib3.PoolManager(maxsize=1, timeout=_PROBE_TIMEOUT, retries=False)
+        probe = urllib3.PoolManager(maxsize=4, timeout=_PROBE_TIMEOUT, retries=False)
         self._client = _client(settings, settings.s3_endpoint, pool)
         self._probe = _client(settings, settings.s3_endpoint, probe)
         self._signer = _client(settings, settings.s3_worker_endpoint or settings.s3_endpoint, urllib3.PoolManager())
@@ -179,6 +179,8 @@ class S3Store:
         return f"{some_object.scheme}://{some_object.netloc}{path or '/'}"
 
     def sweep_unfinished(self, older_than: timedelta) -> int:
+        """Aborts multipart uploads. A MinIO server lists those begun since it started; it drops older ones by itself
+        after a day (`stale_uploads_expiry`)."""
         self.ensure_bucket()
         before = datetime.now(UTC) - older_than
         removed = 0
