@@ -1,0 +1,16 @@
+"""KubernetesRecords against a real API server: the contract of all JobRecords, and what only a cluster does."""
+
+import pytest
+from kubernetes.aio import client
+
+import support.kube_paths  # noqa: F401 - makes the operator importable
+from integration.test_records_contract import *  # noqa: F403 - the contract's tests run here on other records
+from whisperjob.engine.ports import JobRecords
+from whisperjob_operator.records import KubernetesRecords
+
+pytest_plugins = ["support.kube_fixtures"]
+
+
+@pytest.fixture
+def records(kube_api: client.ApiClient, kube_namespace: str) -> JobRecords:
+    return KubernetesRecords(kube_api, kube_namespace)

@@ -1,0 +1,32 @@
+"""Clients of a test's API server."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from kubernetes.aio import client
+
+import support.kube_paths  # noqa: F401 - makes the next import work
+from support.kube_server import KubeServer
+from whisperjob_operator.cluster import connect
+from whisperjob_operator.requests import ApiRequest
+
+_TURNS_TO_CLOSE = 10
+"""Turns of the event loop: a TLS transport that was closed lets its socket go some turns later, if the loop lives."""
+
+
+@asynccontextmanager
+async def connected(
+    server: KubeServer,
+    kubeconfig: Path | None = None,
+    on_request: Callable[[ApiRequest, int], None] | None = None,
+) -> AsyncIterator[client.ApiClient]:
+    """As the administrator, or as whom `kubeconfig` names."""
+    api = await connect(kubeconfig or server.kubeconfig, on_request)
+    try:
+        yield api
+    finally:
+        await api.close()
+        for _ in range(_TURNS_TO_CLOSE):
+            await asyncio.sleep(0)
