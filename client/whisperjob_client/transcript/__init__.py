@@ -1,0 +1,1 @@
+"""What was said, when and by whom: answers for single chunks made into one transcript. Pure."""
