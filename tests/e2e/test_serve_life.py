@@ -173,6 +173,8 @@ def test_keys_from_the_environment_leave_no_file(tmp_path: Path) -> None:
         assert service.client.get("/stats", headers={"X-API-Key": "second-key"}).status_code == 200
         assert service.client.get("/stats", headers={"X-API-Key": "team:first-key"}).status_code == 401
         assert not (tmp_path / "data" / "api-key").exists()
+        until_sync(lambda: "X-API-Key: as in WHISPERJOB_API_KEYS" in "".join(service.output), "the word of it")
+        assert "first-key" not in "".join(service.output)
 
 
 def test_a_second_service_on_the_folder_is_refused(tmp_path: Path) -> None:

@@ -78,9 +78,9 @@ def serve(
         log_to_stderr(logging.INFO)
 
         def announce(ready: Ready) -> None:
-            kept = f"kept in {ready.key_file}" if ready.key_file else "from WHISPERJOB_API_KEYS"
             typer.echo(f"WhisperJob is ready at {ready.url}  (docs: {ready.url}/docs)")
-            typer.echo(f"X-API-Key: {ready.api_key}  ({kept})")
+            made = f"{ready.api_key}  (kept in {ready.key_file})"
+            typer.echo(f"X-API-Key: {made if ready.key_file else 'as in WHISPERJOB_API_KEYS'}")
             sys.stdout.flush()
 
         serve_until_told(make_settings(host=host, port=port, data_dir=data_dir, workers=workers), announce)

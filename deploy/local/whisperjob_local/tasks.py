@@ -1,10 +1,13 @@
 """The inner tasks of the service: when one ends that should not, the whole service ends. No half-alive server."""
 
 import asyncio
+import logging
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from whisperjob.model.errors import WhisperJobError
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -40,6 +43,7 @@ class InnerTasks:
                 return main.result()
             dead = self._death.result()
             cause = None if dead.cancelled() else dead.exception()
+            log.error("%s ended unexpectedly", dead.get_name(), exc_info=cause)
             raise TaskEndedError(f"{dead.get_name()} ended unexpectedly: {cause!r}") from cause
         finally:
             await _end({main})
