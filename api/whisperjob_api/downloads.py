@@ -22,7 +22,8 @@ def attachment(original: str, filename: str) -> str:
 
     `talk.mp4` gives `talk.mp3`, `talk.chunk_000.mp3`, `talk.trimmed.mp3`.
     """
-    stem = original.rpartition(".")[0] or original
+    name = original.replace("\\", "/").rpartition("/")[2]
+    stem = name.rpartition(".")[0] or name
     stem = "".join("_" if c in _FORBIDDEN else c for c in stem).strip(" .")[:100]
     if not stem:
         return f'attachment; filename="{filename}"'

@@ -37,9 +37,6 @@ class Edge:
             await self.app(scope, receive, send)
             return
         exchange = _Exchange(scope, receive, send)
-        if exchange.declared_bytes > exchange.max_body_bytes:
-            await _answer(exchange, scope, _body_too_large())
-            return
         try:
             await self.app(scope, exchange.receive, exchange.send)
         except ClientDisconnect:
@@ -73,21 +70,24 @@ class _Exchange:
         self._method: str = scope["method"]
         self._expects_continue = headers.get("expect", "").lower() == "100-continue"
         length = headers.get("content-length", "")
-        self.declared_bytes = int(length) if length.isdecimal() and len(length) < 19 else 0
-        self._body_ended = not self.declared_bytes and "transfer-encoding" not in headers
+        self._declared_bytes = int(length) if length.isdecimal() and len(length) < 19 else 0
+        self._body_ended = not self._declared_bytes and "transfer-encoding" not in headers
         self._read_bytes = 0
         self._asked = False
-        self.max_body_bytes = float("inf") if scope["path"] == UPLOAD_PATH else MAX_BODY_BYTES
+        self._max_body_bytes = float("inf") if scope["path"] == UPLOAD_PATH else MAX_BODY_BYTES
         self.over_limit = False
         self.started = False
 
     async def receive(self) -> Message:
         """The app's side; a body over the limit ends for it as if the client had gone."""
-        if self.over_limit:
-            return {"type": "http.disconnect"}
-        message = await self._next()
-        self.over_limit = self._read_bytes > self.max_body_bytes
-        return {"type": "http.disconnect"} if self.over_limit else message
+        if self._declared_bytes > self._max_body_bytes:
+            self.over_limit = True
+        if not self.over_limit:
+            message = await self._next()
+            self.over_limit = self._read_bytes > self._max_body_bytes
+            if not self.over_limit:
+                return message
+        return {"type": "http.disconnect"}
 
     async def _next(self) -> Message:
         self._asked = True

@@ -29,11 +29,17 @@ class UploadOptions(BaseModel):
 
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
 
-    profile: Profile = Profile.FULL
-    max_chunk_seconds: int | None = Field(default=None, ge=MIN_CHUNK_SECONDS, le=MAX_CHUNK_SECONDS)
-    raw_format: RawFormat | None = None
-    sample_rate: int | None = Field(default=None, ge=1000, le=384_000)
-    channels: int | None = Field(default=None, ge=1, le=32)
+    profile: Profile = Field(
+        default=Profile.FULL, description="full enhancement, light (band-pass and loudness) or none (conversion only)"
+    )
+    max_chunk_seconds: int | None = Field(
+        default=None, ge=MIN_CHUNK_SECONDS, le=MAX_CHUNK_SECONDS, description="Longest chunk, beside its 20 MiB"
+    )
+    raw_format: RawFormat | None = Field(default=None, description="The file is headerless PCM of this sample layout")
+    sample_rate: int | None = Field(
+        default=None, ge=1000, le=384_000, description="Of headerless PCM, Hz; 16000 if absent"
+    )
+    channels: int | None = Field(default=None, ge=1, le=32, description="Of headerless PCM, interleaved; 1 if absent")
 
 
 OPTION_FIELDS: Final = frozenset(to_camel(name) for name in UploadOptions.model_fields)

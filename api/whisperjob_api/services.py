@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Annotated, cast
 
-from fastapi import Depends, Security
+from fastapi import Depends, Path, Security
 from fastapi.security import APIKeyHeader
 from starlette.requests import Request
 
@@ -108,3 +108,5 @@ def _tenant(
 
 Use = Annotated[Services, Depends(_services)]
 Tenant = Annotated[str, Depends(_tenant)]
+JobId = Annotated[str, Path(description="The job's id", examples=["a1b2c3d4-e5f6-4890-abcd-ef1234567890"])]
+FileName = Annotated[str, Path(description="A name of the job's chunks or its trim", examples=["output.mp3"])]

@@ -1,5 +1,7 @@
 """Jobs over HTTP: their fields, lists, counts, deletion and errors, as a client sees them."""
 
+import json
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -99,7 +101,7 @@ async def test_jobs_are_listed_newest_first_in_stable_pages(tmp_path: Path) -> N
         assert foreign.name not in (await server.client.get("/jobs")).text
 
         failed = await failed_job(server)
-        only = (await server.client.get("/jobs", params={"status": "error"})).json()
+        only = (await server.client.get("/jobs", params={"status": "error", "cursor": ""})).json()
         assert [job["jobId"] for job in only["jobs"]] == [failed.name]
 
 
@@ -202,6 +204,12 @@ async def test_what_makes_no_sense_is_said_so(tmp_path: Path) -> None:
             assert answer.headers["content-type"] == "application/json"
             assert answer.headers["x-content-type-options"] == "nosniff"
             assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_a_wrong_key_is_told_before_a_body_too_large(tmp_path: Path) -> None:
+    async with serving_api(tmp_path) as server:
+        answer = await server.client.post("/diarize", content=bytes(70_000), headers={"X-API-Key": "wrong"})
+        assert answer.status_code == 401
 
 
 async def test_a_chunked_body_over_the_limit_is_too_large(tmp_path: Path) -> None:
@@ -330,6 +338,8 @@ async def test_the_description_has_every_route_with_examples(tmp_path: Path) -> 
             "ErrorBody",
         ):
             assert schemas[name]["examples"], name
+        references = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(described)))
+        assert references == set(schemas), "every reference leads somewhere, and nothing is left over"
         form = described["paths"]["/whisper_optimize"]["post"]["requestBody"]["content"]["multipart/form-data"]
         assert set(form["schema"]["properties"]) == {
             "file", "profile", "maxChunkSeconds", "rawFormat", "sampleRate", "channels",

@@ -358,6 +358,17 @@ async def test_a_service_that_shuts_down_takes_no_new_upload_but_ends_those_begu
         assert (await begun.answer()).status == 202
 
 
+async def test_an_upload_that_a_shutdown_cuts_off_leaves_nothing(tmp_path: Path) -> None:
+    body = form(part("file", SOUND))
+    async with serving_api(tmp_path) as server, connected(server.port) as client:
+        await client.send(upload_head(len(body)) + body[:-1])
+        await until(lambda: server.api.uploads.in_flight == 1, "the upload to begin")
+        for task in server.uvicorn.server_state.tasks:
+            task.cancel()  # what uvicorn does when its grace is over
+        assert await nothing_was_kept(server)
+        assert not list((tmp_path / "store" / "staging").iterdir())
+
+
 async def test_the_same_key_and_file_make_one_job(tmp_path: Path) -> None:
     body = form(part("file", SOUND, "a.wav"))
     renamed = form(part("file", SOUND, "b.wav"))

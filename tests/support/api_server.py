@@ -40,6 +40,7 @@ class ApiServer:
     api: Api
     client: httpx.AsyncClient
     """Sends alice's key."""
+    uvicorn: uvicorn.Server
 
     @property
     def records(self) -> JobRecords:
@@ -94,7 +95,7 @@ async def serving_api(
         port = listener.getsockname()[1]
         base_url = f"http://127.0.0.1:{port}"
         async with httpx.AsyncClient(base_url=base_url, headers={"X-API-Key": KEY}, timeout=20) as client:
-            yield ApiServer(port, api, client)
+            yield ApiServer(port, api, client, server)
     finally:
         server.should_exit = True
         server.force_exit = True

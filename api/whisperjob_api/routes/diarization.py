@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from whisperjob.model.errors import HttpCode, RequestError
 from whisperjob_api.faults import fault_table
 from whisperjob_api.schemas import DiarizationView, DiarizeRequest, DiarizeStarted
-from whisperjob_api.services import Tenant, Use
+from whisperjob_api.services import JobId, Tenant, Use
 
 router = APIRouter(tags=["diarization"])
 
@@ -23,7 +23,7 @@ async def diarize(use: Use, tenant: Tenant, body: DiarizeRequest) -> DiarizeStar
 
 
 @router.get("/diarize/{job_id}", summary="Status and result of the diarization", responses=fault_table(*_FAULTS))
-async def diarization(use: Use, tenant: Tenant, job_id: str) -> DiarizationView:
+async def diarization(use: Use, tenant: Tenant, job_id: JobId) -> DiarizationView:
     await use.completed_job(job_id, tenant)
     _no_diarizer()
 

@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
+from pydantic import BeforeValidator
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -13,11 +14,12 @@ from whisperjob_api import listing, views
 from whisperjob_api.downloads import MEDIA_TYPE, attachment, send_object
 from whisperjob_api.faults import fault_table
 from whisperjob_api.schemas import JobPage, JobState, JobView, Stats
-from whisperjob_api.services import Services, Tenant, Use
+from whisperjob_api.services import FileName, JobId, Services, Tenant, Use
 from whisperjob_api.trimming import chunk_prefix
 
 router = APIRouter(tags=["jobs"])
 
+_BLANK_IS_ABSENT = BeforeValidator(lambda value: value or None)
 _PHASES = {state: phase for phase, state in views.JOB_STATES.items()}
 _AUDIO: dict[str, Any] = {MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}}
 
@@ -36,7 +38,7 @@ async def stats(use: Use, tenant: Tenant) -> Stats:
 async def jobs(
     use: Use,
     tenant: Tenant,
-    status: Annotated[JobState | None, Query(description="Only jobs in this state")] = None,
+    status: Annotated[JobState | None, _BLANK_IS_ABSENT, Query(description="Only jobs in this state")] = None,
     limit: Annotated[int, Query(ge=1, le=200, description="Jobs a page")] = 50,
     cursor: Annotated[str | None, Query(description="`nextCursor` of the page before")] = None,
 ) -> JobPage:
@@ -44,7 +46,7 @@ async def jobs(
         listing.of_tenant(use.api.cache.all(), tenant),
         phase=_PHASES[status] if status else None,
         limit=limit,
-        cursor=cursor,
+        cursor=cursor or None,
     )
     return JobPage(jobs=[views.job_summary(job) for job in found], next_cursor=next_cursor)
 
@@ -53,9 +55,9 @@ async def jobs(
     "/job/{job_id}",
     summary="Status of a job, and its chunks once it is completed",
     response_model_exclude_unset=True,
-    responses=fault_table(HttpCode.NOT_FOUND, HttpCode.UNAVAILABLE),
+    responses=fault_table(HttpCode.NOT_FOUND, HttpCode.INVALID_REQUEST, HttpCode.UNAVAILABLE),
 )
-async def job(use: Use, tenant: Tenant, job_id: str) -> JobView:
+async def job(use: Use, tenant: Tenant, job_id: JobId) -> JobView:
     found = await use.job(job_id, tenant)
     output = found.status.output
     return views.job_view(found, await use.results.manifest(output) if output else None)
@@ -65,17 +67,16 @@ async def job(use: Use, tenant: Tenant, job_id: str) -> JobView:
     "/job/{job_id}",
     status_code=204,
     summary="Delete a job and everything of it; running work is stopped",
-    responses=fault_table(HttpCode.NOT_FOUND, HttpCode.UNAVAILABLE),
+    responses=fault_table(HttpCode.NOT_FOUND, HttpCode.INVALID_REQUEST, HttpCode.UNAVAILABLE),
 )
-async def delete_job(use: Use, tenant: Tenant, job_id: str) -> None:
+async def delete_job(use: Use, tenant: Tenant, job_id: JobId) -> None:
     found = await use.job(job_id, tenant)
     await use.api.records.delete(found.name, found.uid)
     use.api.cache.forget(found)
 
 
-@router.api_route(
+@router.get(
     "/job/{job_id}/download/{filename}",
-    methods=["GET"],
     summary="Download an MP3 of a completed job",
     response_class=Response,
     responses={
@@ -86,7 +87,7 @@ async def delete_job(use: Use, tenant: Tenant, job_id: str) -> None:
     },
 )
 @router.head("/job/{job_id}/download/{filename}", include_in_schema=False)
-async def download(request: Request, use: Use, tenant: Tenant, job_id: str, filename: str) -> Response:
+async def download(request: Request, use: Use, tenant: Tenant, job_id: JobId, filename: FileName) -> Response:
     found, output = await use.completed_job(job_id, tenant)
     key, entry = await _file(use, found, output, filename)
     return await send_object(

@@ -24,6 +24,19 @@ router = APIRouter(tags=["jobs"])
 
 _IDEMPOTENCY_KEY: Final = re.compile(r"[!-~]{1,255}")
 
+_FIELDS: Final = UploadOptions.model_json_schema()
+
+
+def _described(field: dict[str, Any]) -> dict[str, Any]:
+    """A form field's schema: its enum in place, and not nullable, for a form knows no null."""
+    kinds = [kind for kind in field.get("anyOf", [field]) if kind.get("type") != "null"]
+    kind = dict(kinds[0])
+    reference = kind.pop("$ref", "").rpartition("/")[2]
+    kept = {key: value for key, value in field.items() if key not in ("anyOf", "$ref", "title") and value is not None}
+    named = {key: value for key, value in _FIELDS["$defs"].get(reference, {}).items() if key in ("type", "enum")}
+    return {**kind, **named, **kept}
+
+
 _FORM: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
@@ -38,7 +51,7 @@ _FORM: Final[dict[str, Any]] = {
                             "format": "binary",
                             "description": "The recording: anything ffmpeg can read, at most 524,288,000 bytes",
                         },
-                        **UploadOptions.model_json_schema(ref_template="#/components/schemas/{model}")["properties"],
+                        **{name: _described(field) for name, field in _FIELDS["properties"].items()},
                     },
                 },
                 "examples": {"usual": {"value": {"file": "recording.mp4", "profile": "full"}}},

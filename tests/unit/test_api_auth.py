@@ -1,0 +1,34 @@
+"""Whose key is whose."""
+
+import pytest
+
+from whisperjob_api.auth import Keyring
+
+
+@pytest.mark.parametrize(
+    ("presented", "tenant"),
+    [
+        ("plain", "default"),
+        ("of-alice", "alice"),
+        ("second-of-alice", "alice"),
+        ("alice:of-alice", None),
+        ("alice", None),
+        ("of-alic", None),
+        ("of-alice ", None),
+        ("", None),
+        ("ü", None),
+    ],
+)
+def test_a_key_belongs_to_a_tenant(presented: str, tenant: str | None) -> None:
+    assert Keyring(["plain", "alice:of-alice", "alice:second-of-alice"]).tenant_of(presented) == tenant
+
+
+def test_without_keys_nobody_gets_in() -> None:
+    assert Keyring([]).tenant_of("") is None
+
+
+@pytest.mark.parametrize("entry", ["", "alice:", ":key", "Alice:key", "alice:with space", "ünicode", "-a:key", "a:b "])
+def test_an_entry_that_makes_no_sense_is_refused_without_being_repeated(entry: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        Keyring([entry])
+    assert len(entry) < 4 or entry not in str(caught.value)
