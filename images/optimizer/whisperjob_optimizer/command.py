@@ -79,7 +79,7 @@ def decode(
     """
     count = len(mix.weights)
     steps = [f"aformat=channel_layouts={layout}"] if layout else []
-    if mix.weights != (1.0,):
+    if mix.weights != (1.0,) or not layout:
         steps.append(f"pan=mono|c0={mix.expression()}")
     steps.append(f"aresample={SAMPLE_RATE}:osf=flt")
     if profile is not Profile.NONE:

@@ -19,7 +19,7 @@ AUDIO_DEMUXERS: Final = _names(
     aa aac aax ac3 ac4 ace acm act adf adp ads adx aea afc aiff aix alp amr amrnb amrwb apac apc ape apm aptx
     aptx_hd argo_asf argo_brp argo_cvg ast au avr bfstm binka bit boa bonk brstm caf codec2 codec2raw daud derf
     dfpwm dsf dsicin dss dts dtshd eac3 epaf f32be f32le f64be f64le flac fsb fwse g722 g723_1 g726 g726le g729 genh
-    gsm hca hcom ialaw iff ilbc ircam kvag lc3 loas lvf mca mlp mp3 mpc mpc8 msf msnwctcp msp mtaf musx nistsphere
+    gsm hca hcom ialaw iff ilbc ircam kvag lc3 loas lvf mca mlp mmf mp3 mpc mpc8 msf msnwctcp msp mtaf musx nistsphere
     nsp ogg oma osq paf pp_bnk psxstr pvf qcp qoa redspark rka rsd rso s16be s16le s24be s24le s32be s32le s337m s8
     sbc scd sdns sds sdx shn simbiosis_imx sln smp sol sox spdif svag svs tak tta truehd u16be u16le u24be u24le
     u32be u32le u8 vag voc vpk vqf w64 wady wav wavarc wsd wv wve xa xmd xvag xwma alaw mulaw vidc iss siff
@@ -44,15 +44,6 @@ SUBTITLE_DEMUXERS: Final = _names(
     """
 )
 """Only for the probe: a file of nothing but subtitles is a recording without sound, not garbage."""
-
-HEADERLESS_EXTENSIONS: Final = _names(
-    """
-    g722 722 g723_1 tco rco g729 g726 gsm sln sw sb uw ub al alaw ul ulaw mulaw aptx aptxhd c2 bit sbc msbc dfpwm
-    adp dtk ads ss2 daud 302 lc3 msf sdns act mca nsp svag vag ac3 eac3 ec3 dts aac adts mp2 mp1 mpa mp3 m2a cdata
-    g64 snd son
-    """
-)
-"""Formats (nearly) without a signature: for these, and only these, ffmpeg is shown the extension."""
 
 AUDIO_DECODERS: Final = _names(
     """
@@ -80,6 +71,38 @@ AUDIO_DECODERS: Final = _names(
     """
 )
 
+VIDEO_DECODERS: Final = _names(
+    """
+    012v 4xm 8bps aasc agm aic alias_pix amv anm ansi apng apv arbc argo asv1 asv2 aura aura2 av1 avrn avrp avs avui
+    ayuv bethsoftvid bfi binkvideo bintext bitpacked bmp bmv_video brender_pix c93 camstudio camtasia cavs
+    cdgraphics cdtoons cdxl cfhd cinepak clearvideo cljr cllc cpia cri cyuv dds dfa dirac dnxhd dpx dsicinvideo
+    dvvideo dxa dxtory dxv eacmv eamad eatgq eatgv eatqi escape124 escape130 evc exr ffv1 ffvhuff fic fits flashsv
+    flashsv2 flic flv fmvc fraps frwu g2m gdv gem gif h261 h263 h263i h263p h264 hap hdr hevc hnm4video hq_hqa hqx
+    huffyuv hymt idcinvideo idf iff imm4 imm5 indeo2 indeo3 indeo4 indeo5 interplayvideo ipu jpeg2000 jpegls
+    jpegxl_anim jv kgv1 kmvc lagarith lead libaom-av1 libdav1d libjxl libjxl_anim libopenjpeg librsvg libsvtjpegxs
+    libvpx libvpx-vp9 libxevd loco lscr m101 magicyuv mdec media100 mimic mjpeg mjpegb mmvideo mobiclip motionpixels
+    mpeg1video mpeg2video mpeg4 mpegvideo msa1 mscc msmpeg4 msmpeg4v1 msmpeg4v2 msp2 msrle mss1 mss2 msvideo1 mszh
+    mts2 mv30 mvc1 mvc2 mvdv mvha mwsc mxpeg notchlc nuv paf_video pam pbm pcx pdv pfm pgm pgmyuv pgx phm photocd
+    pictor pixlet png ppm prores prosumer psd ptx qdraw qoi qpeg qtrle r10k r210 rasc rawvideo rl2 roqvideo rpza
+    rscc rtv1 rv10 rv20 rv30 rv40 rv60 sanm scpr screenpresso sga sgi sgirle sheervideo simbiosis_imx smackvid smc
+    smvjpeg snow sp5x speedhq srgc sunrast svq1 svq3 targa targa_y216 tdsc theora thp tiertexseqvideo tiff tmv
+    truemotion1 truemotion2 truemotion2rt tscc2 txd ultimotion utvideo v210 v210x v308 v408 v410 vb vble vbn vc1
+    vc1image vcr1 vmdvideo vmix vmnc vnull vp3 vp4 vp5 vp6 vp6a vp6f vp7 vp8 vp8_alpha vp9 vp9_alpha vqavideo vqc
+    vvc wbmp wcmv webp wmv1 wmv2 wmv3 wmv3image wnv1 wrapped_avframe xan_wc3 xan_wc4 xbin xbm xface xl xpm xwd y41p
+    ylc yop yuv4 zerocodec zlib zmbv
+    """
+)
+"""For ffprobe alone, which gives up on a file with any stream whose decoder it may not open. They are opened and never
+fed: the list of the container (audio only) keeps pictures from being decoded."""
+
+SUBTITLE_DECODERS: Final = _names(
+    """
+    arib_caption ass cc_dec dvbsub dvdsub jacosub libaribb24 libaribcaption libzvbi_teletextdec microdvd mov_text
+    mpl2 pgssub pjs realtext sami srt ssa stl subrip subviewer subviewer1 text vplayer webvtt xsub
+    """
+)
+"""As above."""
+
 MAX_STREAMS: Final = 256
 """A recording has a handful; a file that claims thousands wants memory."""
 
@@ -92,11 +115,18 @@ PROBE_BYTES: Final = 20_000_000
 
 def input_options(*, probing: bool) -> list[str]:
     """What stands before every `-i` of untrusted bytes, for ffprobe and ffmpeg alike."""
+    opened: list[str] = []
+    if probing:
+        opened = [
+            *("-codec_whitelist:v", ",".join(sorted(VIDEO_DECODERS))),
+            *("-codec_whitelist:s", ",".join(sorted(SUBTITLE_DECODERS))),
+        ]
     demuxers = AUDIO_DEMUXERS | VIDEO_DEMUXERS | (SUBTITLE_DEMUXERS if probing else frozenset())
     return [
         *("-protocol_whitelist", ",".join(PROTOCOLS)),
         *("-format_whitelist", ",".join(sorted(demuxers))),
         *("-codec_whitelist", ",".join(sorted(AUDIO_DECODERS))),
+        *opened,
         *("-max_streams", str(MAX_STREAMS)),
         *("-probesize", str(PROBE_BYTES)),
     ]

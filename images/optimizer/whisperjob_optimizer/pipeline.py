@@ -38,6 +38,9 @@ Report = Callable[[Step, float, float | None], None]
 _ENHANCED_PERCENT = 52.0
 """Where, between 40 and 85, gate and compressor end and encoding begins; by measured time."""
 
+PUBLISHING_PERCENT = 90.0
+"""Where hashing has ended and whoever called goes on to publish."""
+
 _MP3_BYTES_PER_SAMPLE = 0.5
 _STEADY_BLOCKS = 3
 """The first values of a track look back on less than 400 ms."""
@@ -294,7 +297,7 @@ def _entries(made: _Made, progress: _Progress) -> tuple[m.ChunkEntry, ...]:
                 cut=piece.cut,
             )
         )
-        progress.at(Step.SPLITTING, 85 + 5 * (index + 1) / len(made.pieces))
+        progress.at(Step.SPLITTING, 85 + (PUBLISHING_PERCENT - 85) * (index + 1) / len(made.pieces))
     return tuple(entries)
 
 

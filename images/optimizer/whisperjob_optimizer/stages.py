@@ -18,7 +18,7 @@ from typing import TypeVar
 from whisperjob.model.manifest import SAMPLE_RATE
 from whisperjob.model.names import chunk_name
 from whisperjob.model.phase import Profile
-from whisperjob_optimizer import chunks, command, formats, mp3, probe
+from whisperjob_optimizer import chunks, command, mp3, probe
 from whisperjob_optimizer.downmix import MAX_PROBED_CHANNELS, Mix
 from whisperjob_optimizer.loudness import TRACK_SAMPLES, WINDOW_SAMPLES, Enhancement, Finish, rms_lufs
 from whisperjob_optimizer.progress import metadata_value, read_rows, read_track
@@ -72,18 +72,18 @@ class Encoded:
 
 
 def examine(runner: Runner, source: Path, extension: str) -> tuple[Path, probe.Report]:
-    """What ffprobe makes of the recording, under the name by which it must be opened from now on.
+    """What ffprobe makes of the recording, and the name by which it must be opened from now on.
 
-    Content comes first. Only for formats without a signature does the extension get a say, and only if content said
-    nothing: a real container under a wrong name stays what it is.
+    Content comes first, so that a real container under a wrong name stays what it is. Only where content says little
+    (formats without a signature) does the extension get a word.
     """
     path = _name_source(runner.scratch, source, "")
     report = _probe(runner, path)
-    if extension not in formats.HEADERLESS_EXTENSIONS or report.score >= probe.CONFIDENT_SCORE:
+    if report.score >= probe.CONFIDENT_SCORE or not extension:
         return path, report
     named = _name_source(runner.scratch, source, extension)
     second = _probe(runner, named)
-    return (named, second) if second.score else (path, report)
+    return (named, second) if second.score > report.score else (path, report)
 
 
 def _name_source(scratch: Path, source: Path, extension: str) -> Path:

@@ -1,0 +1,119 @@
+"""The worker's end of the worker protocol (whisperjob.model.protocol).
+
+Claims are calls and may raise. Progress is told by a thread of its own, newest first, and never holds up the work:
+lost posts lose nothing.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+
+import urllib3
+from pydantic import ValidationError
+from urllib3.util import Retry, Timeout
+
+from whisperjob.model.errors import ClaimRefusedError, WhisperJobError
+from whisperjob.model.protocol import CLAIM_PATH, PROGRESS_PATH, Claim, ProgressPost
+
+_CLAIM_RETRY = Retry(
+    total=8, backoff_factor=0.1, backoff_max=5, status_forcelist=(429, 500, 502, 503, 504), allowed_methods=None
+)
+"""About half a minute: an engine that restarts is back by then."""
+
+_PROGRESS_RETRY = Retry(total=1, backoff_factor=0.1, allowed_methods=None)
+_TIMEOUT = Timeout(connect=5, read=15)
+_REFUSED = (401, 410)
+_ANSWER_BYTES = 1024 * 1024
+
+POSTS_PER_SECOND = 4
+FLUSH_SECONDS = 3.0
+"""How long the last post may take when the work is done."""
+
+
+class EngineUnavailableError(WhisperJobError):
+    """The engine does not answer, or not as the protocol says."""
+
+
+class WorkClient:
+    """Speaks to the engine at `server` (http://host:port). Thread-safe."""
+
+    def __init__(self, server: str, token: Callable[[], str]) -> None:
+        """`token` is asked before every request, since a projected token is replaced from time to time."""
+        self._server = server.rstrip("/")
+        self._token = token
+        self._pool = urllib3.PoolManager(maxsize=2, timeout=_TIMEOUT)
+
+    def claim(self) -> Claim:
+        """What is to be done; may be repeated while the attempt lives, for fresh grants.
+
+        Raises ClaimRefusedError when the attempt is over, EngineUnavailableError after some retries.
+        """
+        answer = self._post(CLAIM_PATH, None, _CLAIM_RETRY)
+        try:
+            return Claim.model_validate_json(answer)
+        except ValidationError as error:
+            raise EngineUnavailableError(f"the claim is not understood: {error.error_count()} errors") from error
+
+    def post(self, post: ProgressPost) -> None:
+        """Raises as `claim` does, sooner."""
+        self._post(PROGRESS_PATH, post.model_dump_json(by_alias=True, exclude_none=True).encode(), _PROGRESS_RETRY)
+
+    def _post(self, path: str, body: bytes | None, retries: Retry) -> bytes:
+        headers = {"Authorization": f"Bearer {self._token()}"}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        try:
+            answer = self._pool.request("POST", self._server + path, body=body, headers=headers, retries=retries)
+        except urllib3.exceptions.HTTPError as error:
+            raise EngineUnavailableError(f"the engine does not answer: {type(error).__name__}") from error
+        if answer.status in _REFUSED:
+            raise ClaimRefusedError(f"the attempt is over (HTTP {answer.status})")
+        if answer.status >= 300:
+            raise EngineUnavailableError(f"the engine answers HTTP {answer.status}")
+        return answer.data[:_ANSWER_BYTES]
+
+
+class ProgressReporter:
+    """Tells the engine the latest progress, at most `POSTS_PER_SECOND` times a second. Thread-safe."""
+
+    def __init__(self, client: WorkClient, on_refused: Callable[[ClaimRefusedError], None]) -> None:
+        """`on_refused` is called on the reporter's thread: the attempt is over, whatever is still being done."""
+        self._client = client
+        self._on_refused = on_refused
+        self._changed = threading.Condition()
+        self._latest: ProgressPost | None = None
+        self._closing = False
+        self._thread = threading.Thread(target=self._work, name="progress", daemon=True)
+        self._thread.start()
+
+    def report(self, post: ProgressPost) -> None:
+        with self._changed:
+            self._latest = post
+            self._changed.notify()
+
+    def close(self) -> None:
+        """Sends what is left, for a moment."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        self._thread.join(FLUSH_SECONDS)
+
+    def _work(self) -> None:
+        next_at = 0.0
+        while (post := self._take(next_at)) is not None:
+            next_at = time.monotonic() + 1 / POSTS_PER_SECOND
+            try:
+                self._client.post(post)
+            except ClaimRefusedError as refused:
+                self._on_refused(refused)
+                return
+            except EngineUnavailableError:
+                continue
+
+    def _take(self, not_before: float) -> ProgressPost | None:
+        """The newest post, once it may be sent; None at the end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._latest is not None or self._closing)
+            self._changed.wait_for(lambda: self._closing, timeout=max(0.0, not_before - time.monotonic()))
+            post, self._latest = self._latest, None
+            return post
