@@ -128,8 +128,8 @@ class SubprocessLauncher:
         changes: dict[str, object] = {**failed, "message": "the worker could not be started"}
         try:
             end = await self._work(attempt)
-            if end.exit_code:
-                log.warning("%s: exit code %d; its last words:\n%s", attempt.child.name, end.exit_code, end.stderr_tail)
+            if end.exit_code and not attempt.child.stopping:
+                log.error("%s: exit code %d; its last words:\n%s", attempt.child.name, end.exit_code, end.stderr_tail)
             changes = _outcome(end)
         except OSError:
             log.exception("%s could not be started", attempt.child.name)
