@@ -163,7 +163,7 @@ def _list_results(files: tuple[Path, ...], duration_seconds: float, warnings: tu
     for warning in warnings:
         typer.echo(f"Note: {warning}", err=True)
     for file in files:
-        typer.echo(f"{file}  {file.stat().st_size / 1024 / 1024:.1f} MB")
+        typer.echo(f"{file}  {file.stat().st_size / 1024 / 1024:.2f} MB")
     typer.echo(f"{len(files)} file(s), {duration_seconds:.1f} s of audio")
 
 
