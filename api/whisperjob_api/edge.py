@@ -45,7 +45,7 @@ class Edge:
         except Exception as error:
             if exchange.started:
                 raise  # the server cuts the connection: half an answer must not look whole
-            log.exception("unexpected error in %s %s", scope["method"], scope["path"])
+            log.exception("unexpected error in %s %s", scope["method"], scope["raw_path"].decode("ascii", "replace"))
             await _answer(exchange, scope, to_request_error(error))
         if exchange.over_limit and not exchange.started:
             exchange.over_limit = False

@@ -1,5 +1,6 @@
 """Every error of the API, the framework's own too, as `{"error", "code"}`: one mapping, one shape."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -22,6 +23,8 @@ from whisperjob.model.errors import (
 )
 from whisperjob_api.schemas import ErrorBody
 
+log = logging.getLogger(__name__)
+
 UNAVAILABLE_RETRY_SECONDS = 5
 """A store or the records restart in seconds."""
 
@@ -29,11 +32,9 @@ FULL_RETRY_SECONDS = 60
 """Room comes back when jobs end or expire."""
 
 _STATUS_CODES: dict[int, HttpCode] = {
-    400: HttpCode.INVALID_REQUEST,
     404: HttpCode.NOT_FOUND,
     405: HttpCode.METHOD_NOT_ALLOWED,
     413: HttpCode.TOO_LARGE,
-    422: HttpCode.INVALID_REQUEST,
 }
 
 _SENTENCES = {
@@ -53,7 +54,8 @@ def to_request_error(error: Exception) -> RequestError:
         case RequestValidationError():
             return RequestError(HttpCode.INVALID_REQUEST, _sentence(error.errors()))
         case HTTPException():
-            code = _STATUS_CODES.get(error.status_code, HttpCode.INTERNAL)
+            other = HttpCode.INVALID_REQUEST if error.status_code < 500 else HttpCode.INTERNAL
+            code = _STATUS_CODES.get(error.status_code, other)
             return RequestError(code, _SENTENCES[code])
         case StoreFullError():
             return RequestError(
@@ -91,10 +93,12 @@ def fault_response(error: RequestError, headers: Mapping[str, str] | None = None
     return JSONResponse(body.model_dump(), error.http_status, headers=extra)
 
 
-async def answer_fault(_: Request, error: Exception) -> JSONResponse:
+async def answer_fault(request: Request, error: Exception) -> JSONResponse:
     """The exception handler of the app; keeps what the framework adds (Allow)."""
-    headers = error.headers if isinstance(error, HTTPException) else None
-    return fault_response(to_request_error(error), headers)
+    told = to_request_error(error)
+    if told.code is HttpCode.INTERNAL:
+        log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return fault_response(told, error.headers if isinstance(error, HTTPException) else None)
 
 
 def fault_table(*codes: HttpCode) -> dict[int | str, dict[str, Any]]:

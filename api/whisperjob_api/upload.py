@@ -64,12 +64,12 @@ async def store_upload(
         pipe.finish()
         # Shielded: cancelling this wait must not leave a thread behind that nobody waits for.
         kept_bytes = await asyncio.shield(storing)
+        assert form is not None, "a store that stops reading raises why"
+        assert kept_bytes == form.file_bytes, "a store that returns has read everything"
     except BaseException:
         pipe.break_off()
         await uninterrupted(_undo(services, storing, key))
         raise
-    assert form is not None, "a store that stops reading raises why"
-    assert kept_bytes == form.file_bytes, "a store that returns has read everything"
     return StoredUpload(key, pipe.sha256, form)
 
 

@@ -2,14 +2,16 @@
 
 import asyncio
 import hashlib
+import os
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import httpx
 import pytest
 
-from support.api_server import KEY, ApiServer, serving_api
-from support.completed_jobs import RATE, decoded, mp3_of
+from support.api_server import KEY, MIB, ApiServer, serving_api
+from support.builders import a_spec
+from support.completed_jobs import RATE, complete, decoded, mp3_of
 from support.raw_http import connected
 from whisperjob.model import names
 from whisperjob.model.mp3 import parse_info
@@ -102,24 +104,29 @@ async def test_a_missing_object_is_an_error_and_not_half_an_answer(tmp_path: Pat
         assert (await server.client.get(f"/job/{job.name}")).status_code == 200  # the manifest is still there
 
 
-async def test_a_manifest_that_was_tampered_with_is_not_believed(tmp_path: Path) -> None:
+async def test_a_manifest_that_was_tampered_with_is_not_believed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     async with serving_api(tmp_path) as server:
         job = await server.completed(RATE)
         file = tmp_path / "store" / "objects" / chunk_key(job, "manifest.json")
         file.write_bytes(file.read_bytes().replace(b'"full"', b'"none"'))
         answer = await server.client.get(f"/job/{job.name}")
         assert (answer.status_code, answer.json()["code"]) == (500, "internal")
+        assert job.uid not in answer.text
+        assert chunk_key(job, "manifest.json") in caplog.text
 
 
 async def test_downloads_that_are_not_read_hold_up_nobody(tmp_path: Path) -> None:
-    samples = 300 * RATE
+    data = os.urandom(16 * MIB)  # more than the buffers of a connection hold
     async with serving_api(tmp_path) as server, AsyncExitStack() as clients:
-        job = await server.completed(samples)
+        job = await server.records.create("large", a_spec(tenant="alice"))
+        await complete(server.records, server.store, job, [(data, RATE)])
         url = f"/job/{job.name}/download/output.mp3"
         for _ in range(2 * DOWNLOAD_THREADS):
             client = await clients.enter_async_context(connected(server.port))
             await client.send(f"GET {url} HTTP/1.1\r\nHost: x\r\nX-API-Key: {KEY}\r\n\r\n".encode())
-        assert await download(server, url) == mp3_of(samples)
+        assert await download(server, url) == data
 
 
 def chunk_key(job: WhisperJob, filename: str) -> str:

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from support.api_server import KEY, OTHER_KEY, ApiServer, api_settings, serving_api
+from support.raw_http import connected
 from support.waiting import until
 from whisperjob.model import names
 from whisperjob.model.errors import JobCode
@@ -210,6 +211,14 @@ async def test_a_wrong_key_is_told_before_a_body_too_large(tmp_path: Path) -> No
     async with serving_api(tmp_path) as server:
         answer = await server.client.post("/diarize", content=bytes(70_000), headers={"X-API-Key": "wrong"})
         assert answer.status_code == 401
+
+
+async def test_what_is_no_http_is_told_so_too(tmp_path: Path) -> None:
+    async with serving_api(tmp_path) as server, connected(server.port) as client:
+        await client.send(b"GARBAGE\r\n\r\n")
+        answer = await client.answer()
+        assert (answer.status, answer.code) == (400, "invalid_request")
+        assert await client.closed_by_server()
 
 
 async def test_a_chunked_body_over_the_limit_is_too_large(tmp_path: Path) -> None:

@@ -412,6 +412,15 @@ async def test_racing_requests_with_one_key_make_one_job(tmp_path: Path) -> None
         assert server.objects() == [job.spec.source.key]
 
 
+async def test_racing_files_with_one_key_make_one_job(tmp_path: Path) -> None:
+    async with serving_api(tmp_path) as server:
+        bodies = [form(part("file", SOUND + bytes([turn]))) for turn in range(6)]
+        answers = await asyncio.gather(*(upload(server, body, "Idempotency-Key: race\r\n") for body in bodies))
+        assert sorted(answer.status for answer in answers) == [202, 409, 409, 409, 409, 409]
+        job = await the_job(server)
+        assert server.objects() == [job.spec.source.key]
+
+
 async def test_tenants_do_not_share_idempotency_keys(tmp_path: Path) -> None:
     body = form(part("file", SOUND))
     async with serving_api(tmp_path) as server:

@@ -15,7 +15,14 @@ router = APIRouter(tags=["jobs"])
 @router.post(
     "/demo_trim",
     summary="Trim a completed job's audio to a length",
-    responses=fault_table(HttpCode.NOT_FOUND, HttpCode.NOT_COMPLETED, HttpCode.INVALID_REQUEST, HttpCode.UNAVAILABLE),
+    responses=fault_table(
+        HttpCode.NOT_FOUND,
+        HttpCode.NOT_COMPLETED,
+        HttpCode.TOO_LARGE,
+        HttpCode.INVALID_REQUEST,
+        HttpCode.UNAVAILABLE,
+        HttpCode.INSUFFICIENT_STORAGE,
+    ),
 )
 async def demo_trim(use: Use, tenant: Tenant, body: TrimRequest) -> Trimmed | NotTrimmed:
     job, output = await use.completed_job(body.job_id, tenant)
