@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from support.canned_s3 import Answer, canned_s3
 from support.minio_server import MinioServer
+from support.waiting import until_sync
 from whisperjob.model.errors import StoreFullError, StoreUnavailableError
 from whisperjob.model.protocol import HttpRead, HttpWrite
 from whisperjob.model.settings import StoreSettings
@@ -219,7 +220,15 @@ def test_a_service_that_does_not_answer_is_not_ready(own_minio_server: MinioServ
         assert time.monotonic() - began < 6
     finally:
         own_minio_server.signal(signal.SIGCONT)
-    store.check()
+
+    def is_ready() -> bool:
+        try:
+            store.check()
+        except StoreUnavailableError:
+            return False
+        return True
+
+    until_sync(is_ready, "the service to be ready again", timeout=30)
 
 
 def test_a_full_service_is_full(minio_binary: Path, tmp_path: Path) -> None:
