@@ -65,6 +65,15 @@ def error_from(code: int, body: str | bytes | None) -> ClusterError | ClusterUna
     return ClusterError(code, str(status.get("reason") or ""), message)
 
 
+async def read_object(response: Any) -> JsonObject:
+    """The object in an answer that the client did not read. Raises what `error_from` makes of one that failed."""
+    data = await response.read()
+    if not 200 <= response.status < 300:
+        raise error_from(response.status, data)
+    found: JsonObject = json.loads(data)
+    return found
+
+
 async def connect(kubeconfig: Path | None = None, on_request: Callable[[ApiRequest, int], None] | None = None) -> Any:
     """A client of the cluster this runs in, or of a kubeconfig's. Raises ClusterUnavailableError.
 

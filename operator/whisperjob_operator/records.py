@@ -5,7 +5,7 @@ import json
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
 from kubernetes.aio import client
 from pydantic import ValidationError
@@ -36,18 +36,20 @@ _SILENCE_SECONDS: Final = 90.0
 """Bookmarks come about once a minute: a watch that is silent for longer is on a dead connection."""
 
 
+class _Where(TypedDict):
+    group: str
+    version: str
+    namespace: str
+    plural: str
+
+
 class KubernetesRecords:
     """JobRecords of one namespace. One event loop."""
 
     def __init__(self, api: client.ApiClient, namespace: str) -> None:
         self._objects = client.CustomObjectsApi(api)
         self._namespace = namespace
-        self._where: dict[str, str] = {
-            "group": API_GROUP,
-            "version": _VERSION,
-            "namespace": namespace,
-            "plural": PLURAL,
-        }
+        self._where: _Where = {"group": API_GROUP, "version": _VERSION, "namespace": namespace, "plural": PLURAL}
 
     @property
     def namespace(self) -> str:

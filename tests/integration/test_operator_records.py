@@ -11,6 +11,6 @@ from whisperjob_operator.records import KubernetesRecords
 pytest_plugins = ["support.kube_fixtures"]
 
 
-@pytest.fixture
+@pytest.fixture  # type: ignore[no-redef]  # in place of the contract's own
 def records(kube_api: client.ApiClient, kube_namespace: str) -> JobRecords:
     return KubernetesRecords(kube_api, kube_namespace)

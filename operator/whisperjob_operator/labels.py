@@ -1,0 +1,16 @@
+"""The labels that Jobs and Pods of workers carry: written by manifests.py, read by children.py and by selectors."""
+
+from typing import Final
+
+MANAGED_BY: Final = "app.kubernetes.io/managed-by"
+MANAGER: Final = "whisperjob-operator"
+NAME: Final = "app.kubernetes.io/name"
+INSTANCE: Final = "app.kubernetes.io/instance"
+COMPONENT: Final = "app.kubernetes.io/component"
+JOB: Final = "whisperjob.dev/job"
+STAGE: Final = "whisperjob.dev/stage"
+ATTEMPT: Final = "whisperjob.dev/attempt"
+QUEUE: Final = "kueue.x-k8s.io/queue-name"
+
+SELECTOR: Final = f"{MANAGED_BY}={MANAGER}"
+"""Everything this software started in a namespace."""

@@ -1,0 +1,161 @@
+"""Builds the batch/v1 Job of an attempt. Pure and typed; golden files hold its output."""
+
+from typing import Final
+
+from kubernetes.aio import client
+
+from whisperjob.engine.ports import Launch
+from whisperjob.model.plan import Policy, run_limit
+from whisperjob.model.resource import API_VERSION, KIND
+from whisperjob.model.settings import EngineSettings
+from whisperjob_operator import labels
+from whisperjob_operator.pod_security import container_security, pod_security
+from whisperjob_operator.settings import OperatorSettings
+from whisperjob_operator.sizing import memory_bytes, priority_class, scratch_limit_bytes, scratch_request_bytes
+
+CONTAINER: Final = "optimizer"
+TOKEN_FOLDER: Final = "/var/run/secrets/whisperjob"  # noqa: S105 - where a token lies, not one
+TOKEN_FILE: Final = "token"  # noqa: S105 - as above
+SCRATCH_FOLDER: Final = "/scratch"
+_SCRATCH: Final = "scratch"
+_TOKEN: Final = "token"  # noqa: S105 - a volume's name
+
+
+def build_job(
+    launch: Launch, settings: OperatorSettings, engine: EngineSettings, policy: Policy, *, memory_raised: bool = False
+) -> client.V1Job:
+    """The Job that runs one attempt. Nothing secret stands in it, nothing in it expires while it waits."""
+    marks = _labels(launch, settings)
+    return client.V1Job(
+        api_version="batch/v1",
+        kind="Job",
+        metadata=client.V1ObjectMeta(
+            name=launch.name,
+            namespace=launch.job.metadata.namespace,
+            labels=marks | ({labels.QUEUE: settings.worker_queue_name} if settings.worker_queue_name else {}),
+            owner_references=[_owner(launch)],
+        ),
+        spec=client.V1JobSpec(
+            parallelism=1,
+            completions=1,
+            backoff_limit=0,  # attempts are the engine's
+            pod_replacement_policy="Failed",  # never two pods of one attempt at a time
+            ttl_seconds_after_finished=int(settings.worker_job_ttl.total_seconds()),
+            template=client.V1PodTemplateSpec(
+                metadata=client.V1ObjectMeta(labels=marks, annotations=_annotations(settings)),
+                spec=_pod(launch, settings, engine, policy, memory_raised=memory_raised),
+            ),
+        ),
+    )
+
+
+def _labels(launch: Launch, settings: OperatorSettings) -> dict[str, str]:
+    return settings.worker_labels | {
+        labels.NAME: "whisperjob",
+        labels.INSTANCE: settings.instance,
+        labels.COMPONENT: "worker",
+        labels.MANAGED_BY: labels.MANAGER,
+        labels.JOB: launch.job.name,
+        labels.STAGE: launch.stage,
+        labels.ATTEMPT: str(launch.attempt),
+    }
+
+
+def _annotations(settings: OperatorSettings) -> dict[str, str]:
+    """An autoscaler must not move a worker: its work would be lost."""
+    return {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"} | settings.worker_annotations
+
+
+def _owner(launch: Launch) -> client.V1OwnerReference:
+    """Deleting the WhisperJob removes its workers, with or without an operator."""
+    return client.V1OwnerReference(
+        api_version=API_VERSION,
+        kind=KIND,
+        name=launch.job.name,
+        uid=launch.job.uid,
+        controller=True,
+        block_owner_deletion=False,
+    )
+
+
+def _pod(
+    launch: Launch, settings: OperatorSettings, engine: EngineSettings, policy: Policy, *, memory_raised: bool
+) -> client.V1PodSpec:
+    size = launch.job.spec.source.size_bytes
+    scratch = scratch_limit_bytes(size, engine.max_duration, engine.max_scratch_bytes)
+    return client.V1PodSpec(
+        restart_policy="Never",
+        active_deadline_seconds=int(run_limit(launch.job, policy).total_seconds()),
+        termination_grace_period_seconds=int(settings.worker_termination_grace.total_seconds()),
+        service_account_name=settings.worker_service_account,
+        automount_service_account_token=False,
+        enable_service_links=False,
+        priority_class_name=priority_class(launch.job.spec.priority, settings.worker_priority_classes),
+        image_pull_secrets=[client.V1LocalObjectReference(name=n) for n in settings.worker_image_pull_secrets] or None,
+        node_selector=settings.worker_node_selector or None,
+        tolerations=[client.V1Toleration.model_validate(t) for t in settings.worker_tolerations] or None,
+        security_context=pod_security(settings.worker_user),
+        containers=[_container(launch, settings, engine, memory_raised=memory_raised)],
+        volumes=[
+            client.V1Volume(name=_SCRATCH, empty_dir=client.V1EmptyDirVolumeSource(size_limit=str(scratch))),
+            client.V1Volume(name=_TOKEN, projected=_token_volume(settings)),
+        ],
+    )
+
+
+def _token_volume(settings: OperatorSettings) -> client.V1ProjectedVolumeSource:
+    return client.V1ProjectedVolumeSource(
+        default_mode=0o440,
+        sources=[
+            client.V1VolumeProjection(
+                service_account_token=client.V1ServiceAccountTokenProjection(
+                    audience=settings.worker_audience,
+                    expiration_seconds=int(settings.worker_token_lifetime.total_seconds()),
+                    path=TOKEN_FILE,
+                )
+            )
+        ],
+    )
+
+
+def _container(
+    launch: Launch, settings: OperatorSettings, engine: EngineSettings, *, memory_raised: bool
+) -> client.V1Container:
+    size = launch.job.spec.source.size_bytes
+    memory = str(memory_bytes(settings.worker_memory, settings.worker_memory_factor, raised=memory_raised))
+    limits = {
+        "memory": memory,
+        "ephemeral-storage": str(scratch_limit_bytes(size, engine.max_duration, engine.max_scratch_bytes)),
+    }
+    if settings.worker_cpu_limit:
+        limits["cpu"] = settings.worker_cpu_limit
+    return client.V1Container(
+        name=CONTAINER,
+        image=settings.worker_image,
+        image_pull_policy=settings.worker_image_pull_policy,
+        command=["python", "-m", "whisperjob_optimizer.run"],
+        args=[
+            *("--server", settings.worker_server),
+            *("--token-file", f"{TOKEN_FOLDER}/{TOKEN_FILE}"),
+            *("--scratch", SCRATCH_FOLDER),
+        ],
+        env=[
+            client.V1EnvVar(name="HOME", value=SCRATCH_FOLDER),
+            client.V1EnvVar(name="TMPDIR", value=SCRATCH_FOLDER),
+            client.V1EnvVar(name="PYTHONDONTWRITEBYTECODE", value="1"),
+        ],
+        resources=client.V1ResourceRequirements(
+            requests={
+                "cpu": settings.worker_cpu_request,
+                "memory": memory,
+                "ephemeral-storage": str(scratch_request_bytes(size, engine.max_duration)),
+            },
+            limits=limits,
+        ),
+        security_context=container_security(),
+        termination_message_policy="FallbackToLogsOnError",
+        volume_mounts=[
+            client.V1VolumeMount(name=_SCRATCH, mount_path=SCRATCH_FOLDER),
+            client.V1VolumeMount(name=_TOKEN, mount_path=TOKEN_FOLDER, read_only=True),
+        ],
+    )

@@ -1,0 +1,23 @@
+"""What the restricted pod security standard wants of a pod, and a little more. Pure."""
+
+from kubernetes.aio import client
+
+
+def pod_security(user: int) -> client.V1PodSecurityContext:
+    return client.V1PodSecurityContext(
+        run_as_non_root=True,
+        run_as_user=user,
+        run_as_group=user,
+        fs_group=user,  # lets that user read the projected token and write the scratch volume
+        fs_group_change_policy="OnRootMismatch",
+        seccomp_profile=client.V1SeccompProfile(type="RuntimeDefault"),
+    )
+
+
+def container_security() -> client.V1SecurityContext:
+    return client.V1SecurityContext(
+        allow_privilege_escalation=False,
+        privileged=False,
+        read_only_root_filesystem=True,
+        capabilities=client.V1Capabilities(drop=["ALL"]),
+    )

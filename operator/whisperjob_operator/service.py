@@ -1,0 +1,201 @@
+"""The whole operator: connects the engine to the cluster, and lives until it is told to stop."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Any
+
+from kubernetes.aio import client
+
+from whisperjob.engine.cache import RecordCache
+from whisperjob.engine.loop import Engine, policy_from
+from whisperjob.engine.ports import ChangeKind, RecordChange
+from whisperjob.engine.work_app import create_work_app
+from whisperjob.model.errors import StoreError, WhisperJobError
+from whisperjob.model.settings import EngineSettings
+from whisperjob.stores.port import ObjectStore
+from whisperjob_operator.cluster import JsonObject, connect
+from whisperjob_operator.edge import KINDS, watch_events
+from whisperjob_operator.flow import Flow, identity_of
+from whisperjob_operator.launcher import KubernetesLauncher
+from whisperjob_operator.metrics import Metrics
+from whisperjob_operator.probes import create_probe_app
+from whisperjob_operator.records import PLURAL, KubernetesRecords
+from whisperjob_operator.serving import Listener
+from whisperjob_operator.settings import OperatorSettings, check_run_deadline
+from whisperjob_operator.tokens import PodTokens, fetch_keys
+from whisperjob_operator.wire import record_from
+
+log = logging.getLogger(__name__)
+
+_RETRY_SECONDS = 2.0
+_HOST = "0.0.0.0"  # noqa: S104 - a pod's own network; NetworkPolicies say who reaches it
+
+
+class TaskEndedError(WhisperJobError):
+    """A part of the operator ended by itself: the process ends, and is started anew."""
+
+
+class Operator:
+    """Make it on the event loop it will run on; `run` it once."""
+
+    def __init__(
+        self,
+        api: client.ApiClient,
+        settings: OperatorSettings,
+        engine: EngineSettings,
+        store: ObjectStore,
+        metrics: Metrics,
+    ) -> None:
+        check_run_deadline(engine)
+        self._api = api
+        self._settings = settings
+        self.watching = asyncio.Event()
+        """Set when kopf has begun; it has taken the process's signals by then."""
+        self._stopping = asyncio.Event()
+        self._looked = asyncio.Event()
+        self.flow = Flow(KINDS, settings.blind_after.total_seconds())
+        self.records = KubernetesRecords(api, settings.namespace)
+        self.cache = RecordCache(self.records)
+        self.cache.subscribe(self._learnt)
+        self.launcher = KubernetesLauncher(api, settings, engine, policy_from(engine), seen=self._seen)
+        self.engine = Engine(
+            records=self.records, cache=self.cache, store=store, launcher=self.launcher, settings=engine
+        )
+        tokens = PodTokens(
+            lambda: fetch_keys(api),
+            self.launcher.identity,
+            audience=settings.worker_audience,
+            namespace=settings.namespace,
+            account=settings.worker_service_account,
+        )
+        metrics.watch(self.cache.all, self.flow, time.monotonic)
+        work_app = create_work_app(self.engine, tokens)
+        probe_app = create_probe_app(self.what_is_dead, self.what_is_missing, metrics.text)
+        self.work = Listener(work_app, _HOST, settings.work_port, grace=settings.shutdown_grace)
+        self.probes = Listener(probe_app, _HOST, settings.probe_port, grace=settings.shutdown_grace)
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Until `stop`. Raises TaskEndedError if a part ends before."""
+        tasks = [
+            asyncio.create_task(part, name=name)
+            for name, part in {
+                "probes": self.probes.run(),
+                "worker protocol": self.work.run(),
+                "engine": self._work(),
+                "watches": self._watch(),
+            }.items()
+        ]
+        stopping = asyncio.create_task(self._stopping.wait(), name="stop")
+        try:
+            await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
+            dead = next((task for task in tasks if task.done()), None)
+            if dead is not None and not self._stopping.is_set():
+                cause = None if dead.cancelled() else dead.exception()
+                raise TaskEndedError(f"{dead.get_name()} ended: {cause!r}") from cause
+        finally:
+            await self._end(tasks, stopping)
+
+    async def _end(self, tasks: list[asyncio.Task[None]], stopping: asyncio.Task[Any]) -> None:
+        """Requests in flight first; kopf last, because it cancels every task that is younger than itself."""
+        stopping.cancel()
+        probes, work, engine, watches = tasks
+        self.work.stop()
+        self.probes.stop()
+        await _quietly(asyncio.wait([work, probes]))
+        for task in (engine, watches):
+            task.cancel()
+            await _quietly(task)
+
+    async def _work(self) -> None:
+        """The first look at everything comes before the first decision: a worker not seen yet is not missing."""
+        while True:
+            try:
+                await self.engine.resync()
+            except StoreError as error:
+                log.warning("the store is away: %s", error)
+            except WhisperJobError as error:
+                log.warning("the cluster could not be read yet: %s", error)
+                await asyncio.sleep(_RETRY_SECONDS)
+                continue
+            self._looked.set()
+            await self.engine.run()
+
+    async def _watch(self) -> None:
+        """Not before the first look: kopf never finds a kind that was not there when it began."""
+        await self._looked.wait()
+        await watch_events(self._settings.namespace, self._told, self._api, self.watching)
+
+    def _told(self, kind: str, body: JsonObject, deleted: bool) -> None:
+        """An event came."""
+        uid, version = identity_of(body)
+        self.flow.told(kind, uid, version, time.monotonic(), deleted=deleted)
+        if kind == "jobs":
+            self.launcher.job_event(body, deleted=deleted)
+        elif kind == "pods":
+            self.launcher.pod_event(body, deleted=deleted)
+        elif deleted:
+            self.cache.forget(record_from(body))
+        else:
+            self.cache.put(record_from(body))
+
+    def _seen(self, kind: str, body: JsonObject) -> None:
+        """A listing or an answer showed an object."""
+        uid, version = identity_of(body)
+        self.flow.expect(kind, uid, version, time.monotonic())
+
+    def _learnt(self, change: RecordChange) -> None:
+        """The cache knows something new, from wherever."""
+        if change.kind is ChangeKind.DELETED:
+            self.flow.forget(PLURAL, change.record.uid)
+        else:
+            self.flow.expect(PLURAL, change.record.uid, int(change.record.version), time.monotonic())
+
+    def what_is_dead(self) -> str:
+        blind = self.flow.blind(time.monotonic())
+        return f"no events come of {', '.join(blind)}" if blind else ""
+
+    def what_is_missing(self) -> str:
+        if not self._looked.is_set():
+            return "the cluster was not read yet"
+        return "" if self.watching.is_set() else "the watches have not begun"
+
+
+async def _quietly(work: Coroutine[Any, Any, Any] | asyncio.Task[Any]) -> None:
+    """What a part raises on its way out was told already, or does not matter any more."""
+    with suppress(asyncio.CancelledError, WhisperJobError):
+        await work
+
+
+async def serve(
+    settings: OperatorSettings,
+    engine: EngineSettings,
+    store: ObjectStore,
+    stop: asyncio.Event,
+    take_signals: Callable[[], None] = lambda: None,
+) -> None:
+    """Runs the operator until `stop`. Raises ClusterUnavailableError, TaskEndedError, OSError, ValueError.
+
+    `take_signals` is called again when kopf has begun, which takes them for itself.
+    """
+    take_signals()
+    metrics = Metrics()
+    api = await connect(settings.kubeconfig, metrics.request_answered)
+    try:
+        operator = Operator(api, settings, engine, store, metrics)
+        running = asyncio.create_task(operator.run(), name="operator")
+        watching = asyncio.create_task(operator.watching.wait(), name="watching")
+        watching.add_done_callback(lambda task: None if task.cancelled() else take_signals())
+        stopped = asyncio.create_task(stop.wait(), name="stopped")
+        await asyncio.wait([running, stopped], return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        watching.cancel()
+        operator.stop()
+        await running
+    finally:
+        await api.close()
