@@ -1,1 +1,76 @@
-"""The typed client of a WhisperJob server, its command line, and the transcript merge. Imports no server part."""
+"""The typed client of a WhisperJob server, its command line, and the transcript merge. Imports no server part.
+
+from whisperjob_client import Client, Connection
+
+with Client(Connection("http://127.0.0.1:8080", "the key")) as client:
+    job = client.wait(client.submit(Path("talk.mp4")).job_id)
+    files = [client.download(chunk, Path("out")) for chunk in job.chunks]
+"""
+
+from whisperjob_client.answers import (
+    Accepted,
+    Chunk,
+    Diarization,
+    DiarizationResult,
+    Health,
+    Job,
+    JobPage,
+    Stats,
+    Trim,
+)
+from whisperjob_client.async_client import AsyncClient
+from whisperjob_client.connection import Connection
+from whisperjob_client.errors import (
+    ApiError,
+    BadAnswerError,
+    ClientError,
+    ConflictError,
+    DamagedDownloadError,
+    DiarizationFailedError,
+    DiarizationUnavailableError,
+    JobFailedError,
+    NotFoundError,
+    SpeechError,
+    UnauthorizedError,
+    UnavailableError,
+    UnreachableError,
+    UsageError,
+    WaitTimeoutError,
+)
+from whisperjob_client.polling import Patience
+from whisperjob_client.retrying import RetryPolicy
+from whisperjob_client.sync_client import Client
+from whisperjob_client.uploading import UploadOptions
+
+__all__ = [
+    "Accepted",
+    "ApiError",
+    "AsyncClient",
+    "BadAnswerError",
+    "Chunk",
+    "Client",
+    "ClientError",
+    "ConflictError",
+    "Connection",
+    "DamagedDownloadError",
+    "Diarization",
+    "DiarizationFailedError",
+    "DiarizationResult",
+    "DiarizationUnavailableError",
+    "Health",
+    "Job",
+    "JobFailedError",
+    "JobPage",
+    "NotFoundError",
+    "Patience",
+    "RetryPolicy",
+    "SpeechError",
+    "Stats",
+    "Trim",
+    "UnauthorizedError",
+    "UnavailableError",
+    "UnreachableError",
+    "UploadOptions",
+    "UsageError",
+    "WaitTimeoutError",
+]

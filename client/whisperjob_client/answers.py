@@ -1,0 +1,142 @@
+"""What the service answers, parsed. Unknown fields are ignored: a newer service may say more."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+JobState = Literal["queued", "processing", "completed", "error"]
+
+
+def _alias(field: str) -> str:
+    return to_camel(field).replace("Mb", "MB") if field.endswith("_mb") else to_camel(field)
+
+
+class Answer(BaseModel):
+    """snake_case here, camelCase on the wire; `to_json` gives the wire's form back, unknown fields included."""
+
+    model_config = ConfigDict(alias_generator=_alias, populate_by_name=True, frozen=True, extra="allow")
+
+    def to_json(self, *, indent: int | None = None) -> str:
+        return self.model_dump_json(by_alias=True, exclude_unset=True, indent=indent)
+
+
+class Health(Answer):
+    status: str
+    ffmpeg: bool
+
+
+class TopClient(Answer):
+    ip: str
+    requests: int
+
+
+class Stats(Answer):
+    total_jobs: int
+    queued: int
+    processing: int
+    completed: int
+    errored: int
+    top_clients: tuple[TopClient, ...] = ()
+
+
+class Accepted(Answer):
+    job_id: str
+    status: JobState
+    message: str = ""
+    status_url: str = ""
+
+
+class Chunk(Answer):
+    """One MP3. `start_seconds` and `duration_seconds` are its exact place in the undivided audio."""
+
+    index: int
+    filename: str
+    size_mb: Annotated[float, Field(alias="sizeMB")]
+    download_url: str
+    start_seconds: float
+    duration_seconds: float
+    sha256: str
+
+
+class Job(Answer):
+    """`chunks` are there once it is completed; `error` and `error_code` once it failed."""
+
+    job_id: str
+    status: JobState
+    step: str | None = None
+    progress: int | None = None
+    original_filename: str = ""
+    original_size_mb: Annotated[float, Field(alias="originalSizeMB")] = 0.0
+    duration: float | None = None
+    created_at: str = ""
+    warnings: tuple[str, ...] = ()
+    error: str | None = None
+    error_code: str | None = None
+    output_size_mb: Annotated[float | None, Field(alias="outputSizeMB")] = None
+    total_chunks: int | None = None
+    chunks: tuple[Chunk, ...] = ()
+
+    @property
+    def ended(self) -> bool:
+        return self.status in ("completed", "error")
+
+
+class JobPage(Answer):
+    jobs: tuple[Job, ...]
+    next_cursor: str | None = None
+
+
+class Trim(Answer):
+    """`trimmed` is False where the audio was short enough already; `chunks` are the files either way."""
+
+    job_id: str
+    trimmed: bool
+    message: str = ""
+    max_seconds: float | None = None
+    original_duration: float | None = None
+    duration: float | None = None
+    output_size_mb: Annotated[float | None, Field(alias="outputSizeMB")] = None
+    total_chunks: int = 0
+    chunks: tuple[Chunk, ...] = ()
+
+
+class DiarizationStarted(Answer):
+    job_id: str
+    status: str
+    message: str = ""
+
+
+class Turn(Answer):
+    start: float
+    end: float
+    speaker: str
+
+
+class SpeakerTotal(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    id: str
+    total_seconds: float
+
+
+class DiarizationResult(BaseModel):
+    """`segments` may overlap; `exclusive` ones, where the service has them, never do."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    segments: tuple[Turn, ...] = ()
+    exclusive: tuple[Turn, ...] | None = None
+    speakers: tuple[SpeakerTotal, ...] = ()
+    num_speakers: int = 0
+    total_segments: int = 0
+
+
+class Diarization(Answer):
+    job_id: str
+    status: Literal["running", "completed", "error"]
+    started_at: str | None = None
+    progress: int | None = None
+    waiting_for: str | None = None
+    result: DiarizationResult | None = None
+    error: str | None = None

@@ -1,0 +1,47 @@
+"""What the commands exit with; part of the interface, so that scripts can tell why."""
+
+from typing import Final
+
+from whisperjob_client.errors import (
+    ClientError,
+    JobFailedError,
+    NotFoundError,
+    SpeechError,
+    UnauthorizedError,
+    UnavailableError,
+    UnreachableError,
+    UsageError,
+    WaitTimeoutError,
+)
+
+FAILED: Final = 1
+USAGE: Final = 2
+NOT_NOW: Final = 3
+UNAUTHORIZED: Final = 4
+NOT_FOUND: Final = 5
+JOB_FAILED: Final = 6
+SPEECH_FAILED: Final = 7
+INTERRUPTED: Final = 130
+
+EXIT_CODES: Final = (
+    "Exit codes: 0 done; 1 refused or failed; 2 wrong usage or configuration; 3 the server cannot be reached, is busy, "
+    "or the time given ran out; 4 the key is missing or wrong; 5 no such job or file; 6 the job ended in an error; "
+    "7 speech recognition failed; 130 interrupted. One sentence on standard error says why."
+)
+
+_TABLE: tuple[tuple[type[ClientError], int], ...] = (
+    (UsageError, USAGE),
+    (UnauthorizedError, UNAUTHORIZED),
+    (NotFoundError, NOT_FOUND),
+    (UnreachableError, NOT_NOW),
+    (UnavailableError, NOT_NOW),
+    (WaitTimeoutError, NOT_NOW),
+    (JobFailedError, JOB_FAILED),
+    (SpeechError, SPEECH_FAILED),
+)
+
+
+def exit_code(error: ClientError) -> int:
+    if error.code == "interrupted":
+        return INTERRUPTED
+    return next((code for kind, code in _TABLE if isinstance(error, kind)), FAILED)

@@ -1,0 +1,38 @@
+"""When a job or a diarization has ended, and what came of it. Pure."""
+
+from whisperjob_client.answers import Diarization, DiarizationResult, Job
+from whisperjob_client.errors import BadAnswerError, DiarizationFailedError, JobFailedError
+
+
+def job_state(job: Job) -> object:
+    """What a watcher would call a change."""
+    return job.status, job.step, job.progress, job.duration
+
+
+def job_ended(job: Job) -> bool:
+    return job.ended
+
+
+def diarization_state(diarization: Diarization) -> object:
+    return diarization.status, diarization.progress, diarization.waiting_for
+
+
+def diarization_ended(diarization: Diarization) -> bool:
+    return diarization.status != "running"
+
+
+def job_result(job: Job) -> Job:
+    """Raises JobFailedError."""
+    if job.status == "error":
+        raise JobFailedError(job.job_id, job.error_code or "internal", job.error or "The job failed.")
+    return job
+
+
+def diarization_result(diarization: Diarization) -> DiarizationResult:
+    """Raises DiarizationFailedError."""
+    if diarization.status == "error":
+        message = diarization.error or "The diarization failed."
+        raise DiarizationFailedError(diarization.job_id, "diarization_failed", message)
+    if diarization.result is None:
+        raise BadAnswerError("The service says that the diarization is completed, and gives no result.")
+    return diarization.result
