@@ -13,6 +13,7 @@ from support.api_server import KEY, MIB, ApiServer, serving_api
 from support.builders import a_spec
 from support.completed_jobs import RATE, complete, decoded, mp3_of
 from support.raw_http import connected
+from support.waiting import until
 from whisperjob.model import names
 from whisperjob.model.mp3 import parse_info
 from whisperjob.model.phase import Stage
@@ -121,7 +122,8 @@ async def test_downloads_that_are_not_read_hold_up_nobody(tmp_path: Path) -> Non
     data = os.urandom(16 * MIB)  # more than the buffers of a connection hold
     async with serving_api(tmp_path) as server, AsyncExitStack() as clients:
         job = await server.records.create("large", a_spec(tenant="alice"))
-        await complete(server.records, server.store, job, [(data, RATE)])
+        job = await complete(server.records, server.store, job, [(data, RATE)])
+        await until(lambda: server.api.cache.get(job.name) == job, "the cache to know the job")
         url = f"/job/{job.name}/download/output.mp3"
         for _ in range(2 * DOWNLOAD_THREADS):
             client = await clients.enter_async_context(connected(server.port))

@@ -83,7 +83,9 @@ async def serving_api(
     cache = RecordCache(records)
     api = Api(records, cache, store or FolderStore(folder / "store"), settings or api_settings(), lambda: True)
     api = replace(api, **parts)
-    listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+    # Named TCP by number: asyncio turns Nagle's algorithm off for such sockets only.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.bind(("127.0.0.1", 0))
     config = uvicorn.Config(
         create_app(api), http=ApiProtocol, lifespan="off", log_config=None, proxy_headers=False, access_log=False
     )
