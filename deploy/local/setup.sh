@@ -46,14 +46,15 @@ missing_packages() {
 }
 
 install_packages() {
-    missing=$(missing_packages | tr '\n' ' ')
+    missing=$(echo $(missing_packages))
     [ -n "$missing" ] || return 0
-    wish="Missing: $missing- install with: apt-get install $missing"
-    command -v apt-get >/dev/null || die "Missing: $missing- install them with your system's package manager, then run this again."
-    [ "$(id -u)" = 0 ] || die "$wish(as root), then run this again."
+    command -v apt-get >/dev/null ||
+        die "Missing: $missing. Install this with your system's package manager, then run this again."
+    wish="run as root: apt-get install $missing"
+    [ "$(id -u)" = 0 ] || die "Missing: $missing. To install, $wish; then run this again."
     say "Installing $missing..."
-    apt_install "$missing" || die "apt-get could not install them. $wish"
-    [ -z "$(missing_packages)" ] || die "Still missing after apt-get: $(missing_packages | tr '\n' ' ')"
+    apt_install "$missing" || die "apt-get could not install $missing. Once that is mended, $wish."
+    [ -z "$(missing_packages)" ] || die "Still missing after apt-get: $(echo $(missing_packages))."
 }
 
 apt_install() {
