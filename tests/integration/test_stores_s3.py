@@ -2,7 +2,6 @@
 
 import io
 import shutil
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -212,14 +211,11 @@ def test_a_service_that_dies_during_an_upload_leaves_nothing_visible(own_minio_s
 def test_a_service_that_does_not_answer_is_not_ready(own_minio_server: MinioServer) -> None:
     store = S3Store(own_minio_server.settings())
     store.check()
-    own_minio_server.signal(signal.SIGSTOP)
-    try:
+    with own_minio_server.frozen():
         began = time.monotonic()
         with pytest.raises(StoreUnavailableError, match="in time"):
             store.check()
         assert time.monotonic() - began < 6
-    finally:
-        own_minio_server.signal(signal.SIGCONT)
 
     def is_ready() -> bool:
         try:

@@ -15,6 +15,7 @@ import subprocess
 import tarfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -115,10 +116,16 @@ class MinioServer:
                 continue
             return
 
-    def signal(self, sign: signal.Signals) -> None:
-        """SIGSTOP makes a server that accepts and never answers."""
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Meanwhile connections are accepted, by the kernel, and never answered."""
         assert self._process is not None
-        os.killpg(self._process.pid, sign)
+        os.killpg(self._process.pid, signal.SIGSTOP)
+        try:
+            os.waitid(os.P_PID, self._process.pid, os.WSTOPPED)  # a busy thread may answer for a moment yet
+            yield
+        finally:
+            os.killpg(self._process.pid, signal.SIGCONT)
 
 
 def find_binary(say: Callable[[str], None] = print) -> Path:
