@@ -20,6 +20,8 @@ class Recipe:
     """rawFormat, sampleRate and channels that must be declared with it."""
     slack_seconds: float = 0.2
     """How far the length may be off: padding to the codec's frames, or a container's coarse clock."""
+    least_tone: float = 0.5
+    """Share of the energy that must still be the tone's; a vocoder keeps little of one."""
 
     @property
     def name(self) -> str:
@@ -62,7 +64,7 @@ _BY_EXTENSION = (
 )
 
 _AUDIO = (
-    Recipe("3g2", "3g2", pcm(8000)),
+    Recipe("3g2", "3g2", codec("aac")),
     Recipe("3gp", "3gp", codec("aac")),
     Recipe("ac3", "ac3"),
     Recipe("ac3", "ac3", codec("ac3_fixed")),
@@ -74,10 +76,11 @@ _AUDIO = (
     Recipe("argo_asf", "asf", pcm(22_050)),
     Recipe("asf", "wma"),
     Recipe("asf", "wma", codec("wmav1")),
+    Recipe("ast", "ast"),
     Recipe("au", "au"),
     Recipe("caf", "caf"),
     Recipe("caf", "caf", codec("alac")),
-    Recipe("codec2", "c2", pcm(8000)),
+    Recipe("codec2", "c2", pcm(8000), least_tone=0.1),
     Recipe("dts", "dts", ("-strict", "-2")),
     Recipe("eac3", "eac3"),
     Recipe("flac", "flac"),
@@ -159,7 +162,6 @@ _VIDEO = (
     Recipe("ogv", "ogv", video=True),
     Recipe("psp", "mp4", ("-s", "176x144", "-r", "29.97"), video=True),
     Recipe("rm", "rm", pcm(44_100), video=True),
-    Recipe("roq", "roq", ("-s", "176x144", "-r", "30", *pcm(22_050, 2)), video=True),
     Recipe("smjpeg", "smjpeg", video=True),
     Recipe("svcd", "mpg", video=True),
     Recipe("swf", "swf", pcm(44_100), video=True, slack_seconds=0.4),
@@ -187,7 +189,7 @@ NOT_UPLOADED: dict[str, tuple[str, ...]] = {
     ),
     "subtitles": words("ass jacosub lrc microdvd scc srt sup ttml webvtt"),
     "this ffmpeg cannot read it back, or has no encoder for it": words(
-        "amr argo_cvg asf_stream bit codec2raw daud ilbc oma"
+        "amr argo_cvg asf_stream bit codec2raw daud ilbc oma roq"
     ),
     "headerless, and no name says what it is": words("g726 g726le u16be u16le u24be u24le u32be u32le vidc"),
 }
