@@ -96,6 +96,9 @@ def _file(store: ObjectStore, prefix: str, source: str, part: Kept, index: int, 
 def _cut_chunk(store: ObjectStore, key: str, samples: int) -> bytes:
     try:
         head = b"".join(store.read(key, 0, HEAD_BYTES))
-        return cut(b"".join(store.read(key, 0, plan_cut(head, samples).end_offset)), samples)
+        data = bytearray()  # grows in place: a chunk is 20 MiB, one copy of it is enough
+        for piece in store.read(key, 0, plan_cut(head, samples).end_offset):
+            data += piece
+        return cut(data, samples)
     except Mp3Error as error:
         raise DamagedResultError(f"{key} cannot be cut: {error}") from error

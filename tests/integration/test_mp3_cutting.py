@@ -25,4 +25,4 @@ def test_our_reading_of_the_tag_is_the_encoders() -> None:
     assert info.size_bytes == len(whole) == (info.frames + 1) * 288
     assert info.frames * 576 - info.delay - info.padding == WHOLE_SAMPLES
     music_crc = int.from_bytes(whole[13 + 152 : 13 + 154], "big")
-    assert crc16((whole[288:],)) == music_crc
+    assert crc16(whole[288:]) == music_crc

@@ -14,8 +14,9 @@ Only MP3s with all four flags and the encoder part are understood: the ones our 
 (3 ms) puts both gaps into one frame, and ffmpeg 5.1 then forgets to take the first one away.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
+
+Data = bytes | bytearray
 
 DECODER_DELAY = 529
 """Samples by which every MP3 decoder lags behind: 528 of the filter bank and one more."""
@@ -29,6 +30,7 @@ INFO_FIELDS_BYTES = 156
 _ALL_FIELDS = 0x0F
 _FRAMES_AT, _BYTES_AT, _DELAY_AT, _MUSIC_LENGTH_AT, _MUSIC_CRC_AT, _TAG_CRC_AT = 8, 12, 141, 148, 152, 154
 _MAX_PADDING = 0xFFF
+_MAX_FRAME_BYTES = 1441
 
 _BIT_RATES_MPEG1 = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
 _BIT_RATES_MPEG2 = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
@@ -93,7 +95,7 @@ class Cut:
         return self.music_offset - self.info_offset + self.music_bytes
 
 
-def parse_header(data: bytes) -> FrameHeader:
+def parse_header(data: Data) -> FrameHeader:
     """Raises Mp3Error if `data` does not begin with the header of a Layer III frame."""
     if len(data) < 4 or data[0] != 0xFF or data[1] & 0xE0 != 0xE0:
         raise Mp3Error("no frame begins here")
@@ -119,7 +121,7 @@ def parse_header(data: bytes) -> FrameHeader:
     )
 
 
-def id3v2_bytes(head: bytes) -> int:
+def id3v2_bytes(head: Data) -> int:
     """Length of the ID3v2 tag a file begins with, 0 if there is none."""
     if len(head) < 10 or head[:3] != b"ID3":
         return 0
@@ -128,7 +130,7 @@ def id3v2_bytes(head: bytes) -> int:
     return 10 + size + footer
 
 
-def parse_info(frame: bytes) -> InfoTag:
+def parse_info(frame: Data) -> InfoTag:
     """Reads the Info frame that begins with `frame`'s first byte. Raises Mp3Error."""
     header = parse_header(frame)
     at = header.tag_offset
@@ -151,7 +153,7 @@ def frames_for(samples: int, frame_samples: int, delay: int = DEFAULT_ENCODER_DE
     return -(-(delay + samples + DECODER_DELAY) // frame_samples)
 
 
-def plan_cut(head: bytes, samples: int) -> Cut:
+def plan_cut(head: Data, samples: int) -> Cut:
     """How to shorten a constant-bit-rate MP3 to its first `samples` samples.
 
     `head` must hold the file's Info frame whole. Raises Mp3Error if it does not, or if the file is shorter than that.
@@ -159,7 +161,7 @@ def plan_cut(head: bytes, samples: int) -> Cut:
     if samples < 1:
         raise Mp3Error("nothing would be left")
     info_offset = id3v2_bytes(head)
-    frame = head[info_offset:]
+    frame = head[info_offset : info_offset + _MAX_FRAME_BYTES]
     header, info = parse_header(frame), parse_info(frame)
     if header.samples // 8 * header.bit_rate % header.sample_rate or header.padded:
         raise Mp3Error("its frames are not all of one size")
@@ -175,16 +177,17 @@ def plan_cut(head: bytes, samples: int) -> Cut:
     )
 
 
-def cut(data: bytes, samples: int) -> bytes:
+def cut(data: Data, samples: int) -> bytes:
     """The first `samples` samples of an MP3 as an MP3: its frames as they are, under an Info frame that tells the
     truth. `data` may end early, but not before what `plan_cut` says is needed. Raises Mp3Error."""
     plan = plan_cut(data, samples)
     music = memoryview(data)[plan.music_offset : plan.end_offset]
     if len(music) != plan.music_bytes:
         raise Mp3Error("the file ends before the cut")
-    if music[:2] != data[plan.info_offset : plan.info_offset + 2]:
+    if bytes(music[:2]) != data[plan.info_offset : plan.info_offset + 2]:
         raise Mp3Error("no frame follows the Info frame")
-    return rewritten_info(data[plan.info_offset : plan.music_offset], plan, crc16((music,))) + bytes(music)
+    info = rewritten_info(bytes(data[plan.info_offset : plan.music_offset]), plan, crc16(music))
+    return b"".join((info, music))
 
 
 def rewritten_info(frame: bytes, plan: Cut, music_crc: int) -> bytes:
@@ -201,16 +204,15 @@ def rewritten_info(frame: bytes, plan: Cut, music_crc: int) -> bytes:
     write(_DELAY_AT, 3, delay << 12 | plan.padding)
     write(_MUSIC_LENGTH_AT, 4, plan.size_bytes)
     write(_MUSIC_CRC_AT, 2, music_crc)
-    write(_TAG_CRC_AT, 2, crc16((new[: at + _TAG_CRC_AT],)))
+    write(_TAG_CRC_AT, 2, crc16(new[: at + _TAG_CRC_AT]))
     return bytes(new)
 
 
-def crc16(pieces: Iterable[bytes | bytearray | memoryview]) -> int:
+def crc16(data: Data | memoryview) -> int:
     """CRC-16/ARC (polynomial 0x8005 reflected, start 0), which the tag uses for itself and for the music.
 
     Folds the data by exclusive or onto one period of the polynomial first: megabytes cost milliseconds.
     """
-    data = b"".join(pieces)
     first = len(data) % _CRC_PERIOD_BYTES
     folded = int.from_bytes(data[:first], "big")
     for start in range(first, len(data), _CRC_PERIOD_BYTES):
@@ -231,7 +233,7 @@ def _crc_table() -> tuple[int, ...]:
     return tuple(table)
 
 
-def _number(data: bytes, offset: int, width: int) -> int:
+def _number(data: Data, offset: int, width: int) -> int:
     return int.from_bytes(data[offset : offset + width], "big")
 
 
