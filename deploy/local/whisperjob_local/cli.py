@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -11,20 +11,24 @@ import typer
 
 from whisperjob import __version__
 from whisperjob.model.errors import WhisperJobError
-from whisperjob.model.phase import Profile, RawFormat
+from whisperjob.model.phase import Profile, RawFormat, Step
 from whisperjob.model.resource import MAX_CHUNK_SECONDS, MIN_CHUNK_SECONDS
+from whisperjob_client.cli import commands
+from whisperjob_client.exit_codes import EXIT_CODES
 from whisperjob_local.exits import FAILED, INTERRUPTED
 
 _EXIT_CODES = "Exit codes: 0 done; 1 failed, one sentence on standard error says why; 2 wrong usage; 130 interrupted."
 
 app = typer.Typer(
-    help="Turns any recording into small, loud, clean MP3s for speech recognition.\n\n" + _EXIT_CODES,
+    help="Turns any recording into small, loud, clean MP3s for speech recognition.",
+    epilog=EXIT_CODES,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
 local = typer.Typer(help="One file on this machine, without a service to look after.", no_args_is_help=True)
 app.add_typer(local, name="local")
+commands(app)
 
 ProfileOption = Annotated[Profile, typer.Option(help="How much is done to the sound.")]
 ChunkSecondsOption = Annotated[
@@ -108,23 +112,16 @@ def run(
     import logging
 
     with _plain_errors():
-        from whisperjob_local.display import RunDisplay
+        from whisperjob_client import UploadOptions
+        from whisperjob_client.display import Display
         from whisperjob_local.running import run_file
         from whisperjob_local.serve import log_to_stderr
 
         log_to_stderr(logging.ERROR)
-        form = {
-            "profile": profile,
-            "maxChunkSeconds": max_chunk_seconds,
-            "rawFormat": raw_format,
-            "sampleRate": sample_rate,
-            "channels": channels,
-        }
-        with RunDisplay(file.stat().st_size) as display:
-            fetched = run_file(
-                file, output, data_dir, {name: str(value) for name, value in form.items() if value is not None}, display
-            )
-        _list_results(fetched.files, fetched.duration_seconds, fetched.warnings)
+        options = UploadOptions(profile.value, max_chunk_seconds, raw_format, sample_rate, channels)
+        with Display() as display:
+            job = run_file(file, output, data_dir, options, display)
+        _list_results(output, [chunk.filename for chunk in job.chunks], job.duration or 0.0, job.warnings)
 
 
 @local.command(epilog=_EXIT_CODES)
@@ -140,7 +137,8 @@ def optimize(
     """Run the pipeline on FILE right here, without a service: the MP3s and manifest.json go to the output folder."""
     with _plain_errors():
         from whisperjob.model.protocol import OptimizeOptions
-        from whisperjob_local.display import WorkDisplay
+        from whisperjob_client import Job
+        from whisperjob_client.display import Display
         from whisperjob_local.optimizing import optimize_file
 
         options = OptimizeOptions(
@@ -150,34 +148,34 @@ def optimize(
             sample_rate=sample_rate,
             channels=channels,
         )
-        with WorkDisplay() as display:
-            manifest = optimize_file(
-                file, output, options, lambda step, percent, _seconds: display.working(step, percent)
-            )
-            display.working("done", 100)
-        files = tuple(output / chunk.filename for chunk in manifest.chunks)
-        _list_results(files, manifest.duration_seconds, manifest.warnings)
+        with Display() as display:
+
+            def report(step: Step, percent: float, _seconds: float | None) -> None:
+                display.working(Job(job_id="", status="processing", step=step, progress=int(percent)))
+
+            manifest = optimize_file(file, output, options, report)
+            display.working(Job(job_id="", status="completed"))
+        names = [chunk.filename for chunk in manifest.chunks]
+        _list_results(output, names, manifest.duration_seconds, manifest.warnings)
 
 
-def _list_results(files: tuple[Path, ...], duration_seconds: float, warnings: tuple[str, ...]) -> None:
+def _list_results(output: Path, names: Sequence[str], duration_seconds: float, warnings: Sequence[str]) -> None:
     for warning in warnings:
         typer.echo(f"Note: {warning}", err=True)
-    for file in files:
-        typer.echo(f"{file}  {file.stat().st_size / 1024 / 1024:.2f} MB")
-    typer.echo(f"{len(files)} file(s), {duration_seconds:.1f} s of audio")
+    for name in names:
+        typer.echo(f"{output / name}  {(output / name).stat().st_size / 1024 / 1024:.2f} MB")
+    typer.echo(f"{len(names)} file(s), {duration_seconds:.1f} s of audio")
 
 
 @contextmanager
 def _plain_errors() -> Iterator[None]:
     """What can go wrong outside this program's fault ends it with one sentence; the rest is a bug and shows itself."""
-    import httpx
+    from whisperjob_client import ClientError
 
     try:
         yield
-    except WhisperJobError as error:
+    except (WhisperJobError, ClientError) as error:
         _fail(str(error))
-    except httpx.HTTPError as error:
-        _fail(f"The connection to the service broke ({error!r}).")
     except OSError as error:
         _fail(f"{error.filename or 'The system'}: {error.strerror or error}.")
     except (KeyboardInterrupt, asyncio.CancelledError):

@@ -4,25 +4,36 @@ import asyncio
 from contextlib import ExitStack
 from pathlib import Path
 
-from whisperjob_local.output import working_folder
-from whisperjob_local.sending import Fetched, Watcher, send_file
+from whisperjob_client import AsyncClient, Connection, Job, UploadOptions
+from whisperjob_client.display import Display
+from whisperjob_client.retrying import NO_RETRIES
+from whisperjob_local.output import remove_earlier, working_folder
 from whisperjob_local.serve import on_stop_signals, run_on_loop
 from whisperjob_local.service import Ready, run_service
 from whisperjob_local.settings import ServiceSettings, make_settings
 
+LISTING_NAME = "job.json"
+"""Beside the chunks, written last: what GET /job said when the job was completed."""
 
-def run_file(file: Path, output: Path, data_dir: Path | None, form: dict[str, str], watcher: Watcher) -> Fetched:
-    """Without a data folder one inside `output` serves, and goes. Raises what run_service and send_file raise, and
-    asyncio.CancelledError on SIGINT and SIGTERM, with everything cleaned up."""
+_TIMEOUT_SECONDS = 300.0
+"""A slow disk may take long to take in the last of a large upload."""
+
+
+def run_file(file: Path, output: Path, data_dir: Path | None, options: UploadOptions, display: Display) -> Job:
+    """The completed job, its chunks in `output`. Without a data folder one inside `output` serves, and goes.
+
+    Raises what run_service and the client raise, and asyncio.CancelledError on SIGINT and SIGTERM, with everything
+    cleaned up.
+    """
     output.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         if data_dir is None:
             data_dir = stack.enter_context(working_folder(output))
         settings = make_settings(host="127.0.0.1", port=0, data_dir=data_dir)
-        return run_on_loop(_run(settings, file, output, form, watcher))
+        return run_on_loop(_run(settings, file, output, options, display))
 
 
-async def _run(settings: ServiceSettings, file: Path, output: Path, form: dict[str, str], watcher: Watcher) -> Fetched:
+async def _run(settings: ServiceSettings, file: Path, output: Path, options: UploadOptions, display: Display) -> Job:
     whole = asyncio.current_task()
 
     def stop() -> None:
@@ -31,7 +42,19 @@ async def _run(settings: ServiceSettings, file: Path, output: Path, form: dict[s
 
     on_stop_signals(stop)
 
-    async def body(ready: Ready) -> Fetched:
-        return await send_file(ready.url, ready.api_key, file, output, form, watcher)
+    async def body(ready: Ready) -> Job:
+        connection = Connection(ready.url, ready.api_key, NO_RETRIES, _TIMEOUT_SECONDS)
+        async with AsyncClient(connection) as client:
+            return await _send(client, file, output, options, display)
 
     return await run_service(settings, body)
+
+
+async def _send(client: AsyncClient, file: Path, output: Path, options: UploadOptions, display: Display) -> Job:
+    accepted = await client.submit(file, options, on_sent=display.uploaded)
+    job = await client.wait(accepted.job_id, on_change=display.working)
+    remove_earlier(output, LISTING_NAME)
+    for chunk in job.chunks:
+        await client.download(chunk, output)
+    (output / LISTING_NAME).write_text(job.to_json(indent=2) + "\n", encoding="utf-8")
+    return job
