@@ -41,7 +41,9 @@ def _installed(name: str) -> Path | None:
 
 def _unpacked(names: Collection[str]) -> dict[str, Path]:
     """One pass over the archive for all that is not in the cache yet; each is named after its sum, and checked."""
-    sums = {name: digest for digest, name in (line.split() for line in (SHARED / "SHA256SUMS").read_text().splitlines())}
+    sums = {
+        name: digest for digest, name in (line.split() for line in (SHARED / "SHA256SUMS").read_text().splitlines())
+    }
     if unknown := sorted(set(names) - set(sums)):
         raise NoBinaryError(f"bin.tar.xz holds no {', '.join(unknown)}")
     targets = {name: CACHE / sums[name][:16] / name for name in names}

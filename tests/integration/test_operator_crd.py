@@ -1,0 +1,162 @@
+"""The CRD against the models it repeats, and its rules on a real API server against the cases of model/rules.py."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from kubernetes.aio import client
+
+import support.kube_paths  # noqa: F401 - makes the operator importable
+from support.builders import a_spec
+from support.kube_schema import crd_schema, without_extensions
+from support.kube_server import KubeServer
+from unit import test_model_rules as cases
+from whisperjob.model.errors import RecordInvalidError
+from whisperjob.model.resource import MUTABLE_SPEC_FIELDS, Deadlines, Model, Spec, Status
+from whisperjob_operator.records import KubernetesRecords
+
+pytest_plugins = ["support.kube_fixtures"]
+
+Object = dict[str, Any]
+
+
+def rows(test: Callable[..., None]) -> Any:
+    """The parameters that another module's test runs with."""
+    marks: list[pytest.Mark] = getattr(test, "pytestmark")  # noqa: B009 - pytest's, unknown to the type of a function
+    return marks[0].args[1]
+
+
+@pytest.fixture(scope="module")
+def crd(kube_server: KubeServer) -> Object:
+    (found,) = kube_server.helm_template("--show-only", "templates/crd.yaml", "--set", "image.registry=r.example")
+    return found
+
+
+@pytest.fixture(scope="module")
+def properties(crd: Object) -> Object:
+    found: Object = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]
+    return found
+
+
+@pytest.fixture
+def records(kube_api: client.ApiClient, kube_namespace: str) -> KubernetesRecords:
+    return KubernetesRecords(kube_api, kube_namespace)
+
+
+def as_the_model_describes(schema: Object, model: Object) -> Object:
+    """The CRD's schema, without the descriptions that only the CRD has."""
+    out = {key: value for key, value in schema.items() if key != "description" or "description" in model}
+    for name, field in schema.get("properties", {}).items():
+        out["properties"] = {
+            **out["properties"],
+            name: as_the_model_describes(field, model.get("properties", {}).get(name, {})),
+        }
+    if "items" in schema:
+        out["items"] = as_the_model_describes(schema["items"], model.get("items", {}))
+    return out
+
+
+@pytest.mark.parametrize(("part", "model"), [("spec", Spec), ("status", Status)])
+def test_schema_is_that_of_the_model(properties: Object, part: str, model: type[Model]) -> None:
+    wanted = crd_schema(model)
+    assert as_the_model_describes(without_extensions(properties[part]), wanted) == wanted
+
+
+@pytest.mark.parametrize("part", ["spec", "status"])
+def test_every_field_is_described(properties: Object, part: str) -> None:
+    def undescribed(schema: Object, path: str) -> list[str]:
+        children = {**schema.get("properties", {}), **({"[]": schema["items"]} if "items" in schema else {})}
+        missing = [] if schema.get("description") else [path]
+        return missing + [bad for name, child in children.items() for bad in undescribed(child, f"{path}.{name}")]
+
+    assert undescribed(properties[part], part) == []
+
+
+def test_every_fixed_field_has_its_rule(properties: Object) -> None:
+    told = {rule["message"] for rule in properties["spec"]["x-kubernetes-validations"]}
+    aliases = {name: field.alias for name, field in Spec.model_fields.items()}
+    assert told >= {f"spec.{aliases[name]} is immutable" for name in set(Spec.model_fields) - MUTABLE_SPEC_FIELDS}
+
+
+@pytest.mark.parametrize("change", [*rows(cases.test_what_was_asked_stands), {"deadlines": Deadlines(run_seconds=9)}])
+async def test_what_was_asked_stands(records: KubernetesRecords, change: Object) -> None:
+    await records.create("a", a_spec())
+    with pytest.raises(RecordInvalidError, match="is immutable"):
+        await records.patch_spec("a", a_spec(**change))
+
+
+@pytest.mark.parametrize("change", rows(cases.test_what_may_be_asked_later))
+async def test_what_may_be_asked_later(records: KubernetesRecords, change: Object) -> None:
+    await records.create("a", a_spec())
+    assert (await records.patch_spec("a", a_spec(**change))).spec == a_spec(**change)
+
+
+async def test_a_cancel_stands(records: KubernetesRecords) -> None:
+    await records.create("a", a_spec(cancel=True))
+    with pytest.raises(RecordInvalidError, match="cannot be taken back"):
+        await records.patch_spec("a", a_spec())
+
+
+@pytest.mark.parametrize(("old", "new"), rows(cases.test_what_is_final))
+async def test_what_is_final(records: KubernetesRecords, old: Status, new: Status) -> None:
+    created = await records.create("a", a_spec())
+    before = await records.patch_status("a", old, created.version)
+    with pytest.raises(RecordInvalidError):
+        await records.patch_status("a", new, before.version)
+
+
+@pytest.mark.parametrize(("old", "new"), rows(cases.test_what_may_happen))
+async def test_what_may_happen(records: KubernetesRecords, old: Status, new: Status) -> None:
+    created = await records.create("a", a_spec())
+    before = await records.patch_status("a", old, created.version)
+    assert (await records.patch_status("a", new, before.version)).status == new
+
+
+@pytest.mark.parametrize(
+    ("spec", "why"),
+    [
+        ({"source": {"key": "k", "sizeBytes": 0}}, "spec.source.sizeBytes"),
+        ({"source": {"sizeBytes": 1}}, "spec.source.key"),
+        ({"source": {"key": "k", "sizeBytes": 1, "sha256": "ab"}}, "spec.source.sha256"),
+        ({"profile": "loud"}, "spec.profile"),
+        ({"maxChunkSeconds": 5}, "spec.maxChunkSeconds"),
+        ({"diarization": {"requestId": "r", "minSpeakers": 3, "maxSpeakers": 2}}, "minSpeakers must not be above"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_kubectl_says_what_is_wrong(kube_server: KubeServer, kube_namespace: str, spec: Object, why: str) -> None:
+    body = {
+        "apiVersion": "whisperjob.dev/v1alpha1",
+        "kind": "WhisperJob",
+        "metadata": {"name": "a", "namespace": kube_namespace},
+        "spec": {"source": {"key": "k", "sizeBytes": 1}, **spec},
+    }
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        kube_server.kubectl("create", "-f", "-", stdin=json.dumps(body))
+    assert why in refused.value.stderr
+
+
+async def test_kubectl_shows_where_a_job_stands(kube_server: KubeServer, records: KubernetesRecords) -> None:
+    created = await records.create("a", a_spec())
+    await records.patch_status("a", cases.COMPLETED.model_copy(update={"duration_seconds": 1.5}), created.version)
+    shown = kube_server.kubectl("-n", records.namespace, "get", "wj", "-o", "wide").splitlines()
+    assert shown[0].split() == (
+        [
+            "NAME",
+            "STATUS",
+            "STEP",
+            "PROGRESS",
+            "DURATION",
+            "CHUNKS",
+            "SPEAKERS",
+            "AGE",
+            "FILE",
+            "SIZE",
+            "ATTEMPT",
+            "REASON",
+        ]
+    )
+    assert shown[1].split()[:6] == ["a", "Completed", "uploaded", "0", "1.5", "1"]
+    assert "whisperjob.whisperjob.dev/a" in kube_server.kubectl("-n", records.namespace, "get", "all", "-o", "name")
