@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from support.minio_server import MinioServer
 from support.processes import lives
 from support.serving import Service, served
 from support.waiting import until_sync
@@ -201,3 +202,19 @@ def test_a_senseless_key_is_refused_and_not_repeated(tmp_path: Path) -> None:
     said = refusal(tmp_path / "data", {"WHISPERJOB_API_KEYS": "Not A Tenant:sesame"})
     assert "sesame" not in said
     assert len(said.splitlines()) == 1
+
+
+def test_objects_in_a_bucket_instead_of_the_folder(tmp_path: Path, short: Path, minio_server: MinioServer) -> None:
+    settings = minio_server.settings()
+    environment = {
+        "WHISPERJOB_S3_ENDPOINT": str(settings.s3_endpoint),
+        "WHISPERJOB_S3_BUCKET": settings.s3_bucket,
+        "WHISPERJOB_S3_ACCESS_KEY": settings.s3_access_key,
+        "WHISPERJOB_S3_SECRET_KEY": settings.s3_secret_key.get_secret_value(),
+    }
+    with served(tmp_path / "data", environment) as service:
+        job = service.upload(short)
+        assert service.ended(job)["status"] == "completed"
+        download(service, job)
+        assert service.client.delete(f"/job/{job}").status_code == 204
+    assert not (tmp_path / "data" / "objects").exists()
