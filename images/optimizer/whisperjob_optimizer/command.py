@@ -90,7 +90,7 @@ def decode(
         graph += (
             f"asplit[main][side];[side]aselect='{PROBED_FRAMES}'"
             + (f",aformat=channel_layouts={layout}" if layout else "")
-            + f",pan={count + 1}c|{copies}|c{count}={mix.expression()}"
+            + f",pan={count + 1}C|{copies}|c{count}={mix.expression()}"
             + ",astats=metadata=1:reset=1:measure_perchannel=RMS_level:measure_overall=none,"
             + f"{_print_to(channels_fd)},anullsink;[main]"
         )
@@ -155,7 +155,7 @@ def encode(
 def listen(ffmpeg: str, *, track_fd: int, peak_fd: int) -> list[str]:
     """MP3 frames on standard input → loudness, and the true peak at four times the rate (BS.1770-4, Annex 2)."""
     graph = (
-        f"{_measure(track_fd)},aresample={4 * SAMPLE_RATE},asetnsamples={4 * SAMPLE_RATE}:p=0,"
+        f"{_measure(track_fd)},aresample={4 * SAMPLE_RATE}:osf=flt,asetnsamples={4 * SAMPLE_RATE}:p=0,"
         f"astats=metadata=1:reset=1:measure_perchannel=none:measure_overall=Peak_level,{_print_to(peak_fd, PEAK_KEY)}"
     )
     return [*_start(ffmpeg), *("-f", "mp3", "-i", "pipe:0"), "-af", graph, "-f", "null", "-"]

@@ -155,19 +155,37 @@ def decide_finish(enhanced: Sequence[float], applied_db: float) -> Finish:
     return Finish(min(sound.TARGET_LUFS - measured, sound.MAX_GAIN_DB - applied_db), sound.LIMITER_CEILING_DBFS)
 
 
-def correct_finish(last: Finish, heard: Loudness, applied_db: float) -> Finish | None:
-    """What to try next after the decoded MP3s were heard; None if they hold."""
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A finish, and what the decoded MP3s sounded like with it."""
+
+    finish: Finish
+    heard: Loudness
+
+
+def correct_finish(trials: Sequence[Trial], applied_db: float) -> Finish | None:
+    """What to try next after the `trials` so far; None if the latest holds, or is the best that can be had."""
+    last, heard = trials[-1].finish, trials[-1].heard
     if last.ceiling_dbfs is None:
         return None
     gain, ceiling, oversampled = last.gain_db, last.ceiling_dbfs, last.oversampled
     if heard.integrated_lufs is not None:
         missing = sound.TARGET_LUFS - heard.integrated_lufs
         if abs(missing) > sound.LOUDNESS_TOLERANCE_LU:
-            eager = sound.LIMITED_CORRECTION if missing > 0 else 1.0  # part of what is added is limited away again
-            gain = min(gain + missing * eager, sound.MAX_GAIN_DB - applied_db)
+            gain = min(gain + missing / _yield(trials, missing), sound.MAX_GAIN_DB - applied_db)
     if heard.true_peak_dbtp is not None and heard.true_peak_dbtp > sound.TRUE_PEAK_DBTP:
         if oversampled:
             ceiling -= heard.true_peak_dbtp - sound.TRUE_PEAK_DBTP + 0.2
         oversampled = True
     corrected = Finish(gain, ceiling, oversampled)
     return None if corrected == last else corrected
+
+
+def _yield(trials: Sequence[Trial], missing: float) -> float:
+    """How much louder a dB of gain makes it: less than 1 LU where the limiter takes a part of it away again."""
+    if len(trials) > 1:
+        first, second = trials[-2], trials[-1]
+        raised = second.finish.gain_db - first.finish.gain_db
+        if raised and first.heard.integrated_lufs is not None and second.heard.integrated_lufs is not None:
+            return min(1.0, max(0.25, (second.heard.integrated_lufs - first.heard.integrated_lufs) / raised))
+    return sound.LIMITED_YIELD if missing > 0 else 1.0

@@ -25,7 +25,7 @@ from whisperjob.model.phase import STEP_PROGRESS, Profile, Step
 from whisperjob.model.protocol import OptimizeOptions, WorkLimits
 from whisperjob_optimizer import chunks, command, headers, loudness, probe, sniff, sound, stages
 from whisperjob_optimizer.downmix import default_mix, judge
-from whisperjob_optimizer.loudness import Finish
+from whisperjob_optimizer.loudness import Finish, Trial
 from whisperjob_optimizer.runner import Deadline, Runner, Tools
 
 TRUNCATED = "input_truncated"
@@ -262,16 +262,16 @@ def _encode(
 ) -> tuple[list[stages.Encoded], m.Loudness, Finish]:
     """Encodes until what is heard on the decoded MP3s holds loudness and true peak, mostly once."""
     work = progress.between(Step.ENHANCING, _ENHANCED_PERCENT, 85, m.seconds(pcm.samples))
-    rounds = 1
+    trials: list[Trial] = []
     while True:
         encoded = stages.encode(runner, pcm, pieces, finish, out_dir, work)
         heard = _hear(pcm.samples, encoded)
-        correction = loudness.correct_finish(finish, heard, applied_db)
-        if correction is None or rounds == sound.MAX_ROUNDS:
+        trials.append(Trial(finish, heard))
+        correction = loudness.correct_finish(trials, applied_db)
+        if correction is None or len(trials) == sound.MAX_ROUNDS:
             return encoded, heard, finish
         _log.info("encoding again: %s heard, %s becomes %s", heard, finish, correction)
         finish = correction
-        rounds += 1
 
 
 def _hear(samples: int, encoded: Sequence[stages.Encoded]) -> m.Loudness:

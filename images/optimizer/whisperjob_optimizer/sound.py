@@ -31,11 +31,12 @@ LAME_LOSS_DB: Final = 0.4455
 LOUDNESS_TOLERANCE_LU: Final = 0.7
 """A result further off than this is encoded again with a corrected gain (limiting had made it quieter)."""
 
-LIMITED_CORRECTION: Final = 1.4
-"""A correction upwards is made so much larger, because the limiter takes part of it away again."""
+LIMITED_YIELD: Final = 0.7
+"""LU won by a dB of gain where the limiter works hard: the first guess, replaced by what the next trial shows."""
 
-MAX_ROUNDS: Final = 3
-"""Encodes of the same chunk at most; the third only for hopeless material (clicks, square waves)."""
+MAX_ROUNDS: Final = 4
+"""Encodes of the same chunk at most. Speech takes one; the rest is for extreme material (shouts into a whisper,
+clicks, square waves)."""
 
 MAX_GAIN_DB: Final = 50.0
 """−66 LUFS is quieter than any speech worth recognising; above this only hiss would be raised."""
