@@ -181,7 +181,7 @@ class AsyncClient:
                 if response.is_error:
                     await response.aread()
                 if landing.begin(response):
-                    async for piece in response.aiter_bytes(BLOCK_BYTES):
+                    async for piece in response.aiter_bytes():
                         landing.add(piece)
                         if on_received:
                             on_received(landing.size_bytes)

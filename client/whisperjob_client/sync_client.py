@@ -177,7 +177,7 @@ class Client:
             if response.is_error:
                 response.read()
             if landing.begin(response):
-                for piece in response.iter_bytes(BLOCK_BYTES):
+                for piece in response.iter_bytes():
                     landing.add(piece)
                     if on_received:
                         on_received(landing.size_bytes)
