@@ -278,6 +278,18 @@ def test_an_error_with_status_200_is_no_success() -> None:
     assert service.requests[-1] == "DELETE /whisperjob/a?uploadId=one"
 
 
+def test_a_write_that_meets_a_removal_goes_through() -> None:
+    """MinIO refuses it for a moment; a refusal that stays is one."""
+    refusals = iter([Answer(403, "<Error><Code>AccessDenied</Code></Error>")] * 2)
+    confirmed = Answer(200, headers={"ETag": '"e"'})
+    with canned_s3(fake(lambda method, target: next(refusals, confirmed))) as service:
+        assert S3Store(canned_settings(service.endpoint)).put("a", io.BytesIO(b"data")) == 4
+    assert service.requests.count("PUT /whisperjob/a") == 3
+    refused = Answer(403, "<Error><Code>AccessDenied</Code></Error>")
+    with canned_s3(fake(lambda method, target: refused)) as service, pytest.raises(StoreUnavailableError):
+        S3Store(canned_settings(service.endpoint)).put("a", io.BytesIO(b"data"))
+
+
 def test_a_part_that_fails_ends_the_upload_early() -> None:
     """The rest of a large recording is not read for nothing."""
 

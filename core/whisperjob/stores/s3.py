@@ -4,7 +4,7 @@ Requests carry their signature in headers, so that no address this process opens
 HTTP library, can leak one; addresses that do carry one are only made here, for workers, and never opened.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import urllib3
 from minio import Minio
 from minio.datatypes import PostPolicy
-from minio.deleteobjects import DeleteObject
+from minio.deleteobjects import DeleteError, DeleteObject
 from minio.error import S3Error
 
 from whisperjob.model.errors import ObjectNotFoundError, StoreUnavailableError
@@ -23,6 +23,7 @@ from whisperjob.stores import keys
 from whisperjob.stores.pieces import Pieces
 from whisperjob.stores.port import Readable, StoredObject
 from whisperjob.stores.s3_errors import CLIENT_ERRORS, to_store_error
+from whisperjob.stores.s3_races import through_removals
 from whisperjob.stores.s3_upload import upload
 
 _CONNECTIONS: Final = 64
@@ -44,7 +45,8 @@ _PROBE_TIMEOUT: Final = urllib3.Timeout(connect=2, read=3)
 _MAX_EXPIRY: Final = timedelta(days=7)
 """S3's limit on a presigned address."""
 _DELETE_PASSES: Final = 3
-"""A worker that is still dying may write while its prefix is deleted; what comes later is an orphan, swept as such."""
+"""A worker that is still dying may write while its prefix is deleted; what comes later is an orphan, swept as such.
+What one pass was refused (`s3_races`), the next deletes."""
 
 
 class S3Store:
@@ -129,19 +131,23 @@ class S3Store:
             return
         self.ensure_bucket()
         with _translated():
-            self._client.remove_object(self._bucket, key)
+            through_removals(lambda: self._client.remove_object(self._bucket, key))
 
     def delete_prefix(self, prefix: str) -> int:
         keys.require_folder_prefix(prefix)
         removed = 0
+        refused: Sequence[DeleteError] = ()
         for _ in range(_DELETE_PASSES):
-            in_this_pass = self._delete_listed(prefix)
-            removed += in_this_pass
-            if not in_this_pass:
+            listed, refused = self._delete_listed(prefix)
+            removed += listed - len(refused)
+            if not listed:
                 break
+        if refused:
+            raise StoreUnavailableError(f"the object store kept {len(refused)} objects ({refused[0].code})")
         return removed
 
-    def _delete_listed(self, prefix: str) -> int:
+    def _delete_listed(self, prefix: str) -> tuple[int, Sequence[DeleteError]]:
+        """How many objects there were, and which of them the service kept."""
         listed = 0
 
         def found() -> Iterator[DeleteObject]:
@@ -152,9 +158,7 @@ class S3Store:
 
         with _translated():
             refused = list(self._client.remove_objects(self._bucket, found()))
-        if refused:
-            raise StoreUnavailableError(f"the object store kept {len(refused)} objects ({refused[0].code})")
-        return listed
+        return listed, refused
 
     def grant_read(self, key: str, expires: timedelta) -> HttpRead:
         """A presigned GET, signed for the service as workers reach it; holds at most 7 days."""

@@ -22,6 +22,7 @@ from minio.error import S3Error
 from whisperjob.model.errors import StoreUnavailableError
 from whisperjob.stores.port import Readable
 from whisperjob.stores.s3_errors import CLIENT_ERRORS, to_store_error
+from whisperjob.stores.s3_races import through_removals
 
 PART_BYTES: Final = 8 * 1024 * 1024
 """Times 10,000 parts, S3's limit, is 80 GB. With two in flight and one being read, an upload holds 24 MiB."""
@@ -38,15 +39,19 @@ def upload(client: Minio, bucket: str, key: str, data: Readable, content_type: s
     parts = _parts(data)
     first = next(parts, b"")
     if len(first) < PART_BYTES:
-        try:
-            result = client.put_object(bucket, key, io.BytesIO(first), len(first), content_type)
-        except CLIENT_ERRORS as error:
-            raise to_store_error(error) from error
-        _require_etag(result.etag)
-        return len(first)
+        return _send_whole(client, bucket, key, first, content_type)
     every = chain((first,), parts)
     del first  # else it would be held until the last part is sent
     return _Multipart(client, bucket, key, content_type).send(every)
+
+
+def _send_whole(client: Minio, bucket: str, key: str, data: bytes, content_type: str) -> int:
+    try:
+        result = through_removals(lambda: client.put_object(bucket, key, io.BytesIO(data), len(data), content_type))
+    except CLIENT_ERRORS as error:
+        raise to_store_error(error) from error
+    _require_etag(result.etag)
+    return len(data)
 
 
 def _parts(data: Readable) -> Iterator[bytes]:
@@ -118,7 +123,9 @@ class _Multipart:
     def _complete(self, size: int) -> None:
         parts = [Part(number, etag) for number, etag in enumerate(self._etags, start=1)]
         try:
-            result = self._client._complete_multipart_upload(self._bucket, self._key, self._id, parts)
+            result = through_removals(
+                lambda: self._client._complete_multipart_upload(self._bucket, self._key, self._id, parts)
+            )
         except CLIENT_ERRORS as error:
             if isinstance(error, S3Error) and error.code == "NoSuchUpload" and self._stored() == size:
                 return  # it was a second try, and the first had arrived
