@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Protocol
 
@@ -64,7 +64,8 @@ class Lifeline:
         self._children.kill_all()
         if self._clean_up is not None:
             self._clean_up()
-        os.write(2, f"{why}\n".encode())
+        with suppress(OSError):  # nobody reads any more: the parent held the other end
+            os.write(2, f"{why}\n".encode())
         os._exit(code)
 
     def on_terminate(self) -> None:
