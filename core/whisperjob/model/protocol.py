@@ -30,7 +30,7 @@ class HttpRead(Model):
     """The source is fetched by one GET (Range allowed)."""
 
     scheme: Literal["http"] = "http"
-    url: str
+    url: str = Field(repr=False)  # carries a signature
 
 
 ReadGrant = Annotated[FileRead | HttpRead, Field(discriminator="scheme")]
@@ -49,7 +49,7 @@ class HttpWrite(Model):
 
     scheme: Literal["http"] = "http"
     url: str
-    fields: dict[str, str]
+    fields: dict[str, str] = Field(repr=False)  # carry a signature
     prefix: str
     max_object_bytes: int
 
