@@ -142,21 +142,7 @@ async def test_kubectl_shows_where_a_job_stands(kube_server: KubeServer, records
     created = await records.create("a", a_spec())
     await records.patch_status("a", cases.COMPLETED.model_copy(update={"duration_seconds": 1.5}), created.version)
     shown = kube_server.kubectl("-n", records.namespace, "get", "wj", "-o", "wide").splitlines()
-    assert shown[0].split() == (
-        [
-            "NAME",
-            "STATUS",
-            "STEP",
-            "PROGRESS",
-            "DURATION",
-            "CHUNKS",
-            "SPEAKERS",
-            "AGE",
-            "FILE",
-            "SIZE",
-            "ATTEMPT",
-            "REASON",
-        ]
-    )
+    columns = "NAME STATUS STEP PROGRESS DURATION CHUNKS SPEAKERS AGE FILE SIZE ATTEMPT REASON"
+    assert " ".join(shown[0].split()) == columns
     assert shown[1].split()[:6] == ["a", "Completed", "uploaded", "0", "1.5", "1"]
     assert "whisperjob.whisperjob.dev/a" in kube_server.kubectl("-n", records.namespace, "get", "all", "-o", "name")

@@ -1,0 +1,195 @@
+"""What a Job and its pod say about an attempt."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from support.builders import T0, UID, at
+from support.kube_objects import a_kube_job, a_pod, rfc3339
+from whisperjob.model import names
+from whisperjob.model.children import Child, ChildState
+from whisperjob.model.phase import Reason, Stage
+from whisperjob_operator.children import FailReason, child_of
+from whisperjob_operator.observed import Job, Pod
+
+LOST_AFTER = timedelta(seconds=30)
+RUNNING = {"running": {"startedAt": rfc3339(at(5))}}
+DELETED = {"metadata": {"deletionTimestamp": rfc3339(at(60))}}
+
+
+def ended(exit_code: int, reason: str = "Error") -> dict[str, Any]:
+    times = {"startedAt": rfc3339(at(5)), "finishedAt": rfc3339(at(9))}
+    return {"terminated": {"exitCode": exit_code, "reason": reason, **times}}
+
+
+def true(kind: str, **more: str) -> dict[str, str]:
+    return {"type": kind, "status": "True", **more}
+
+
+def look(job: Job, pods: list[Pod], now: float = 10) -> Child:
+    child = child_of(job, pods, at(now), LOST_AFTER)
+    assert child is not None
+    return child
+
+
+def test_a_child_says_whose_it_is() -> None:
+    child = look(a_kube_job(attempt=3), [])
+    wanted = Child(
+        name=names.child_name(UID, Stage.OPTIMIZE, 3),
+        job_name="talk",
+        job_uid=UID,
+        stage=Stage.OPTIMIZE,
+        attempt=3,
+        state=ChildState.PENDING,
+        created_at=T0,
+        reason=Reason.WAITING,
+    )
+    assert child == wanted
+
+
+@pytest.mark.parametrize(
+    "change", [{"labels": {}}, {"labels": {"whisperjob.dev/stage": "?"}}, {"ownerReferences": []}], ids=str
+)
+def test_a_foreign_job_is_no_child(change: dict[str, Any]) -> None:
+    assert child_of(a_kube_job(**change), [], T0, LOST_AFTER) is None
+
+
+@pytest.mark.parametrize(
+    ("pod", "reason", "message"),
+    [
+        pytest.param(a_pod(), "Waiting", "", id="new"),
+        pytest.param(a_pod(state={"waiting": {"reason": "ContainerCreating"}}), "Waiting", "", id="being created"),
+        pytest.param(
+            a_pod(
+                conditions=[
+                    {
+                        "type": "PodScheduled",
+                        "status": "False",
+                        "reason": "Unschedulable",
+                        "message": "0/3 nodes: taint",
+                    }
+                ]
+            ),
+            "Unschedulable",
+            "0/3 nodes: taint",
+            id="no room",
+        ),
+        pytest.param(
+            a_pod(state={"waiting": {"reason": "ErrImagePull", "message": "dial tcp"}}),
+            "ImagePull",
+            "the image registry.example/o:1 cannot be pulled",
+            id="no image",
+        ),
+        pytest.param(
+            a_pod(state={"waiting": {"reason": "ImagePullBackOff", "message": "Back-off 40s"}}),
+            "ImagePull",
+            "the image registry.example/o:1 cannot be pulled",
+            id="no image, in the same words",
+        ),
+        pytest.param(
+            a_pod(state={"waiting": {"reason": "CreateContainerConfigError"}}),
+            "CreateContainerConfigError",
+            "the worker's container cannot be started",
+            id="no container",
+        ),
+    ],
+)
+def test_what_a_worker_waits_for(pod: Pod, reason: str, message: str) -> None:
+    child = look(a_kube_job(), [pod])
+    assert (child.state, child.reason, child.message) == (ChildState.PENDING, reason, message)
+
+
+def test_a_queue_holds_it_back() -> None:
+    child = look(a_kube_job(suspend=True), [])
+    assert (child.state, child.message) == (ChildState.PENDING, "a queue holds the worker back")
+
+
+def test_a_running_worker_says_since_when() -> None:
+    child = look(a_kube_job(), [a_pod("Running", RUNNING)])
+    assert (child.state, child.started_at, child.reason) == (ChildState.RUNNING, at(5), "")
+
+
+@pytest.mark.parametrize(
+    ("pod", "reason", "message"),
+    [
+        pytest.param(
+            a_pod("Failed", ended(137, "OOMKilled")), FailReason.OUT_OF_MEMORY, "the worker ran out of memory", id="oom"
+        ),
+        pytest.param(a_pod("Failed", ended(137)), FailReason.KILLED, "the worker was killed (SIGKILL)", id="killed"),
+        pytest.param(a_pod("Failed", ended(1)), Reason.INFRASTRUCTURE, "the worker failed (exit code 1)", id="crashed"),
+        pytest.param(
+            a_pod("Failed", ended(137), reason="Evicted", message="low on disk"),
+            FailReason.EVICTED,
+            "the worker was evicted from its node: low on disk",
+            id="evicted",
+        ),
+        pytest.param(
+            a_pod("Failed", ended(143), conditions=[true("DisruptionTarget", reason="PreemptionByScheduler")]),
+            FailReason.DISRUPTED,
+            "the worker was moved off its node (PreemptionByScheduler)",
+            id="preempted",
+        ),
+        pytest.param(
+            a_pod("Failed", ended(143), **DELETED), FailReason.POD_DELETED, "the worker's pod was deleted", id="deleted"
+        ),
+        pytest.param(
+            a_pod("Failed", reason="UnexpectedAdmissionError", message="no GPU"),
+            "UnexpectedAdmissionError",
+            "no GPU",
+            id="refused by its node",
+        ),
+    ],
+)
+def test_why_a_worker_failed(pod: Pod, reason: str, message: str) -> None:
+    child = look(a_kube_job(conditions=[true("Failed", reason="BackoffLimitExceeded", message="x")]), [pod])
+    assert (child.state, child.reason, child.message) == (ChildState.FAILED, reason, message)
+    assert not child.deadline_exceeded
+
+
+def test_a_worker_that_ran_too_long() -> None:
+    child = look(a_kube_job(), [a_pod("Failed", ended(137), reason="DeadlineExceeded")])
+    assert (child.state, child.deadline_exceeded) == (ChildState.FAILED, True)
+
+
+@pytest.mark.parametrize("kind", ["Failed", "FailureTarget"])
+def test_a_job_that_failed_without_a_pod(kind: str) -> None:
+    child = look(a_kube_job(conditions=[true(kind, reason="BackoffLimitExceeded", message="x")]), [])
+    assert (child.state, child.reason) == (ChildState.FAILED, FailReason.POD_DELETED)
+
+
+@pytest.mark.parametrize("kind", ["Complete", "SuccessCriteriaMet"])
+def test_a_job_that_completed_without_a_pod(kind: str) -> None:
+    assert look(a_kube_job(conditions=[true(kind)]), []).state is ChildState.SUCCEEDED
+
+
+def test_a_pod_tells_its_success_before_the_job_does() -> None:
+    child = look(a_kube_job(), [a_pod("Succeeded", ended(0, "Completed"))])
+    assert (child.state, child.ended_at) == (ChildState.SUCCEEDED, at(9))
+
+
+@pytest.mark.parametrize(("now", "state"), [(89, ChildState.RUNNING), (90, ChildState.FAILED)])
+def test_a_pod_that_cannot_end_is_on_a_lost_node(now: float, state: ChildState) -> None:
+    child = look(a_kube_job(), [a_pod("Running", RUNNING, **DELETED)], now)
+    assert child.state is state
+    assert (child.reason == FailReason.NODE_LOST) == (state is ChildState.FAILED)
+
+
+def test_a_job_on_its_way_out_is_stopping() -> None:
+    before = look(a_kube_job(), [a_pod("Running", RUNNING)])
+    after = look(a_kube_job(deletionTimestamp=rfc3339(at(9))), [a_pod("Running", RUNNING)])
+    assert after == replace(before, stopping=True)
+
+
+def test_the_newest_pod_counts() -> None:
+    old = a_pod("Failed", ended(1))
+    new = a_pod("Running", RUNNING, metadata={"name": "pod-2", "creationTimestamp": rfc3339(at(1))})
+    assert look(a_kube_job(), [new, old]).state is ChildState.RUNNING
+
+
+def test_long_sentences_are_cut() -> None:
+    pod = a_pod(
+        conditions=[{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "x" * 1000}]
+    )
+    assert len(look(a_kube_job(), [pod]).message) == 300
