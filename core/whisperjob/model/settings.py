@@ -171,3 +171,7 @@ class LocalSettings(_Settings):
     shutdown_grace: Duration = Field(
         default=timedelta(seconds=20), description="How long uploads in flight may go on after SIGTERM."
     )
+    progress_interval: Duration = Field(
+        default=timedelta(seconds=0.5),
+        description="At most one progress write per job in this time; shorter than in a cluster, as writes are cheap here.",
+    )

@@ -27,7 +27,9 @@ def make_settings(
     asked: dict[str, Any] = {"host": host, "port": port, "data_dir": data_dir, "workers": workers}
     given = {name: value for name, value in asked.items() if value is not None}
     try:
-        return ServiceSettings(LocalSettings(**given), ApiSettings(), StoreSettings(), EngineSettings())
+        local = LocalSettings(**given)
+        engine = EngineSettings(progress_interval=local.progress_interval)
+        return ServiceSettings(local, ApiSettings(), StoreSettings(), engine)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         name = ".".join(str(part) for part in first["loc"])
