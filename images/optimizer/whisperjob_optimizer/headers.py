@@ -4,13 +4,21 @@ ffmpeg corrects some of these by the file's size, which hides that a file was cu
 does not count.
 """
 
+import struct
 from collections.abc import Iterator
+from typing import Literal
 
 
 def promised_seconds(head: bytes) -> float | None:
-    """From the first bytes of a WAV, AIFF, FLAC or MP3 file."""
+    """From the first bytes of a WAV, W64, AIFF, AU, CAF, FLAC or MP3 file."""
     if head[:4] in (b"RIFF", b"RF64") and head[8:12] == b"WAVE":
         return _wav(head)
+    if head[:16] == _W64_RIFF:
+        return _w64(head)
+    if head[:4] == b".snd":
+        return _au(head)
+    if head[:4] == b"caff":
+        return _caf(head)
     if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
         return _aiff(head)
     if head[:4] == b"fLaC":
@@ -18,13 +26,16 @@ def promised_seconds(head: bytes) -> float | None:
     return _mp3(head)
 
 
-def _riff_chunks(head: bytes, order: str) -> Iterator[tuple[bytes, int, int]]:
+def _riff_chunks(head: bytes, order: Literal["little", "big"]) -> Iterator[tuple[bytes, int, int]]:
     """(name, size as declared, where its data begins)"""
     at = 12
     while at + 8 <= len(head):
-        size = int.from_bytes(head[at + 4 : at + 8], "little" if order == "little" else "big")
+        size = int.from_bytes(head[at + 4 : at + 8], order)
         yield head[at : at + 4], size, at + 8
         at += 8 + size + (size & 1)
+
+
+_PCM_TAGS = (1, 3, 6, 7, 0xFFFE)
 
 
 def _wav(head: bytes) -> float | None:
@@ -35,12 +46,51 @@ def _wav(head: bytes) -> float | None:
             long_size = int.from_bytes(head[at + 8 : at + 16], "little")
         elif name == b"fmt ":
             rate = int.from_bytes(head[at + 8 : at + 12], "little")  # bytes a second, exact for PCM
-            if int.from_bytes(head[at : at + 2], "little") not in (1, 3, 6, 7, 0xFFFE):
+            if int.from_bytes(head[at : at + 2], "little") not in _PCM_TAGS:
                 return None
         elif name == b"data":
             if size == 0xFFFF_FFFF and long_size is not None:
                 size = long_size
-            return size / rate if rate and 0 < size < 0xFFFF_FF00 * 2**16 and size != 0xFFFF_FFFF else None
+            return size / rate if rate and size > 0 and size != 0xFFFF_FFFF else None
+    return None
+
+
+_W64_RIFF = bytes.fromhex("726966662e91cf11a5d628db04c10000")
+_W64_FORMAT = bytes.fromhex("666d7420f3acd3118cd100c04f8edb8a")
+_W64_DATA = bytes.fromhex("64617461f3acd3118cd100c04f8edb8a")
+
+
+def _w64(head: bytes) -> float | None:
+    at, rate = 40, 0
+    while at + 24 <= len(head):
+        name, size = head[at : at + 16], int.from_bytes(head[at + 16 : at + 24], "little")
+        if name == _W64_FORMAT and int.from_bytes(head[at + 24 : at + 26], "little") in _PCM_TAGS:
+            rate = int.from_bytes(head[at + 32 : at + 36], "little")
+        if name == _W64_DATA:
+            return (size - 24) / rate if rate and size > 24 else None
+        at += max(24, size + 7 & ~7)
+    return None
+
+
+_AU_SAMPLE_BYTES = {1: 1, 2: 1, 3: 2, 4: 3, 5: 4, 6: 4, 7: 8, 27: 1}
+
+
+def _au(head: bytes) -> float | None:
+    size, encoding, rate, channels = (int.from_bytes(head[at : at + 4]) for at in (8, 12, 16, 20))
+    frame = _AU_SAMPLE_BYTES.get(encoding, 0) * channels
+    return size / (frame * rate) if frame and rate and 0 < size < 0xFFFF_FFFF else None
+
+
+def _caf(head: bytes) -> float | None:
+    at, rate, frame = 8, 0.0, 0
+    while at + 12 <= len(head):
+        name, size = head[at : at + 4], int.from_bytes(head[at + 4 : at + 12], signed=True)
+        if name == b"desc" and head[at + 20 : at + 24] in (b"lpcm", b"alaw", b"ulaw"):
+            (rate,) = struct.unpack_from(">d", head, at + 12)
+            frame = int.from_bytes(head[at + 28 : at + 32])
+        if name == b"data":
+            return (size - 4) / (frame * rate) if frame and rate > 0 and size > 4 else None
+        at += 12 + max(0, size)
     return None
 
 

@@ -152,9 +152,12 @@ def _examine(
     progress.at(Step.ANALYZING, 5)
     with source.open("rb") as file:
         head = file.read(sniff.HEAD_BYTES)
+        index = sniff.read_mp4_index(file)
     raw = options.raw_format
     if raw is None and sniff.is_playlist(head):
         raise InputError(JobCode.PLAYLIST_REFUSED, "The file is a playlist, not a recording.")
+    if raw is None and sniff.mp4_sound_is_encrypted(index):
+        raise InputError(JobCode.ENCRYPTED, "The recording is encrypted and cannot be opened.")
     path, report = stages.examine(runner, source, "" if raw else extension)
     if raw is not None:
         found = probe.headerless(raw, options.sample_rate, options.channels, size_bytes, report.version)

@@ -68,9 +68,8 @@ def understand(report: Report, head: bytes) -> Probe:
             raise InputError(JobCode.ENCRYPTED, "The recording is encrypted and cannot be opened.")
         raise InputError(JobCode.NOT_MEDIA, "The file is not a recording in any known format.")
     demuxers = set(name.split(","))
-    tags = {str(s.get("codec_tag_string", "")) for s in report.streams}
     audio = [s for s in report.streams if s.get("codec_type") == "audio"]
-    if tags & sniff.ENCRYPTED_TAGS or (not audio and sniff.looks_encrypted(head)):
+    if not audio and sniff.looks_encrypted(head):
         raise InputError(JobCode.ENCRYPTED, "The recording is encrypted and cannot be opened.")
     if not audio or demuxers & formats.SUBTITLE_DEMUXERS:
         raise InputError(JobCode.NO_AUDIO, "The file has no audio stream.")

@@ -1,10 +1,11 @@
 """What the first bytes of a file say before any program opens it: text playlists and encrypted containers.
 
-Pure. A playlist is refused here, so that no demuxer that follows references is ever given the chance; the allow-list
-of formats.py would refuse it a second time.
+Pure but for one reader. A playlist is refused here, so that no demuxer that follows references is ever given the
+chance; the allow-list of formats.py would refuse it a second time.
 """
 
 import re
+from typing import BinaryIO
 
 HEAD_BYTES = 64 * 1024
 
@@ -20,8 +21,11 @@ _PLAYLIST = re.compile(
 )
 _CONCAT_LINE = re.compile(rb"\A(?:\s*(?:#[^\n]*)?\n)*\s*file\s+['\"]?\S", re.IGNORECASE)
 
-ENCRYPTED_TAGS = frozenset({"drms", "drmi", "enca", "encv", "aavd", "aavi", "p608"})
-"""Sample entries of MP4 whose payload is encrypted: FairPlay, Common Encryption, Audible."""
+_MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")
+_MP4_MAX_BOXES = 10_000
+_MP4_INDEX_BYTES = 1024 * 1024
+_MP4_ENCRYPTED_SOUND = re.compile(rb"stsd.{12}(?:enca|drms|aavd)", re.DOTALL)
+"""Sample entries whose sound is encrypted: Common Encryption, FairPlay, Audible. ffmpeg does not tell of the first."""
 
 _ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _ASF_ENCRYPTION = (
@@ -51,6 +55,29 @@ def looks_encrypted(head: bytes) -> bool:
         packets = range(0, len(head) - _TS_PACKET, _TS_PACKET)
         scrambled = sum(1 for at in packets if head[at + 3] & 0xC0)
         return scrambled * 4 > len(packets)
-    if head[4:8] == b"ftyp":
-        return head[8:12] in (b"aax ", b"aaxc") or any(tag.encode() in head for tag in ENCRYPTED_TAGS)
-    return False
+    return head[4:12] in (b"ftypaax ", b"ftypaaxc")
+
+
+def mp4_sound_is_encrypted(index: bytes) -> bool:
+    """Whether an MP4's own index says so; such sound must not even be tried, for it may decode to noise."""
+    return _MP4_ENCRYPTED_SOUND.search(index) is not None
+
+
+def read_mp4_index(file: BinaryIO) -> bytes:
+    """The beginning of the `moov` box of an MP4 or MOV, wherever it lies; empty for everything else."""
+    at = 0
+    for _ in range(_MP4_MAX_BOXES):
+        file.seek(at)
+        header = file.read(16)
+        if len(header) < 8 or (at == 0 and header[4:8] not in _MP4_BOXES):
+            return b""
+        size = int.from_bytes(header[:4])
+        if size == 1 and len(header) == 16:
+            size = int.from_bytes(header[8:16])
+        if header[4:8] == b"moov":
+            file.seek(at)
+            return file.read(min(size or _MP4_INDEX_BYTES, _MP4_INDEX_BYTES))
+        if size < 8:
+            return b""
+        at += size
+    return b""

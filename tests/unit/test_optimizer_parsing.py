@@ -1,0 +1,201 @@
+"""Parsers: ffmpeg's progress and metadata, ffprobe's JSON, first bytes of files, our own MP3 headers."""
+
+import json
+import struct
+from array import array
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from whisperjob.model.errors import InputError, JobCode
+from whisperjob.model.phase import RawFormat
+from whisperjob_optimizer import headers, mp3, probe, sniff
+from whisperjob_optimizer.progress import progress_seconds, read_rows, read_track
+
+
+@pytest.mark.parametrize(
+    ("line", "seconds"),
+    [
+        ("out_time_us=1500000\n", 1.5),
+        ("out_time_us=-1\n", 0),
+        ("out_time_us=N/A\n", None),
+        ("out_time_ms=1500000\n", None),
+        ("progress=end\n", None),
+        ("", None),
+    ],
+)
+def test_progress(line: str, seconds: float | None) -> None:
+    assert progress_seconds(line) == seconds
+
+
+PRINTED = """frame:0    pts:0       pts_time:0
+lavfi.astats.1.RMS_level=-20.5
+lavfi.astats.2.RMS_level=-inf
+frame:1    pts:100     pts_time:0.1
+lavfi.astats.1.RMS_level=nonsense
+lavfi.astats.2.RMS_level=-3
+""".splitlines(keepends=True)
+
+
+def test_metadata_as_rows_and_as_a_track() -> None:
+    rows: list[dict[str, float]] = []
+    read_rows(PRINTED, rows)
+    assert [list(row.values()) for row in rows] == [[-20.5, float("-inf")], [-3]]
+    track: array[float] = array("f")
+    read_track(["frame:0 pts:0\n", "lavfi.r128.M=-20.5\n", "frame:1\n", "lavfi.r128.M=-21\n"], track)
+    assert list(track) == [-20.5, -21]
+
+
+def report(*streams: Mapping[str, object], **container: object) -> probe.Report:
+    found = {"format_name": "mov,mp4,m4a,3gp,3g2,mj2", "duration": "11.0", "probe_score": 100} | container
+    text = {"format": found, "streams": streams, "program_version": {"version": "5.1.9"}}
+    return probe.parse(json.dumps(text))
+
+
+VIDEO = {"codec_type": "video", "codec_name": "h264"}
+AUDIO = {
+    "codec_type": "audio",
+    "codec_name": "aac",
+    "sample_rate": "48000",
+    "channels": 2,
+    "channel_layout": "stereo",
+    "duration": "10.5",
+}
+
+
+def test_the_first_audio_stream_is_understood() -> None:
+    found = probe.understand(report(VIDEO, AUDIO, AUDIO | {"channels": 6}), b"")
+    assert (found.codec, found.sample_rate, found.channels, found.layout) == ("aac", 48_000, 2, "stereo")
+    assert (found.declared_seconds, found.promised_seconds, found.ffmpeg_version) == (10.5, 10.5, "5.1.9")
+
+
+def test_only_exact_containers_promise() -> None:
+    estimated = probe.understand(report(AUDIO, format_name="aac"), b"")
+    assert (estimated.declared_seconds, estimated.promised_seconds) == (10.5, None)
+    stream = {k: v for k, v in AUDIO.items() if k != "duration"} | {"tags": {"DURATION": "00:01:02.500000000"}}
+    tagged = probe.understand(report(stream, format_name="matroska,webm"), b"")
+    assert tagged.promised_seconds == 62.5
+
+
+VERDICTS = [
+    pytest.param(probe.parse(""), b"", JobCode.NOT_MEDIA, id="ffprobe gave up"),
+    pytest.param(probe.parse("nonsense"), b"", JobCode.NOT_MEDIA, id="no JSON"),
+    pytest.param(report(VIDEO), b"", JobCode.NO_AUDIO, id="pictures alone"),
+    pytest.param(report(format_name="srt"), b"", JobCode.NO_AUDIO, id="subtitles"),
+    pytest.param(report(AUDIO | {"codec_name": "unknown"}), b"", JobCode.NOT_MEDIA, id="unknown codec"),
+    pytest.param(report(AUDIO | {"sample_rate": "0"}), b"", JobCode.NOT_MEDIA, id="no sample rate"),
+    pytest.param(report(AUDIO | {"channels": 0}), b"", JobCode.NOT_MEDIA, id="no channels"),
+    pytest.param(probe.parse(""), b"\0\0\0\x20ftypaaxc", JobCode.ENCRYPTED, id="Audible"),
+]
+
+
+@pytest.mark.parametrize(("found", "head", "code"), VERDICTS)
+def test_verdicts(found: probe.Report, head: bytes, code: JobCode) -> None:
+    with pytest.raises(InputError) as caught:
+        probe.understand(found, head)
+    assert caught.value.code is code
+
+
+@pytest.mark.parametrize(
+    ("raw", "rate", "channels", "size", "seconds"),
+    [
+        (RawFormat.S16LE, 16_000, 1, 32_000, 1.0),
+        (RawFormat.F64BE, 8000, 2, 128_000, 1.0),
+        (RawFormat.MULAW, None, None, 16_000, 1.0),
+        (RawFormat.U8, 44_100, 2, 44_100, 0.5),
+    ],
+)
+def test_headerless_pcm(raw: RawFormat, rate: int | None, channels: int | None, size: int, seconds: float) -> None:
+    assert probe.headerless(raw, rate, channels, size, "5.1").declared_seconds == seconds
+
+
+@pytest.mark.parametrize(
+    ("promised", "decoded", "truncated"),
+    [(100, 97.9, True), (100, 98.1, False), (1, 0.9, False), (1, 0.5, True), (None, 1, False), (100, 150, False)],
+)
+def test_truncation(promised: float | None, decoded: float, truncated: bool) -> None:
+    found = probe.understand(report(AUDIO, format_name="ogg"), b"")
+    assert probe.is_truncated(found, promised, decoded) is truncated
+
+
+def wav(data_size: int, tag: int = 1) -> bytes:
+    form = struct.pack("<HHIIHH", tag, 1, 16_000, 32_000, 2, 16)
+    return (
+        b"RIFF\xff\xff\xff\xffWAVEfmt " + struct.pack("<I", len(form)) + form + b"data" + struct.pack("<I", data_size)
+    )
+
+
+HEADERS = [
+    pytest.param(wav(320_000), 10.0, id="WAV"),
+    pytest.param(wav(0xFFFF_FFFF), None, id="WAV that was streamed"),
+    pytest.param(wav(320_000, tag=0x55), None, id="WAV around MP3"),
+    pytest.param(b".snd" + struct.pack(">IIIII", 24, 320_000, 3, 16_000, 1), 10.0, id="AU"),
+    pytest.param(b".snd" + struct.pack(">IIIII", 24, 0xFFFF_FFFF, 3, 16_000, 1), None, id="AU that was streamed"),
+    pytest.param(b"fLaC\0\0\0\x22" + bytes(10) + (16_000 << 44 | 160_000).to_bytes(8), 10.0, id="FLAC"),
+    pytest.param(b"fLaC\0\0\0\x22" + bytes(10) + (16_000 << 44).to_bytes(8), None, id="FLAC that was streamed"),
+    pytest.param(b"OggS" + bytes(300), None, id="Ogg counts nothing"),
+    pytest.param(b"", None, id="nothing"),
+]
+
+
+@pytest.mark.parametrize(("head", "seconds"), HEADERS)
+def test_headers_that_count(head: bytes, seconds: float | None) -> None:
+    assert headers.promised_seconds(head) == seconds
+
+
+@given(
+    st.sampled_from(
+        [b"", b"RIFF0000WAVE", b"FORM0000AIFF", b"fLaC", b".snd", b"caff\0\1\0\0", b"\xff\xfb\x90\x00", b"ID3"]
+    ),
+    st.binary(max_size=600),
+)
+def test_no_header_breaks_the_readers(start: bytes, rest: bytes) -> None:
+    found = headers.promised_seconds(start + rest)
+    assert found is None or found >= 0
+    sniff.looks_encrypted(start + rest)
+    sniff.is_playlist(start + rest)
+    mp3.parse_info(start + rest)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [b"#EXTM3U\n", b"\xef\xbb\xbf#EXTM3U", b"\n\n ffconcat version 1.0", b"file 'x.wav'\n", b"<MPD>", b"v=0\r\no=x"],
+)
+def test_playlists(head: bytes) -> None:
+    assert sniff.is_playlist(head)
+
+
+@pytest.mark.parametrize(
+    "head", [b"RIFF\0\0\0\0WAVE", b"ID3\3\0", b"Dear file owner,\n", b"OggS\0#EXTM3U", b"", b"version 1", b"#EXTRA\n"]
+)
+def test_what_is_no_playlist(head: bytes) -> None:
+    assert not sniff.is_playlist(head)
+
+
+def info_frame(frames: int, delay: int, padding: int) -> bytes:
+    tag = b"Info" + struct.pack(">III", 15, frames, (frames + 1) * mp3.FRAME_BYTES) + bytes(100) + bytes(4)
+    tag += b"Lavc59.37" + bytes(12) + (delay << 12 | padding).to_bytes(3)
+    return (b"\xff\xf3\x88\xc0" + bytes(9) + tag).ljust(mp3.FRAME_BYTES, b"\0")
+
+
+@given(samples=st.integers(1, 41_000_000))
+def test_the_info_frame_is_made_exact(samples: int) -> None:
+    frames = -(-(samples + 576) // mp3.FRAME_SAMPLES) + 1
+    head = info_frame(frames, 576, 1105)
+    info = mp3.parse_info(mp3.with_samples(head, samples))
+    assert info is not None
+    assert (info.samples, info.frames, info.delay) == (samples, frames, 576)
+
+
+@pytest.mark.parametrize("samples", [10**9, 1])
+def test_frames_that_do_not_fit_are_told(samples: int) -> None:
+    with pytest.raises(ValueError, match="cannot hold"):
+        mp3.with_samples(info_frame(1000, 576, 1105), samples)
+
+
+def test_no_info_frame_is_told() -> None:
+    assert mp3.parse_info(b"\xff\xf3\x88\xc0" + bytes(284)) is None
+    with pytest.raises(ValueError, match="no Info"):
+        mp3.with_samples(bytes(288), 1)
