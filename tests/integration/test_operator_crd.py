@@ -12,6 +12,7 @@ import support.kube_paths  # noqa: F401 - makes the operator importable
 from support.builders import a_spec
 from support.kube_schema import crd_schema, without_extensions
 from support.kube_server import KubeServer
+from support.kube_values import TRYING_OUT
 from unit import test_model_rules as cases
 from whisperjob.model.errors import RecordInvalidError
 from whisperjob.model.resource import MUTABLE_SPEC_FIELDS, Deadlines, Model, Spec, Status
@@ -30,7 +31,7 @@ def rows(test: Callable[..., None]) -> Any:
 
 @pytest.fixture(scope="module")
 def crd(kube_server: KubeServer) -> Object:
-    (found,) = kube_server.helm_template("--show-only", "templates/crd.yaml", "--set", "image.registry=r.example")
+    (found,) = kube_server.helm_template("--show-only", "templates/crd.yaml", *TRYING_OUT)
     return found
 
 

@@ -19,6 +19,7 @@ from typing import Any
 import yaml
 
 from support.kube_paths import CHART
+from support.kube_values import TRYING_OUT
 
 START_SECONDS = 60.0
 STOP_SECONDS = 10.0
@@ -207,7 +208,7 @@ def _free_port() -> int:
 
 def install_crd(server: KubeServer) -> None:
     """Returns when WhisperJobs can be listed."""
-    rendered = server.helm_template("--show-only", "templates/crd.yaml", "--set", "image.registry=r.example")
+    rendered = server.helm_template("--show-only", "templates/crd.yaml", *TRYING_OUT)
     for crd in rendered:
         server.request("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", crd)
     deadline = time.monotonic() + START_SECONDS

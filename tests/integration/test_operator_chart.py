@@ -1,0 +1,263 @@
+"""The chart as helm renders it: complete, accepted by a real API server, and quick to refuse what is wrong."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from support.kube_paths import CHART, REPOSITORY
+from support.kube_server import KubeServer, Object, helm_template
+from support.kube_values import EXTERNAL, TRYING_OUT, environment, one
+from support.waiting import until_sync
+from whisperjob.model.settings import ApiSettings, EngineSettings, StoreSettings
+from whisperjob_operator.settings import OperatorSettings
+
+pytest_plugins = ["support.kube_fixtures"]
+
+Binaries = dict[str, Path]
+
+NOT_VALUES = {
+    "namespace": "downward API",
+    "pod_name": "downward API",
+    "kubeconfig": "in-cluster",
+    "instance": "the release",
+    "work_port": "fixed",
+    "probe_port": "fixed",
+    "worker_image": "image.*",
+    "worker_image_pull_policy": "image.*",
+    "worker_image_pull_secrets": "image.*",
+    "worker_server": "a Service of the chart",
+    "worker_service_account": "an account of the chart",
+    "worker_audience": "fixed",
+}
+
+
+@pytest.fixture(scope="module", params=[TRYING_OUT, EXTERNAL], ids=["trying out", "external"])
+def rendered(request: pytest.FixtureRequest, kube_binaries: Binaries) -> list[Object]:
+    return helm_template(kube_binaries["helm"], *request.param)
+
+
+@pytest.fixture(scope="module")
+def defaults(kube_binaries: Binaries) -> list[Object]:
+    return helm_template(kube_binaries["helm"], *TRYING_OUT)
+
+
+@pytest.mark.parametrize("values", [TRYING_OUT, EXTERNAL], ids=["trying out", "external"])
+def test_lint(kube_binaries: Binaries, values: tuple[str, ...]) -> None:
+    done = subprocess.run(
+        [kube_binaries["helm"], "lint", "--strict", CHART, *values], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("values", "why"),
+    [
+        pytest.param(("minio.enabled=true", "minio.image=m"), "image.registry is required", id="no registry"),
+        pytest.param(("image.registry=r.example",), "store.endpoint is required", id="no store"),
+        pytest.param(
+            ("image.registry=r.example", "store.endpoint=https://s3"),
+            "store.existingSecret is required",
+            id="no secret",
+        ),
+        pytest.param(
+            ("image.registry=r.example", "minio.enabled=true"), "minio.image is required", id="no minio image"
+        ),
+        pytest.param(("engine.retention=soon",), "/engine/retention", id="a time"),
+        pytest.param(("engine.maxFailures=0",), "/engine/maxFailures", id="a count"),
+        pytest.param(("engine.maxFailure=3",), "additional properties 'maxFailure'", id="a misspelt name"),
+        pytest.param(("store.endpoint=s3.example",), "/store/endpoint", id="no URL"),
+        pytest.param(("worker.memory=lots",), "/worker/memory", id="a quantity"),
+        pytest.param(("worker.terminationGrace=60s",), "/worker/terminationGrace", id="too long a grace"),
+        pytest.param(("api.clientAddress=some",), "/api/clientAddress", id="a choice"),
+        pytest.param(("worker.priorityClasses.high=x",), "invalid propertyName 'high'", id="a threshold"),
+    ],
+)
+def test_wrong_values_are_refused_with_a_sentence(kube_binaries: Binaries, values: tuple[str, ...], why: str) -> None:
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        helm_template(kube_binaries["helm"], *(part for value in values for part in ("--set", value)))
+    assert why in refused.value.stderr
+
+
+def test_api_server_accepts_every_object(kube_server: KubeServer, rendered: list[Object]) -> None:
+    namespace = kube_server.new_namespace()
+    text = yaml.safe_dump_all(rendered).replace("namespace: media", f"namespace: {namespace}")
+    kinds = [o["kind"] for o in rendered if o["kind"] != "CustomResourceDefinition"]
+    accepted = kube_server.kubectl(
+        "-n",
+        namespace,
+        "create",
+        "--dry-run=server",
+        "--validate=strict",
+        "-f",
+        "-",
+        "-o",
+        "name",
+        stdin=without_crd(text),
+    )
+    assert len(accepted.splitlines()) == len(kinds)
+
+
+def without_crd(text: str) -> str:
+    """It is there already."""
+    objects = [o for o in yaml.safe_load_all(text) if o["kind"] != "CustomResourceDefinition"]
+    return yaml.safe_dump_all(objects)
+
+
+def test_every_pod_keeps_to_the_restricted_standard(kube_server: KubeServer, rendered: list[Object]) -> None:
+    namespace = kube_server.new_namespace()
+    kube_server.kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
+    pods = [
+        {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": o["metadata"]["name"]}, "spec": spec}
+        for o in rendered
+        if (spec := o["spec"] if o["kind"] == "Pod" else o.get("spec", {}).get("template", {}).get("spec"))
+    ]
+    assert len(pods) >= 3
+    kube_server.kubectl("-n", namespace, "create", "--dry-run=server", "-f", "-", stdin=yaml.safe_dump_all(pods))
+
+
+def test_values_stand_for_the_models_defaults(defaults: list[Object]) -> None:
+    operator = environment(one(defaults, "Deployment", "-operator"))
+    api = environment(one(defaults, "Deployment", "-api"))
+
+    def parsed(settings: type[Any], given: dict[str, str]) -> dict[str, Any]:
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in given.items():
+                patch.setenv(name, value)
+            found: dict[str, Any] = settings().model_dump()
+        return found
+
+    assert parsed(EngineSettings, operator) == EngineSettings().model_dump()
+    keys = {"api_keys"}
+    assert {k: v for k, v in parsed(ApiSettings, api).items() if k not in keys} == ApiSettings().model_dump(
+        exclude=keys
+    )
+    required: dict[str, Any] = {"namespace": "n", "worker_image": "i", "worker_server": "s"}
+    usual = OperatorSettings(**required).model_dump(exclude=set(NOT_VALUES))
+    assert {k: v for k, v in parsed(OperatorSettings, operator).items() if k not in NOT_VALUES} == usual
+
+
+def test_every_setting_is_a_value(kube_binaries: Binaries) -> None:
+    """Each is set to something by the chart, or named above as none of the user's business."""
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    schema = json.loads((CHART / "values.schema.json").read_text())["properties"]
+
+    def check(settings: type[Any], part: str, prefix: str = "", skipped: frozenset[str] = frozenset()) -> None:
+        for name, field in settings.model_fields.items():
+            if name in skipped or not name.startswith(prefix):
+                continue
+            first, *rest = name.removeprefix(prefix).split("_")
+            value = first + "".join(word.title() for word in rest)
+            assert value in values[part], f"{part}.{value} is missing"
+            assert schema[part]["properties"][value]["description"] == field.description
+
+    check(EngineSettings, "engine")
+    check(ApiSettings, "api", skipped=frozenset({"api_keys"}))
+    check(OperatorSettings, "worker", "worker_", skipped=frozenset(NOT_VALUES))
+
+
+def test_every_value_has_its_schema() -> None:
+    def missing(values: Object, schema: Object, path: str) -> list[str]:
+        found = []
+        for name, value in values.items():
+            field = schema.get("properties", {}).get(name)
+            if field is None or not field.get("description"):
+                found.append(f"{path}{name}")
+            elif isinstance(value, dict) and "properties" in field:
+                found += missing(value, field, f"{path}{name}.")
+        return found
+
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    assert missing(yaml.safe_load((CHART / "values.yaml").read_text()), schema, "") == []
+
+
+def test_store_settings_are_given_to_both(rendered: list[Object]) -> None:
+    wanted = {f"WHISPERJOB_{name.upper()}" for name in StoreSettings.model_fields} - {"WHISPERJOB_S3_WORKER_ENDPOINT"}
+    for part in ("-operator", "-api"):
+        assert wanted <= set(environment(one(rendered, "Deployment", part)))
+
+
+def test_workers_reach_only_what_they_need(rendered: list[Object]) -> None:
+    policy = one(rendered, "NetworkPolicy", "-worker")["spec"]
+    assert policy["ingress"] == []
+    assert all(rule.get("to") for rule in policy["egress"])
+    ports = {port["port"] for rule in policy["egress"] for port in rule["ports"]}
+    assert ports in ({8081, 53, 9000}, {8081, 53, 9000, 443})
+
+
+def test_the_definition_stays(defaults: list[Object]) -> None:
+    crd = one(defaults, "CustomResourceDefinition", "whisperjobs.whisperjob.dev")
+    assert crd["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+
+
+def test_the_definition_can_be_left_out(kube_binaries: Binaries) -> None:
+    objects = helm_template(kube_binaries["helm"], *TRYING_OUT, "--set", "crds.install=false")
+    assert "CustomResourceDefinition" not in {o["kind"] for o in objects}
+
+
+@pytest.mark.parametrize(
+    ("key", "refused"),
+    [
+        ("uploads/{namespace}/talk/0011", False),
+        ("imports/talk.mp4", False),
+        ("uploads/{namespace}/other/0011", True),
+        ("uploads/elsewhere/talk/0011", True),
+        ("jobs/{namespace}/u/optimize/1/output.mp3", True),
+        ("secret.mp4", True),
+    ],
+)
+def test_foreign_sources_are_refused(kube_server: KubeServer, source_namespace: str, key: str, refused: bool) -> None:
+    body = {
+        "apiVersion": "whisperjob.dev/v1alpha1",
+        "kind": "WhisperJob",
+        "metadata": {"name": "talk", "namespace": source_namespace},
+        "spec": {"source": {"key": key.format(namespace=source_namespace), "sizeBytes": 1}},
+    }
+    create = ("create", "--dry-run=server", "-f", "-")
+    if not refused:
+        kube_server.kubectl(*create, stdin=json.dumps(body))
+        return
+    with pytest.raises(subprocess.CalledProcessError) as error:
+        kube_server.kubectl(*create, stdin=json.dumps(body))
+    assert f"must lie below uploads/{source_namespace}/talk/ or imports/" in error.value.stderr
+
+
+@pytest.fixture(scope="module")
+def source_namespace(kube_server: KubeServer) -> str:
+    """Where the chart's policy about sources is in force."""
+    namespace = kube_server.new_namespace()
+    rendered = helm_template(
+        kube_server.binaries["helm"],
+        *TRYING_OUT,
+        "--namespace",
+        namespace,
+        "--show-only",
+        "templates/source-policy.yaml",
+    )
+    kube_server.kubectl("create", "-f", "-", stdin=yaml.safe_dump_all(rendered))
+    probe = {
+        "apiVersion": "whisperjob.dev/v1alpha1",
+        "kind": "WhisperJob",
+        "metadata": {"name": "probe", "namespace": namespace},
+        "spec": {"source": {"key": "foreign", "sizeBytes": 1}},
+    }
+
+    def in_force() -> bool:
+        try:
+            kube_server.kubectl("create", "--dry-run=server", "-f", "-", stdin=json.dumps(probe))
+        except subprocess.CalledProcessError:
+            return True
+        return False
+
+    until_sync(in_force, "the policy to be in force", 30)
+    return namespace
+
+
+@pytest.mark.parametrize(
+    "sample", sorted((REPOSITORY / "deploy" / "samples").glob("*.yaml")), ids=lambda path: path.name
+)
+def test_samples_are_accepted(kube_server: KubeServer, source_namespace: str, sample: Path) -> None:
+    kube_server.kubectl("-n", source_namespace, "create", "--dry-run=server", "--validate=strict", "-f", str(sample))

@@ -1,0 +1,36 @@
+"""Values that render the chart; the first need nothing from outside, the second name everything."""
+
+from typing import Any
+
+Object = dict[str, Any]
+
+TRYING_OUT = ("--set", "image.registry=registry.example/wj", "--set", "minio.enabled=true", "--set", "minio.image=m:1")
+EXTERNAL = (
+    *("--set", "image.registry=registry.example/wj", "--set", "image.pullSecrets={a,b}"),
+    *("--set", "store.endpoint=https://s3.example", "--set", "store.existingSecret=store"),
+    *("--set", "store.workerEndpoint=http://s3.internal:9000", "--set", "networkPolicy.storeCidrs={10.0.0.0/8}"),
+    *("--set", "networkPolicy.apiServerCidrs={10.1.0.0/16}", "--set", "api.existingSecret=keys"),
+    *("--set", "networkPolicy.metricsNamespace.kubernetes\\.io/metadata\\.name=monitoring"),
+    *(
+        "--set",
+        "api.ingress.enabled=true",
+        "--set",
+        "api.ingress.host=wj.example",
+        "--set",
+        "api.ingress.tlsSecret=tls",
+    ),
+    *("--set", "api.ingress.className=nginx", "--set", "worker.tolerations[0].key=media"),
+    *("--set", "worker.priorityClasses.1=urgent", "--set", "worker.labels.team=speech"),
+)
+
+
+def one(objects: list[Object], kind: str, ending: str) -> Object:
+    """The object of this kind whose name ends so."""
+    (found,) = [o for o in objects if o["kind"] == kind and o["metadata"]["name"].endswith(ending)]
+    return found
+
+
+def environment(deployment: Object) -> dict[str, str]:
+    """What its only container is given; references to other objects stand as their JSON path's last word."""
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    return {e["name"]: e.get("value", "from elsewhere") for e in container["env"]}
