@@ -198,7 +198,7 @@ def _stop_on_signals(work: "Transcribing", display: "Display") -> None:
         in_flight = 0 if told_before else work.stop()
         told_before = True
         if in_flight:
-            display.say(f"Stopping once {in_flight} answers in flight have come; interrupt again to leave them.")
+            display.say(f"Stopping when what is in flight ({in_flight}) was answered; interrupt again to leave it.")
         elif whole is not None:
             whole.cancel()
 

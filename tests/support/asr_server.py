@@ -195,14 +195,19 @@ def asr_server(shape: Shape = "groq") -> Iterator[AsrServer]:
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
             try:
-                self._send(200, state.transcribe(self.path, self.headers, body))
+                self._send(200, state.transcribe(self.path, self.headers, self._body()))
             except Refusal as refusal:
                 message, _, retry_after = str(refusal).partition("\0")
                 state.refused.append((refusal.status, message))
                 error = {"message": message, "type": "invalid_request_error", "code": refusal.code}
                 self._send(refusal.status, {"error": error}, retry_after)
+
+        def _body(self) -> bytes:
+            length = self.headers["Content-Length"]
+            if length is None:
+                raise Refusal(411, "Length Required")
+            return self.rfile.read(int(length))
 
         def _send(self, status: int, answer: dict[str, Any], retry_after: str = "") -> None:
             data = json.dumps(answer).encode()

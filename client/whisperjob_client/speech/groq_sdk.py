@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import anyio
 import groq
 
 from whisperjob_client.errors import UsageError
@@ -29,9 +30,10 @@ class GroqRecogniser:
 
     async def recognise(self, file: Path) -> dict[str, Any]:
         options = self._options
+        audio = await anyio.Path(file).read_bytes()  # the SDK does not read a path inside a tuple
         try:
             response = await self._client.audio.transcriptions.with_raw_response.create(
-                file=(file.name, file, "audio/mpeg"),
+                file=(file.name, audio, "audio/mpeg"),
                 model=options.model,
                 response_format="verbose_json",
                 timestamp_granularities=["word", "segment"],

@@ -1,0 +1,272 @@
+"""`whisperjob transcribe` as a user runs it: a process, the real service, a strict stand-in of the speech API."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.asr_server import KEY, AsrServer, Fault, asr_server
+from support.client_proxy import Network, network
+from support.serving import Service, served
+from support.tone_speech import Said, script, write_tones
+from support.waiting import until_sync
+
+SECONDS = 125.0
+CHUNKS = 3
+TURN_WORDS = 7
+TOLERANCE_SECONDS = 0.05
+SAID = script(SECONDS)
+SHORT = script(8)
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with served(tmp_path_factory.mktemp("service") / "data") as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("recording") / "talk.wav"
+    write_tones(file, SAID, SECONDS)
+    return file
+
+
+@pytest.fixture(scope="module")
+def short_recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("recording") / "short.wav"
+    write_tones(file, SHORT, 8)
+    return file
+
+
+@pytest.fixture
+def asr() -> Iterator[AsrServer]:
+    with asr_server() as asr:
+        yield asr
+
+
+@pytest.fixture
+def net(service: Service) -> Iterator[Network]:
+    with network(service.url) as net:
+        yield net
+
+
+class Talk:
+    """A copy of the recording in a folder of its own, and the command that transcribes it."""
+
+    def __init__(self, folder: Path, recording: Path, server: str, key: str, asr: AsrServer) -> None:
+        self.file = folder / "talk.wav"
+        os.link(recording, self.file)
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("WHISPERJOB_", "GROQ"))}
+        self.environment = {
+            **inherited,
+            "WHISPERJOB_URL": server,
+            "WHISPERJOB_API_KEY": key,
+            "WHISPERJOB_CONFIG": str(folder / "config.toml"),
+            "GROQ_API_KEY": KEY,
+            "GROQ_BASE_URL": asr.url,
+        }
+        (folder / "config.toml").write_text("")
+
+    @contextmanager
+    def started(self, *options: str) -> Iterator[subprocess.Popen[str]]:
+        command = [sys.executable, "-m", "whisperjob_client", "transcribe", str(self.file), *options]
+        with subprocess.Popen(
+            [*command, "--max-chunk-seconds", "60", "--profile", "none"],
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
+    def run(self, *options: str, code: int = 0) -> tuple[str, str]:
+        with self.started(*options) as process:
+            out, err = process.communicate(timeout=90)
+        assert process.returncode == code, f"exit code {process.returncode}\n{out}\n{err}"
+        return out, err
+
+    def transcript(self) -> dict[str, Any]:
+        return dict(json.loads(self.file.with_suffix(".json").read_text()))
+
+
+@pytest.fixture
+def talk(tmp_path: Path, recording: Path, net: Network, service: Service, asr: AsrServer) -> Talk:
+    return Talk(tmp_path, recording, net.url, service.key, asr)
+
+
+@pytest.fixture
+def short(tmp_path: Path, short_recording: Path, net: Network, service: Service, asr: AsrServer) -> Talk:
+    """One chunk."""
+    return Talk(tmp_path, short_recording, net.url, service.key, asr)
+
+
+def two_speakers() -> tuple[dict[str, Any], list[str]]:
+    """Turns of a few words, and whose each word is."""
+    turns, whose = [], []
+    for index in range(0, len(SAID), TURN_WORDS):
+        group = SAID[index : index + TURN_WORDS]
+        speaker = f"SPEAKER_{index // TURN_WORDS % 2:02d}"
+        turns.append({"start": group[0].start - 0.1, "end": group[-1].end + 0.1, "speaker": speaker})
+        whose += [speaker] * len(group)
+    overlapping = [{"start": 0, "end": SECONDS, "speaker": "SPEAKER_00"}, *turns]
+    return {"segments": overlapping, "exclusive": turns, "num_speakers": 2, "total_segments": len(turns)}, whose
+
+
+def check_words(found: list[dict[str, Any]], said: list[Said] = SAID) -> None:
+    """Every word that sounds in the recording, once, in order, where it sounds."""
+    assert [re.sub(r"\W", "", word["text"]).lower() for word in found] == [word.text for word in said]
+    for word, truth in zip(found, said, strict=True):
+        assert word["start"] == pytest.approx(truth.start, abs=TOLERANCE_SECONDS)
+        assert word["end"] == pytest.approx(truth.end, abs=TOLERANCE_SECONDS)
+
+
+def test_a_conversation_becomes_a_transcript_with_names(talk: Talk, net: Network, asr: AsrServer) -> None:
+    net.speakers, whose = two_speakers()
+    options = ["--diarize", "--num-speakers", "2", "--speaker-name", "Anna", "--speaker-name", "Ben"]
+    formats = [option for name in ("txt", "srt", "vtt", "json", "md") for option in ("--format", name)]
+    out, _ = talk.run(*options, *formats, "--language", "en")
+    assert out.split() == [str(talk.file.with_suffix(f".{name}")) for name in ("txt", "srt", "vtt", "json", "md")]
+    words = talk.transcript()["words"]
+    check_words(words)
+    assert [word["speaker"] for word in words] == whose
+    assert len(asr.answered) == CHUNKS
+    assert set(asr.answered.values()) == {1}
+    assert asr.forms[0] == {
+        "model": ["whisper-large-v3"],
+        "language": ["en"],
+        "response_format": ["verbose_json"],
+        "temperature": ["0"],
+        "timestamp_granularities[]": ["word", "segment"],
+    }
+    paragraphs = talk.file.with_suffix(".txt").read_text().split("\n\n")
+    assert paragraphs[0] == "Anna: Anchor bridge candle desert engine. Forest garden"
+    assert paragraphs[1].startswith("Ben: harbour island jungle.")
+    check_srt(talk.file.with_suffix(".srt").read_text(), whose)
+    kept = talk.file.with_suffix(".whisperjob")
+    assert not list(kept.rglob("*.mp3")), "only answers are kept"
+
+
+def check_srt(text: str, whose: list[str]) -> None:
+    """Every cue shows words that sound while it is shown, and names whoever begins to speak."""
+    names = {"SPEAKER_00": "Anna", "SPEAKER_01": "Ben"}
+    place, latest, speaker = 0, 0.0, ""
+    for number, block in enumerate(text.strip().split("\n\n"), 1):
+        head, times, *lines = block.split("\n")
+        assert head == str(number)
+        start, end = (_seconds(part) for part in times.split(" --> "))
+        assert latest <= start < end
+        latest = end
+        shown = " ".join(lines)
+        if (named := re.match(r"(\w+): ", shown)) is not None:
+            speaker, shown = named[1], shown[named.end() :]
+        for word in shown.split():
+            assert word.strip(".").lower() == SAID[place].text
+            assert start - TOLERANCE_SECONDS <= SAID[place].start <= end
+            assert names[whose[place]] == speaker
+            place += 1
+    assert place == len(SAID)
+
+
+def _seconds(stamp: str) -> float:
+    hours, minutes, seconds = stamp.replace(",", ".").split(":")
+    return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "asked to stop"])
+def test_broken_off_and_started_again_no_chunk_is_recognised_twice(
+    talk: Talk, net: Network, asr: AsrServer, how: signal.Signals
+) -> None:
+    asr.held, asr.free = True, 1
+    parallel = 2 if how is signal.SIGKILL else 1
+    with talk.started("--format", "json", "--parallel", str(parallel)) as process:
+        kept = talk.file.with_suffix(".whisperjob")
+        until_sync(
+            lambda: list(kept.rglob("answer-*.json")) and asr.in_hand == parallel, "one kept, more in flight", 60
+        )
+        process.send_signal(how)
+        if how is signal.SIGTERM:
+            assert process.stderr is not None
+            assert "Stopping when what is in flight (1) was answered" in process.stderr.readline()
+            asr.release()
+        process.wait(30)
+    in_flight = set(asr.received - asr.answered)
+    asr.release()
+    until_sync(lambda: not asr.in_hand, "the stand-in to finish")
+    before = asr.received.copy()
+    talk.run("--format", "json")
+    again = asr.received - before
+    if how is signal.SIGTERM:
+        assert process.returncode == 130
+        assert not in_flight, "its answers had been waited for"
+        assert set(asr.received.values()) == {1}, "no chunk was sent twice"
+    else:
+        assert set(again) == in_flight, "only what was in flight when it was killed is sent again"
+    assert len(asr.received) == CHUNKS
+    assert net.requests["POST /whisper_optimize"] == 1
+    check_words(talk.transcript()["words"])
+    net.requests.clear()
+    talk.run("--format", "srt")
+    assert not net.requests, "another format needs neither server"
+    assert sum(asr.received.values()) == sum(asr.answered.values())
+
+
+def test_limits_and_failures_of_the_speech_account_are_waited_out(short: Talk, asr: AsrServer) -> None:
+    asr.faults = [Fault(429, "1", "Rate limit reached"), Fault(500), Fault(503)]
+    _, err = short.run("--format", "json")
+    assert re.search(r"Waiting \d s for the speech account's limits", err)
+    check_words(short.transcript()["words"], SHORT)
+    assert set(asr.answered.values()) == {1}
+
+
+def test_without_a_diarizer_it_goes_on_and_says_so(short: Talk, asr: AsrServer) -> None:
+    asr.shape = "segments"
+    _, err = short.run("--format", "json", "--diarize")
+    assert "Note: No speakers: " in err
+    words = short.transcript()["words"]
+    assert {(word["speaker"], word["speakerReason"]) for word in words} == {(None, "diarization_unavailable")}
+    assert [re.sub(r"\W", "", word["text"]).lower() for word in words] == [word.text for word in SHORT]
+
+
+def test_a_failed_diarization_costs_only_the_names(short: Talk, net: Network) -> None:
+    net.diarization_error = "Diarization failed: no model."
+    _, err = short.run("--format", "json", "--diarize")
+    assert "Note: No speakers: Diarization failed: no model." in err
+    assert {word["speakerReason"] for word in short.transcript()["words"]} == {"diarization_failed"}
+
+
+@pytest.mark.parametrize("words_supported", [True, False])
+def test_any_openai_compatible_endpoint_serves(short: Talk, asr: AsrServer, words_supported: bool) -> None:
+    asr.shape, asr.words_supported = "inner-words", words_supported
+    del short.environment["GROQ_API_KEY"]
+    short.run("--format", "json", "--asr-url", f"{asr.url}/v1", "--asr-api-key", KEY)
+    check_words(short.transcript()["words"], SHORT)
+    assert asr.forms[-1]["model"] == ["whisper-1"]
+
+
+def test_a_refused_key_ends_it_with_the_recognisers_sentence(short: Talk, asr: AsrServer) -> None:
+    short.environment["GROQ_API_KEY"] = "wrong"
+    out, err = short.run("--json", code=7)
+    assert json.loads(err) == {
+        "error": "The speech recogniser answered 401: Invalid API Key",
+        "code": "speech_recognition_failed",
+    }
+    assert out == ""
+
+
+def test_a_missing_key_costs_no_upload(short: Talk, net: Network) -> None:
+    del short.environment["GROQ_API_KEY"]
+    _, err = short.run(code=2)
+    assert "GROQ_API_KEY is not set" in err
+    assert not net.requests
