@@ -1,0 +1,253 @@
+"""What the client decides, as tables: trying again, waiting, pacing, where things go."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from whisperjob_client.cli_transcribe import plan_files
+from whisperjob_client.config import config_file, load_config
+from whisperjob_client.connection import Connection
+from whisperjob_client.errors import (
+    ClientError,
+    DiarizationFailedError,
+    JobFailedError,
+    SpeechError,
+    UnreachableError,
+    UsageError,
+    WaitTimeoutError,
+    api_error,
+)
+from whisperjob_client.exit_codes import exit_code
+from whisperjob_client.polling import LONGEST_SECONDS, Patience, Poll
+from whisperjob_client.responses import retry_after
+from whisperjob_client.retrying import RetryPolicy, retry_delay
+from whisperjob_client.speech.openai_api import endpoint_url
+from whisperjob_client.speech.pace import HOUR, MINUTE, UNLIMITED, Limits, Pace
+from whisperjob_client.speech.recognising import StoppedError
+from whisperjob_client.transcript.writers import Format
+from whisperjob_client.uploading import UploadOptions, build_upload
+
+POLICY = RetryPolicy(attempts=3, base_seconds=1, cap_seconds=3, longest_wait_seconds=60)
+LOST = UnreachableError("gone")
+
+
+@pytest.mark.parametrize(
+    ("error", "repeatable", "connected", "tried_again"),
+    [
+        pytest.param(LOST, True, True, True, id="a safe request whose answer was lost"),
+        pytest.param(LOST, False, True, False, id="an unsafe one that may have arrived"),
+        pytest.param(LOST, False, False, True, id="an unsafe one that never left"),
+        pytest.param(api_error(503, "unavailable", "", 1), False, True, True, id="an unsafe one refused with a time"),
+        pytest.param(api_error(503, "http_503", ""), False, True, False, id="an unsafe one, a proxy's 503"),
+        pytest.param(api_error(429, "too_many_jobs", ""), False, True, True, id="429 had no effect"),
+        pytest.param(api_error(502, "http_502", ""), True, True, True, id="a proxy without a server"),
+        pytest.param(api_error(500, "internal", ""), True, True, True, id="500"),
+        pytest.param(api_error(503, "unavailable", "", 61), True, True, False, id="longer than anyone would wait"),
+        pytest.param(api_error(503, "diarization_unavailable", ""), True, True, False, id="no diarizer, ever"),
+        pytest.param(api_error(507, "insufficient_storage", "", 60), True, True, False, id="no room"),
+        pytest.param(api_error(409, "conflict", "", 1), True, True, True, id="changed meanwhile"),
+        pytest.param(api_error(409, "not_completed", ""), True, True, False, id="not completed"),
+        pytest.param(api_error(401, "unauthorized", ""), True, True, False, id="a wrong key"),
+        pytest.param(api_error(422, "invalid_request", "", 1), True, True, False, id="nonsense"),
+    ],
+)
+def test_what_is_tried_again(error: ClientError, repeatable: bool, connected: bool, tried_again: bool) -> None:
+    delay = retry_delay(POLICY, error, failed=1, repeatable=repeatable, connected=connected, chance=0.5)
+    assert (delay is not None) == tried_again
+
+
+@pytest.mark.parametrize(
+    ("failed", "asked", "chance", "delay"),
+    [(1, None, 0, 0.5), (1, None, 1, 1), (2, None, 1, 2), (1, 10, 0, 10), (1, 0, 0, 0.5), (3, None, 0, None)],
+)
+def test_how_long_before_the_next_try(failed: int, asked: float | None, chance: float, delay: float | None) -> None:
+    error = api_error(503, "unavailable", "", asked)
+    assert retry_delay(POLICY, error, failed=failed, repeatable=True, connected=True, chance=chance) == delay
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [("7", 7), ("0.5", 0.5), ("-1", 0), ("Thu, 01 Jan 2026 00:00:30 GMT", 30), ("soon", None), ("", None)],
+)
+def test_retry_after_in_either_form(value: str, seconds: float | None) -> None:
+    assert retry_after({"retry-after": value}, datetime(2026, 1, 1, tzinfo=UTC)) == seconds
+
+
+def test_polling_is_quick_while_things_move_and_slow_while_they_stand() -> None:
+    poll = Poll(Patience(), now=0)
+    moving = [poll.seen(progress, progress) for progress in range(5)]
+    standing = [poll.seen(4, now) for now in range(30)]
+    assert max(moving) < 0.5
+    assert standing == sorted(standing)
+    assert standing[-1] == LONGEST_SECONDS
+    assert poll.seen(5, 40) < 0.5
+
+
+def test_a_restart_is_waited_out_but_not_for_ever() -> None:
+    poll = Poll(Patience(restart_seconds=100), now=0)
+    poll.seen("queued", 50)
+    for now in (60, 149):
+        assert poll.failed(LOST, now) > 0
+    with pytest.raises(UnreachableError):
+        poll.failed(LOST, 150)
+    with pytest.raises(ClientError, match="wrong"):
+        poll.failed(api_error(401, "unauthorized", "wrong"), 51)
+
+
+def test_a_wait_ends_in_time() -> None:
+    poll = Poll(Patience(total_seconds=10), now=100)
+    assert poll.seen("queued", 109.9) == pytest.approx(0.1)
+    with pytest.raises(WaitTimeoutError):
+        poll.seen("queued", 110)
+
+
+@given(st.lists(st.tuples(st.floats(0, 400), st.floats(0, 2700)), min_size=1, max_size=60))
+def test_no_window_ever_holds_more_than_the_account_allows(files: list[tuple[float, float]]) -> None:
+    """Files come at any time and wait as long as they are told; a file is never made to wait without need for ever."""
+    limits = Limits(requests_per_minute=5, audio_seconds_per_hour=3000)
+    pace, now, sent = Pace(limits), 1_700_000_000.0, []
+    for gap, seconds in files:
+        now += gap
+        for _ in range(100):
+            wait = pace.delay(now, seconds)
+            if wait == 0:
+                break
+            now += wait
+        else:
+            pytest.fail("it waits for ever")
+        sent.append(pace.book(now, seconds))
+    for index, last in enumerate(sent):
+        minute = [b for b in sent[: index + 1] if b.at > last.at - MINUTE + 0.001]
+        hour = [b.seconds for b in sent[: index + 1] if b.at > last.at - HOUR + 0.001]
+        assert len(minute) <= 5
+        assert sum(hour) <= 3000 + 1e-6
+
+
+def test_the_base_tier_makes_three_hours_wait_for_one() -> None:
+    """Two hours go at once; each chunk of the third waits until as much of the first hour's has aged."""
+    assert Pace(Limits()).forecast(0, [1800.0] * 6) == 3600
+    assert Pace(UNLIMITED).forecast(0, [1800.0] * 60) == 0
+    assert Pace(Limits()).forecast(0, [1.0] * 21) == 60
+
+
+def test_a_refusal_pauses_everything_and_does_not_count() -> None:
+    pace = Pace(Limits(requests_per_minute=1, audio_seconds_per_hour=None))
+    booking = pace.book(100, 30)
+    pace.unbook(booking)
+    pace.pause(107)
+    assert pace.delay(100, 30) == 7
+    assert pace.delay(107, 30) == 0
+
+
+def test_a_chunk_longer_than_the_limit_goes_when_all_is_quiet() -> None:
+    pace = Pace(Limits(None, 600))
+    assert pace.delay(0, 2600) == 0
+    pace.book(0, 2600)
+    assert pace.delay(10, 2600) == HOUR - 10
+
+
+@pytest.mark.parametrize(
+    ("output", "formats", "expected"),
+    [
+        (None, [], {Format.TXT: "talk.txt"}),
+        (None, [Format.SRT, Format.MD], {Format.SRT: "talk.srt", Format.MD: "talk.md"}),
+        ("out.vtt", [], {Format.VTT: "out.vtt"}),
+        ("out.vtt", [Format.VTT, Format.TXT], {Format.VTT: "out.vtt", Format.TXT: "out.txt"}),
+        ("minutes.v2", [Format.MD], {Format.MD: "minutes.v2"}),
+        ("minutes.v2", [Format.MD, Format.SRT], {Format.MD: "minutes.v2.md", Format.SRT: "minutes.v2.srt"}),
+        (".", [Format.JSON], {Format.JSON: "talk.json"}),
+    ],
+)
+def test_where_transcripts_go(output: str | None, formats: list[Format], expected: dict[Format, str]) -> None:
+    found = plan_files(Path("talk.mp4"), Path(output) if output else None, formats)
+    assert found == {format_: Path(name) for format_, name in expected.items()}
+
+
+def test_an_ending_that_contradicts_the_format_is_refused() -> None:
+    with pytest.raises(UsageError):
+        plan_files(Path("talk.mp4"), Path("out.srt"), [Format.TXT])
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ClientError("x"), 1),
+        (UsageError("x"), 2),
+        (UnreachableError("x"), 3),
+        (api_error(503, "unavailable", "x"), 3),
+        (WaitTimeoutError("x"), 3),
+        (api_error(401, "unauthorized", "x"), 4),
+        (api_error(404, "not_found", "x"), 5),
+        (JobFailedError("a", "no_audio", "x"), 6),
+        (DiarizationFailedError("a", "diarization_failed", "x"), 6),
+        (SpeechError("x"), 7),
+        (StoppedError("x"), 130),
+        (api_error(409, "not_completed", "x"), 1),
+    ],
+)
+def test_exit_codes(error: ClientError, code: int) -> None:
+    assert exit_code(error) == code
+
+
+@pytest.mark.parametrize(
+    ("url", "endpoint"),
+    [
+        ("http://host:8000/v1", "http://host:8000/v1/audio/transcriptions"),
+        ("http://host:8000/v1/", "http://host:8000/v1/audio/transcriptions"),
+        ("http://host/v1/audio/transcriptions", "http://host/v1/audio/transcriptions"),
+        ("http://host:8080/inference", "http://host:8080/inference"),
+        ("http://host", "http://host/audio/transcriptions"),
+    ],
+)
+def test_what_an_asr_url_stands_for(url: str, endpoint: str) -> None:
+    assert endpoint_url(url) == endpoint
+
+
+@pytest.mark.parametrize("url", ["host:8000", "", "file:///etc/passwd"])
+def test_an_asr_url_that_is_none(url: str) -> None:
+    with pytest.raises(UsageError):
+        endpoint_url(url)
+
+
+def test_the_configuration_file_is_looked_for_where_the_environment_says(tmp_path: Path) -> None:
+    assert config_file({"XDG_CONFIG_HOME": "/x"}) == Path("/x/whisperjob/config.toml")
+    assert load_config({"XDG_CONFIG_HOME": str(tmp_path)}).server is None
+    file = tmp_path / "c.toml"
+    file.write_text('server = "https://host"\napi_key = "k"\n[asr]\nrequests_per_minute = 0\n')
+    config = load_config({"WHISPERJOB_CONFIG": str(file)})
+    assert (config.server, config.api_key, config.asr.requests_per_minute) == ("https://host", "k", 0)
+    assert "'k'" not in repr(config)
+    assert "'k'" not in repr(Connection(api_key="k"))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("sever = 1", "sever"), ("= =", "config"), ('server = ["a"]', "server"), (None, "no such file")]
+)
+def test_a_broken_configuration_is_named(tmp_path: Path, text: str | None, said: str) -> None:
+    file = tmp_path / "config.toml"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(UsageError, match=said):
+        load_config({"WHISPERJOB_CONFIG": str(file)})
+
+
+def test_an_upload_says_its_length_and_escapes_its_name(tmp_path: Path) -> None:
+    file = tmp_path / 'a "b"\r\n.mp3'
+    file.write_bytes(b"12345")
+    upload = build_upload(file, UploadOptions(profile="light", max_chunk_seconds=90), "key")
+    assert int(upload.headers["Content-Length"]) == len(upload.head) + 5 + len(upload.tail)
+    assert b'filename="a %22b%22%0D%0A.mp3"' in upload.head
+    assert upload.head.index(b'"profile"\r\n\r\nlight\r\n') < upload.head.index(b'name="file"')
+    assert upload.repeatable
+    assert not build_upload(file, UploadOptions(), None).repeatable
+
+
+def test_what_cannot_be_uploaded_is_said_before_anything_is_sent(tmp_path: Path) -> None:
+    empty = tmp_path / "empty.wav"
+    empty.touch()
+    for file, said in ((empty, "is empty"), (tmp_path, "is not a file"), (tmp_path / "none", "No such file")):
+        with pytest.raises(UsageError, match=said):
+            build_upload(file, UploadOptions(), None)
