@@ -173,5 +173,5 @@ class LocalSettings(_Settings):
     )
     progress_interval: Duration = Field(
         default=timedelta(seconds=0.5),
-        description="At most one progress write per job in this time; shorter than in a cluster, as writes are cheap here.",
+        description="At most one progress write per job in this time; writes are cheap here.",
     )
