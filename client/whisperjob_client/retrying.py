@@ -20,7 +20,7 @@ class RetryPolicy:
     A Retry-After is always waited out, never cut short; one longer than `longest_wait_seconds` is not waited for.
     """
 
-    attempts: int = 5
+    attempts: int = 4
     base_seconds: float = 0.5
     cap_seconds: float = 20.0
     longest_wait_seconds: float = 120.0

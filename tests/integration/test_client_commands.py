@@ -1,0 +1,197 @@
+"""The commands as a shell sees them: output, JSON, exit codes; alone, without any server part; and in flat memory."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from support.serving import Service, served
+from support.tone_speech import script, write_tones
+from whisperjob_client.__main__ import app
+
+MAX_UPLOAD_BYTES = 524_288_000
+CLIENT_PEAK_MIB = 100
+"""An interpreter with httpx, pydantic, typer and rich takes about half of it."""
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with served(tmp_path_factory.mktemp("service") / "data") as service:
+        yield service
+
+
+class Shell:
+    def __init__(self, folder: Path, url: str, key: str | None) -> None:
+        self.folder = folder
+        self.environment = {"XDG_CONFIG_HOME": str(folder / "config"), "COLUMNS": "200"}
+        file = folder / "config" / "whisperjob" / "config.toml"
+        file.parent.mkdir(parents=True)
+        file.write_text(f'server = "{url}"\n' + (f'api_key = "{key}"\n' if key else ""))
+
+    def run(self, *words: str, code: int = 0) -> tuple[str, str]:
+        """In this process: an interpreter's start for every command would cost the suite half a minute."""
+        done = CliRunner().invoke(app, words, env=self.environment)
+        assert done.exit_code == code, f"exit code {done.exit_code}\n{done.stdout}\n{done.stderr}"
+        return done.stdout, done.stderr
+
+    def python(self, program: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, **self.environment},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def json(self, *words: str) -> dict[str, Any]:
+        out, err = self.run(*words, "--json")
+        assert err == "", "nothing but JSON, and nothing beside it"
+        return dict(json.loads(out))
+
+
+@pytest.fixture
+def shell(tmp_path: Path, service: Service, monkeypatch: pytest.MonkeyPatch) -> Shell:
+    monkeypatch.chdir(tmp_path)
+    return Shell(tmp_path, service.url, service.key)
+
+
+def test_a_job_from_submit_to_delete(shell: Shell, service: Service) -> None:
+    write_tones(shell.folder / "talk.wav", script(6), 6)
+    job = shell.run("submit", "talk.wav", "--profile", "light")[0].strip()
+    waited, _ = shell.run("wait", job)
+    assert "completed  talk.wav" in waited
+    assert "output.mp3" in waited
+    status = shell.json("status", job)
+    assert status == service.job(job), "--json is the API's own answer, field for field"
+    assert job in shell.run("jobs", "--status", "completed")[0]
+    assert shell.json("jobs", "--limit", "1")["jobs"][0]["jobId"] == job
+    [file] = shell.run("download", job, "-o", "mp3s")[0].split()
+    assert hashlib.sha256((shell.folder / file).read_bytes()).hexdigest() == status["chunks"][0]["sha256"]
+    assert shell.json("trim", job, "2")["trimmed"] is True
+    assert shell.run("trim", job, "2", "-o", "cut")[0].split() == ["cut/trimmed.mp3"]
+    assert shell.run("diarize", job, code=3)[1].count("\n") == 1
+    shell.run("delete", job)
+    assert shell.run("status", job, code=5)[1] == "There is no job with this id.\n"
+
+
+def test_an_idempotency_key_makes_one_job(shell: Shell) -> None:
+    write_tones(shell.folder / "talk.wav", script(3), 3)
+    ids = {shell.json("submit", "talk.wav", "--idempotency-key", "k1")["jobId"] for _ in range(2)}
+    assert len(ids) == 1
+    shell.run("delete", *ids)
+
+
+def test_a_failed_job_says_why(shell: Shell) -> None:
+    (shell.folder / "letter.txt").write_text("Dear all, this is no recording.\n" * 50)
+    job = shell.run("submit", "letter.txt")[0].strip()
+    _, err = shell.run("wait", job, "--json", code=6)
+    assert json.loads(err)["code"] == "not_media"
+
+
+def test_errors_have_their_exit_codes(shell: Shell) -> None:
+    _, err = shell.run("jobs", "--api-key", "wrong", "--json", code=4)
+    assert json.loads(err) == {"error": "The X-API-Key header is missing or wrong.", "code": "unauthorized"}
+    assert "no URL" in shell.run("jobs", "--server", "nonsense", code=2)[1]
+    shell.environment["WHISPERJOB_URL"] = "http://127.0.0.1:9"
+    assert "No WhisperJob service answers" in shell.run("status", "x", code=3)[1]
+    assert shell.run("submit", "absent.wav", code=2)[1]
+    (shell.folder / "config" / "whisperjob" / "config.toml").write_text("serve = 1")
+    assert "config.toml: serve" in shell.run("jobs", code=2)[1]
+
+
+def test_the_client_needs_no_server_part(shell: Shell) -> None:
+    """`whisperjob[client]` alone: none of the server's packages is imported, whatever of the client is."""
+    program = (
+        "import sys, importlib, pkgutil, whisperjob_client as c\n"
+        "names = [m.name for m in pkgutil.walk_packages(c.__path__, 'whisperjob_client.')]\n"
+        "[importlib.import_module(n) for n in names if not n.endswith('__main__')]\n"
+        "foreign = {'whisperjob', 'whisperjob_api', 'whisperjob_local', 'fastapi', 'starlette', 'uvicorn', 'minio',\n"
+        "           'pydantic_settings', 'urllib3'} & set(sys.modules)\n"
+        "assert len(names) > 20 and not foreign, foreign\n"
+    )
+    shell.python(program)
+
+
+def test_a_shell_can_complete_the_commands(shell: Shell) -> None:
+    shell.environment |= {"_WHISPERJOB_COMPLETE": "complete_bash", "COMP_WORDS": "whisperjob tr", "COMP_CWORD": "1"}
+    program = "from whisperjob_client.__main__ import app; app(prog_name='whisperjob')"
+    assert shell.python(program).split() == ["trim", "transcribe"]
+
+
+@contextmanager
+def swallowing(payload: bytes) -> Iterator[str]:
+    """A server that takes any upload without keeping it, and sends `payload` over and over as a big file."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            left = int(self.headers["Content-Length"])
+            while left:
+                left -= len(self.rfile.read(min(left, 1 << 20)))
+            body = json.dumps({"jobId": "a", "status": "queued"}).encode()
+            self.send_response(202)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(MAX_UPLOAD_BYTES))
+            self.end_headers()
+            for _ in range(MAX_UPLOAD_BYTES // len(payload)):
+                self.wfile.write(payload)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name is the base class's
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_the_largest_file_goes_up_and_down_in_flat_memory(tmp_path: Path) -> None:
+    payload = bytes(1 << 20)
+    with (tmp_path / "big.bin").open("wb") as file:
+        file.truncate(MAX_UPLOAD_BYTES)
+    with (tmp_path / "big.bin").open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    program = (
+        "import resource, sys\n"
+        "from pathlib import Path\n"
+        "from whisperjob_client import Chunk, Client, Connection\n"
+        "folder, url, sha256 = Path(sys.argv[1]), sys.argv[2], sys.argv[3]\n"
+        "chunk = Chunk(index=0, filename='down.bin', size_mb=500, download_url='/f', start_seconds=0,\n"
+        "              duration_seconds=1, sha256=sha256)\n"
+        "with Client(Connection(url)) as client:\n"
+        "    client.submit(folder / 'big.bin')\n"
+        "    assert client.download(chunk, folder).stat().st_size == (folder / 'big.bin').stat().st_size\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)\n"
+    )
+    with swallowing(payload) as url:
+        done = subprocess.run(
+            [sys.executable, "-c", program, str(tmp_path), url, sha256], capture_output=True, text=True, timeout=120
+        )
+    (tmp_path / "big.bin").unlink()
+    (tmp_path / "down.bin").unlink(missing_ok=True)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) < CLIENT_PEAK_MIB
