@@ -1,0 +1,78 @@
+"""Every example runs as it stands, against a real service; the recogniser is the stand-in."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.asr_server import KEY, asr_server
+from support.serving import Service, served
+from support.tone_speech import script, write_tones
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with served(tmp_path_factory.mktemp("service") / "data") as service:
+        yield service
+
+
+@pytest.fixture
+def talk(tmp_path: Path) -> Path:
+    file = tmp_path / "talk.wav"
+    write_tones(file, script(6), 6)
+    return file
+
+
+def run(name: str, service: Service, talk: Path, **environment: str) -> str:
+    program = "bash" if name.endswith(".sh") else sys.executable
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    here = {"WHISPERJOB_URL": service.url, "WHISPERJOB_API_KEY": service.key, "PATH": path}
+    done = subprocess.run(
+        [program, str(EXAMPLES / name), talk.name],
+        cwd=talk.parent,
+        env={**os.environ, **here, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def test_optimize_with_curl(service: Service, talk: Path) -> None:
+    assert run("optimize.sh", service, talk).split() == ["out/output.mp3", "done"]
+    assert (talk.parent / "out" / "output.mp3").stat().st_size > 40_000
+
+
+def test_optimize(service: Service, talk: Path) -> None:
+    assert run("optimize.py", service, talk) == "out/output.mp3: 6.0 s from 0.0 s\n"
+
+
+def test_many(service: Service, talk: Path) -> None:
+    assert run("many.py", service, talk).split() == ["out/talk/output.mp3"]
+
+
+def test_transcribe(service: Service, talk: Path) -> None:
+    with asr_server() as asr:
+        run("transcribe.sh", service, talk, GROQ_API_KEY=KEY, GROQ_BASE_URL=asr.url)
+    assert "Anchor bridge candle desert engine." in " ".join(talk.with_suffix(".srt").read_text().split())
+    assert talk.with_suffix(".md").read_text().startswith("# talk.wav\n")
+
+
+def test_own_recogniser(service: Service, talk: Path) -> None:
+    printed = run("own_recogniser.py", service, talk)
+    assert printed.startswith("1\n00:00:00,000 --> 00:00:01,500\n")
+    assert "bytes of speech." in printed
+
+
+def test_every_example_has_a_test() -> None:
+    tested = {name.removeprefix("test_") for name in globals() if name.startswith("test_")}
+    names = {"optimize_with_curl": "optimize.sh", "transcribe": "transcribe.sh"}
+    found = {names.get(name, f"{name}.py") for name in tested - {"every_example_has_a_test"}}
+    assert found == {file.name for file in EXAMPLES.iterdir() if file.suffix in (".sh", ".py")}
