@@ -23,6 +23,10 @@ ENHANCEMENT_ROLL = 5 * SAMPLE_RATE
 """Samples read before a range, in which gate and compressor settle as if they had heard all before it."""
 
 
+_PIPED_SAMPLES = 16_384
+"""Written to a pipe at once: with a codec's small frames, two programs spend a third of their time on the pipe."""
+
+
 @dataclass(frozen=True, slots=True)
 class Input:
     """An untrusted recording as ffmpeg is to open it: by the content of `path`, or as headerless PCM."""
@@ -66,14 +70,11 @@ def decode(
     mix: Mix,
     layout: str,
     *,
-    profile: Profile,
     max_seconds: float,
-    progress_fd: int,
-    track_fd: int,
     channels_fd: int | None,
 ) -> list[str]:
-    """The first audio stream → mono, 16 kHz, band-passed float PCM on standard output; loudness into `track_fd`,
-    levels of channels and mix into `channels_fd`.
+    """The first audio stream → mono, 16 kHz, float PCM on standard output; levels of channels and mix into
+    `channels_fd`.
 
     `layout` is the channel layout the mix was made for: where a stream changes it midway, ffmpeg converts first.
     """
@@ -81,9 +82,7 @@ def decode(
     steps = [f"aformat=channel_layouts={layout}"] if layout else []
     if mix.weights != (1.0,) or not layout:
         steps.append(f"pan=mono|c0={mix.expression()}")
-    steps.append(f"aresample={SAMPLE_RATE}:osf=flt")
-    if profile is not Profile.NONE:
-        steps += [f"highpass=f={sound.HIGHPASS_HZ}", f"lowpass=f={sound.LOWPASS_HZ}"]
+    steps += [f"aresample={SAMPLE_RATE}:osf=flt", f"asetnsamples={_PIPED_SAMPLES}:p=0"]
     graph = "[0:a:0]"
     if channels_fd is not None and 1 < count <= MAX_PROBED_CHANNELS:
         copies = "|".join(f"c{i}=c{i}" for i in range(count))
@@ -94,10 +93,19 @@ def decode(
             + ",astats=metadata=1:reset=1:measure_perchannel=RMS_level:measure_overall=none,"
             + f"{_print_to(channels_fd)},anullsink;[main]"
         )
-    graph += ",".join([*steps, _measure(track_fd)]) + "[out]"
+    graph += ",".join(steps) + "[out]"
     return [
-        *(*_start(ffmpeg, progress_fd), *source.options(), "-filter_complex", graph, "-map", "[out]"),
+        *(*_start(ffmpeg), *source.options(), "-filter_complex", graph, "-map", "[out]"),
         *("-t", f"{max_seconds:.3f}", *_PCM, "pipe:1"),
+    ]
+
+
+def band_pass(ffmpeg: str, profile: Profile, *, progress_fd: int, track_fd: int) -> list[str]:
+    """PCM on standard input → band-pass (unless it is only to be converted), measure → PCM on standard output."""
+    steps = [] if profile is Profile.NONE else [f"highpass=f={sound.HIGHPASS_HZ}", f"lowpass=f={sound.LOWPASS_HZ}"]
+    return [
+        *(*_start(ffmpeg, progress_fd), *_pcm_in(), "-af", ",".join([*steps, _measure(track_fd)])),
+        *(*_PCM, "pipe:1"),
     ]
 
 

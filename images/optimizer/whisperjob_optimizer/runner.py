@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Self
 
@@ -147,6 +147,18 @@ class Running:
 
 
 @dataclass(frozen=True, slots=True)
+class Call:
+    """A program to run: its command line, and what it is connected to (by default nothing)."""
+
+    argv: list[str]
+    stdin: int | IO[bytes] | None = None
+    stdout: int | IO[bytes] | None = None
+    listeners: tuple[Listener, ...] = ()
+    folder: Path | None = None
+    """Its current folder; by default scratch."""
+
+
+@dataclass(frozen=True, slots=True)
 class Runner:
     """Runs programs for one attempt, in its scratch folder, until its deadline."""
 
@@ -159,29 +171,21 @@ class Runner:
         self.tools.children.kill_all()
 
     @contextmanager
-    def start(
-        self,
-        argv: list[str],
-        *,
-        stdin: int | IO[bytes] | None = None,
-        stdout: int | IO[bytes] | None = None,
-        listeners: tuple[Listener, ...] = (),
-        folder: Path | None = None,
-    ) -> Iterator[Running]:
+    def start(self, call: Call) -> Iterator[Running]:
         """The program lives no longer than the block."""
         process = subprocess.Popen(  # noqa: S603  argv is built here and confined
-            confined(argv),
-            stdin=subprocess.DEVNULL if stdin is None else stdin,
-            stdout=subprocess.DEVNULL if stdout is None else stdout,
+            confined(call.argv),
+            stdin=subprocess.DEVNULL if call.stdin is None else call.stdin,
+            stdout=subprocess.DEVNULL if call.stdout is None else call.stdout,
             stderr=subprocess.PIPE,
-            pass_fds=[listener.fd for listener in listeners],
-            cwd=folder or self.scratch,
-            env=_ENVIRONMENT | ({"LD_LIBRARY_PATH": path} if (path := os.environ.get("LD_LIBRARY_PATH")) else {}),
+            pass_fds=[listener.fd for listener in call.listeners],
+            cwd=call.folder or self.scratch,
+            env=_environment(),
         )
-        for listener in listeners:
+        for listener in call.listeners:
             listener.started()
         with self.tools.children.adopt(process):
-            running = Running(process, listeners, self.deadline)
+            running = Running(process, call.listeners, self.deadline)
             try:
                 yield running
             finally:
@@ -189,24 +193,34 @@ class Runner:
                     process.kill()
                     process.wait()
 
-    def run(
-        self,
-        argv: list[str],
-        *,
-        stdin: int | IO[bytes] | None = None,
-        stdout: int | IO[bytes] | None = None,
-        listeners: tuple[Listener, ...] = (),
-    ) -> Ended:
-        with self.start(argv, stdin=stdin, stdout=stdout, listeners=listeners) as running:
+    def run(self, call: Call) -> Ended:
+        with self.start(call) as running:
             return running.wait()
 
-    def output(self, argv: list[str]) -> tuple[str, Ended]:
+    def run_linked(self, first: Call, second: Call) -> tuple[Ended, Ended]:
+        """Both at once, the standard output of the first being the standard input of the second."""
+        reading, writing = os.pipe()
+        with (
+            os.fdopen(reading, "rb") as output,
+            os.fdopen(writing, "wb") as into,
+            self.start(replace(second, stdin=output)) as reader,
+            self.start(replace(first, stdout=into)) as writer,
+        ):
+            output.close()
+            into.close()
+            return writer.wait(), reader.wait()
+
+    def output(self, argv: list[str]) -> str:
         """Standard output whole, for small answers."""
         pieces: list[str] = []
         listener = Listener(pieces.extend)
-        with self.start(argv, stdout=listener.fd, listeners=(listener,)) as running:
-            ended = running.wait()
-        return "".join(pieces), ended
+        self.run(Call(argv, stdout=listener.fd, listeners=(listener,)))
+        return "".join(pieces)
+
+
+def _environment() -> dict[str, str]:
+    path = os.environ.get("LD_LIBRARY_PATH")
+    return _ENVIRONMENT if path is None else _ENVIRONMENT | {"LD_LIBRARY_PATH": path}
 
 
 def progress_listener(report: Callable[[float], None]) -> Listener:

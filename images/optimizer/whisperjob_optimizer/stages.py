@@ -5,7 +5,6 @@ No decisions on sound or cuts are made here; see pipeline.py for the order.
 
 import errno
 import math
-import os
 import shutil
 from array import array
 from collections.abc import Callable, Iterable, Sequence
@@ -22,7 +21,7 @@ from whisperjob_optimizer import chunks, command, mp3, probe
 from whisperjob_optimizer.downmix import MAX_PROBED_CHANNELS, Mix
 from whisperjob_optimizer.loudness import TRACK_SAMPLES, WINDOW_SAMPLES, Enhancement, Finish, rms_lufs
 from whisperjob_optimizer.progress import metadata_value, read_rows, read_track
-from whisperjob_optimizer.runner import Ended, Listener, Runner, ToolError, progress_listener
+from whisperjob_optimizer.runner import Call, Ended, Listener, Runner, ToolError, progress_listener
 
 SAMPLE_BYTES = 4
 _RANGE_SAMPLES = 120 * SAMPLE_RATE
@@ -93,8 +92,7 @@ def _name_source(scratch: Path, source: Path, extension: str) -> Path:
 
 
 def _probe(runner: Runner, path: Path) -> probe.Report:
-    text, _ = runner.output(command.probe(runner.tools.ffprobe, path.name))
-    return probe.parse(text)
+    return probe.parse(runner.output(command.probe(runner.tools.ffprobe, path.name)))
 
 
 def decode(
@@ -113,25 +111,26 @@ def decode(
     progress = progress_listener(on_seconds)
     loudness = Listener(partial(read_track, into=track))
     channels = Listener(partial(read_rows, into=rows)) if 1 < len(mix.weights) <= MAX_PROBED_CHANNELS else None
-    argv = command.decode(
-        runner.tools.ffmpeg,
+    ffmpeg = runner.tools.ffmpeg
+    decoding = command.decode(
+        ffmpeg,
         source,
         mix,
         layout,
-        profile=profile,
         max_seconds=max_samples / SAMPLE_RATE + 1,
-        progress_fd=progress.fd,
-        track_fd=loudness.fd,
         channels_fd=channels.fd if channels else None,
     )
+    filtering = command.band_pass(ffmpeg, profile, progress_fd=progress.fd, track_fd=loudness.fd)
     with path.open("wb") as out:
-        ended = runner.run(argv, stdout=out, listeners=tuple(x for x in (progress, loudness, channels) if x))
-    if ended.returncode:
-        _check_disk(runner.scratch, ended)
+        decoded, filtered = runner.run_linked(
+            Call(decoding, listeners=(channels,) if channels else ()),
+            Call(filtering, stdout=out, listeners=(progress, loudness)),
+        )
+    _succeed(runner, filtered)
     pcm = Pcm(path, path.stat().st_size // SAMPLE_BYTES, track)
     if 0 < pcm.samples < WINDOW_SAMPLES:
         pcm = Pcm(path, pcm.samples, array("f", [rms_lufs(pcm.read(0, pcm.samples))]))
-    return Decoded(pcm, [list(row.values()) for row in rows], ended.returncode != 0)
+    return Decoded(pcm, [list(row.values()) for row in rows], decoded.returncode != 0)
 
 
 def enhance(runner: Runner, pcm: Pcm, enhancement: Enhancement, path: Path, on_seconds: OnSeconds) -> Pcm:
@@ -156,7 +155,7 @@ def enhance(runner: Runner, pcm: Pcm, enhancement: Enhancement, path: Path, on_s
         with pcm.path.open("rb") as source, path.open("r+b") as out:
             source.seek((start - before) * SAMPLE_BYTES)
             out.seek(start * SAMPLE_BYTES)
-            _succeed(runner, runner.run(argv, stdin=source, stdout=out, listeners=(progress, loudness)))
+            _succeed(runner, runner.run(Call(argv, stdin=source, stdout=out, listeners=(progress, loudness))))
         del tracks[index][: before // TRACK_SAMPLES]
 
     _side_by_side(runner, one, len(starts))
@@ -202,19 +201,14 @@ def _encode_one(
     ffmpeg = runner.tools.ffmpeg
     encoding = command.encode(ffmpeg, finish, piece.samples, before, after, path.name, progress_fd=progress.fd)
     listening = command.listen(ffmpeg, track_fd=loudness.fd, peak_fd=loudest.fd)
-    reading, writing = os.pipe()
-    with pcm.path.open("rb") as source, os.fdopen(reading, "rb") as frames_out, os.fdopen(writing, "wb") as frames_in:
+    with pcm.path.open("rb") as source:
         source.seek((piece.start - before) * SAMPLE_BYTES)
-        with (
-            runner.start(listening, stdin=frames_out, listeners=(loudness, loudest)) as listener,
-            runner.start(
-                encoding, stdin=source, stdout=frames_in, listeners=(progress,), folder=path.parent
-            ) as encoder,
-        ):
-            frames_out.close()
-            frames_in.close()
-            _succeed(runner, encoder.wait())
-            _succeed(runner, listener.wait())
+        encoded, listened = runner.run_linked(
+            Call(encoding, stdin=source, listeners=(progress,), folder=path.parent),
+            Call(listening, listeners=(loudness, loudest)),
+        )
+    _succeed(runner, encoded)
+    _succeed(runner, listened)
     with path.open("r+b") as file:
         head = file.read(mp3.FRAME_BYTES)
         try:
