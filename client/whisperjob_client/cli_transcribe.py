@@ -43,7 +43,7 @@ def transcribe(
     ] = None,
     language: Annotated[str | None, typer.Option("--language", help="Of the speech (en, de, …); better told.")] = None,
     prompt: Annotated[str | None, typer.Option("--prompt", help="Names and words the recogniser should know.")] = None,
-    diarize: Annotated[bool, typer.Option("--diarize", help="Find out who speaks.")] = False,
+    diarize: Annotated[bool, typer.Option("--diarize", help="Find out who speaks; so do the next two.")] = False,
     num_speakers: NumSpeakers = None,
     speaker_name: Annotated[
         list[str] | None, typer.Option("--speaker-name", help="What to call them, in the order they first speak.")
@@ -104,7 +104,7 @@ def transcribe(
             upload=UploadOptions(profile.value if profile else None, max_chunk_seconds),
             limits=_limits(url, config, requests_per_minute, audio_seconds_per_hour),
             parallel=parallel,
-            diarize=diarize,
+            diarize=diarize or bool(num_speakers) or bool(speaker_name),
             num_speakers=num_speakers or None,
             names=tuple(speaker_name or ()),
         )
@@ -115,7 +115,7 @@ def transcribe(
         _write(outcome, targets, file.name, drop_doubtful)
         files = {str(format_): str(target) for format_, target in targets.items()}
         if as_json:
-            typer.echo(json.dumps({"jobId": outcome.job.job_id, "files": files}))
+            typer.echo(json.dumps({"jobId": outcome.job.job_id, "files": files, "notes": display.notes}))
         else:
             typer.echo("\n".join(files.values()))
 

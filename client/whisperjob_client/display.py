@@ -50,7 +50,7 @@ class Display:
             disable=not self._console.is_terminal,
         )
         self._tasks: dict[str, TaskID] = {}
-        self._notes: set[str] = set()
+        self.notes: list[str] = []
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -89,8 +89,8 @@ class Display:
         self.say(f"Waiting {_spoken(seconds)} for {reason}.")
 
     def note(self, sentence: str) -> None:
-        if sentence not in self._notes:
-            self._notes.add(sentence)
+        if sentence not in self.notes:
+            self.notes.append(sentence)
             self.say(f"Note: {sentence}")
 
     def say(self, sentence: str) -> None:

@@ -12,7 +12,7 @@ from typing import BinaryIO
 import httpx
 
 from whisperjob_client.answers import Chunk
-from whisperjob_client.errors import BadAnswerError, DamagedDownloadError, UsageError
+from whisperjob_client.errors import BadAnswerError, DamagedDownloadError, StorageError
 from whisperjob_client.responses import check
 from whisperjob_client.uploading import BLOCK_BYTES
 
@@ -51,7 +51,7 @@ class Landing:
     """An open part file. Use it as a context; `finish` checks and renames."""
 
     def __init__(self, wanted: Wanted) -> None:
-        """Raises UsageError if the folder cannot be written to."""
+        """Raises StorageError if the folder cannot be written to."""
         self._wanted = wanted
         self._digest = hashlib.sha256()
         self.size_bytes = 0
@@ -59,7 +59,7 @@ class Landing:
             wanted.part.parent.mkdir(parents=True, exist_ok=True)
             self._file: BinaryIO = wanted.part.open("a+b")
         except OSError as error:
-            raise UsageError(f"{error.filename or wanted.part}: {error.strerror or error}.") from None
+            raise StorageError.of(error, wanted.part) from None
         self._take_up()
 
     def __enter__(self) -> "Landing":
@@ -88,13 +88,20 @@ class Landing:
         return True
 
     def add(self, data: bytes) -> None:
+        """Raises StorageError."""
         self._digest.update(data)
-        self._file.write(data)
+        try:
+            self._file.write(data)
+        except OSError as error:
+            raise StorageError.of(error, self._wanted.part) from None
         self.size_bytes += len(data)
 
     def finish(self) -> Path:
-        """Raises DamagedDownloadError, with the part removed, so that another try begins anew."""
-        self._file.close()
+        """Raises StorageError, or DamagedDownloadError with the part removed, so that another try begins anew."""
+        try:
+            self._file.close()
+        except OSError as error:
+            raise StorageError.of(error, self._wanted.part) from None
         if self._digest.hexdigest() != self._wanted.sha256:
             self._wanted.part.unlink(missing_ok=True)
             raise DamagedDownloadError(

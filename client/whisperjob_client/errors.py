@@ -86,6 +86,16 @@ class DamagedDownloadError(ClientError):
     code = "damaged_download"
 
 
+class StorageError(ClientError):
+    """A file on this machine cannot be read or written: no room, no permission."""
+
+    code = "local_storage"
+
+    @classmethod
+    def of(cls, error: OSError, file: object) -> "StorageError":
+        return cls(f"{error.filename or file}: {error.strerror or error}.")
+
+
 class SpeechError(ClientError):
     """The speech recogniser failed or refused; finished chunks are kept."""
 

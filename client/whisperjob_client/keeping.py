@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from whisperjob_client.answers import DiarizationResult, Job
-from whisperjob_client.errors import UsageError
+from whisperjob_client.errors import StorageError, UsageError
 
 K = TypeVar("K", bound=BaseModel)
 
@@ -34,10 +34,11 @@ class KeptJob(BaseModel):
 
 
 class KeptAnswer(BaseModel):
-    """`sent_at` is in seconds since the epoch: a later run counts it against the account's limits."""
+    """`sent_at`, in seconds since the epoch, and to which `endpoint`: a later run counts it against its limits."""
 
     model_config = ConfigDict(frozen=True)
 
+    endpoint: str
     sent_at: float
     seconds: float
     answer: dict[str, Any]
@@ -68,10 +69,11 @@ class Kept:
     def keep_answer(self, chunk_sha256: str, options: dict[str, Any], answer: KeptAnswer) -> None:
         self._write(self._file("answer", {"chunk": chunk_sha256, **options}), answer)
 
-    def answers(self) -> Iterator[KeptAnswer]:
-        """All of them, whatever the options."""
+    def answers(self, endpoint: str) -> Iterator[KeptAnswer]:
+        """All that one recogniser gave, whatever the other options."""
         for file in self.folder.glob("answer-*.json"):
-            if (answer := self._read(file, KeptAnswer)) is not None:
+            answer = self._read(file, KeptAnswer)
+            if answer is not None and answer.endpoint == endpoint:
                 yield answer
 
     def speakers(self, options: dict[str, Any]) -> KeptSpeakers | None:
@@ -82,16 +84,18 @@ class Kept:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Raises UsageError if another run works here, or the folder cannot be made."""
+        """Raises UsageError if another run works here, StorageError if the folder cannot be made."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with (self.folder / "lock").open("w") as lock:
+            lock = (self.folder / "lock").open("w")
+        except OSError as error:
+            raise StorageError.of(error, self.folder) from None
+        with lock:
+            try:
                 _lock(lock.fileno())
-                yield
-        except BlockingIOError:
-            raise UsageError(f"Another run works on this recording ({self.folder} is locked).") from None
-        except PermissionError as error:
-            raise UsageError(f"{error.filename}: {error.strerror}.") from None
+            except BlockingIOError:
+                raise UsageError(f"Another run works on this recording ({self.folder} is locked).") from None
+            yield
 
     def _file(self, kind: str, options: dict[str, Any]) -> Path:
         digest = hashlib.sha256(json.dumps(options, sort_keys=True).encode()).hexdigest()
@@ -109,7 +113,7 @@ class Kept:
 
 
 def write_atomically(file: Path, data: bytes) -> None:
-    """The file is the old one or the new one, whenever the machine stops."""
+    """The file is the old one or the new one, whenever the machine stops. Raises StorageError."""
     beside = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         with beside.open("wb") as opened:
@@ -117,6 +121,8 @@ def write_atomically(file: Path, data: bytes) -> None:
             opened.flush()
             os.fsync(opened.fileno())
         beside.replace(file)
+    except OSError as error:
+        raise StorageError.of(error, file) from None
     finally:
         beside.unlink(missing_ok=True)
 

@@ -17,7 +17,7 @@ from whisperjob_client.errors import (
     ConflictError,
     DiarizationUnavailableError,
     NotFoundError,
-    UsageError,
+    StorageError,
 )
 from whisperjob_client.keeping import Kept, KeptAnswer, KeptJob, KeptSpeakers
 from whisperjob_client.speech.pace import Booking, Limits, Pace
@@ -193,7 +193,8 @@ class Transcribing:
         return [answer.answer for answer in found if answer is not None]
 
     async def _recognise(self, missing: Sequence[Chunk], kept: Kept, options: dict[str, Any]) -> None:
-        pace = Pace(self._options.limits, [Booking(a.sent_at, a.seconds) for a in kept.answers()])
+        sent = [Booking(answer.sent_at, answer.seconds) for answer in kept.answers(self._options.speech.endpoint)]
+        pace = Pace(self._options.limits, sent)
         wait = pace.forecast(time.time(), [chunk.duration_seconds for chunk in missing])
         if wait >= WORTH_TELLING_SECONDS:
             self._watcher.note(f"The speech account's limits make this wait about {_spoken(wait)} in all.")
@@ -212,9 +213,9 @@ class Transcribing:
             return files[-1]
 
         async def keep(answer: dict[str, Any], booking: Booking) -> None:
-            kept.keep_answer(
-                chunk.sha256, options, KeptAnswer(sent_at=booking.at, seconds=booking.seconds, answer=answer)
-            )
+            endpoint = self._options.speech.endpoint
+            value = KeptAnswer(endpoint=endpoint, sent_at=booking.at, seconds=booking.seconds, answer=answer)
+            kept.keep_answer(chunk.sha256, options, value)
             files[-1].unlink(missing_ok=True)
 
         return Piece(chunk.duration_seconds, fetch, keep)
@@ -257,7 +258,7 @@ def _sha256(file: Path, tell: Callable[[int, int], None]) -> str:
                 done += len(block)
                 tell(done, size)
     except OSError as error:
-        raise UsageError(f"{file}: {error.strerror or error}.") from None
+        raise StorageError.of(error, file) from None
     return digest.hexdigest()
 
 

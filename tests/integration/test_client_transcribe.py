@@ -223,11 +223,32 @@ def test_broken_off_and_started_again_no_chunk_is_recognised_twice(
 
 
 def test_limits_and_failures_of_the_speech_account_are_waited_out(short: Talk, asr: AsrServer) -> None:
-    asr.faults = [Fault(429, "1", "Rate limit reached"), Fault(500), Fault(503)]
+    asr.faults = [Fault(429, "1", "Rate limit reached"), Fault(500)]
     _, err = short.run("--format", "json")
     assert re.search(r"Waiting \d s for the speech account's limits", err)
     check_words(short.transcript()["words"], SHORT)
     assert set(asr.answered.values()) == {1}
+
+
+def test_interrupted_while_it_waits_it_ends_at_once(short: Talk, asr: AsrServer) -> None:
+    asr.faults = [Fault(429, "3600", "Rate limit reached")]
+    with short.started("--format", "json") as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "Waiting 60 min for the speech account's limits.\n"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 130
+    short.run("--format", "json")
+    check_words(short.transcript()["words"], SHORT)
+
+
+def test_two_runs_at_once_do_not_send_everything_twice(short: Talk, asr: AsrServer) -> None:
+    asr.held = True
+    with short.started("--format", "json") as process:
+        until_sync(lambda: asr.in_hand, "the first to send", 30)
+        _, err = short.run("--format", "json", code=2)
+        assert "Another run works on this recording" in err
+        asr.release()
+        assert process.wait(30) == 0
 
 
 def test_without_a_diarizer_it_goes_on_and_says_so(short: Talk, asr: AsrServer) -> None:
