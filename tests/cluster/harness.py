@@ -1,0 +1,181 @@
+"""A real cluster of one node for the host's programs: started, reached over 127.0.0.1, ended without a trace."""
+
+import base64
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from cluster.binaries import cluster_binaries
+from cluster.dial import Forwarder
+from cluster.images import NoImagesError, image_store, sizes
+from cluster.node_config import kubeconfig
+from cluster.paths import REPOSITORY
+from cluster.roots import NoRootError, make_base, make_node
+from cluster.spaces import Entered, Space, enter, new_folder
+from support.kube_binaries import NoBinaryError
+
+START_SECONDS: Final = 90.0
+COMMAND_SECONDS: Final = 120.0
+_NODE_BINARIES: Final = (
+    *("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"),
+    *("kubelet", "kube-proxy", "coredns"),
+)
+_TOOLS: Final = ("unshare", "nsenter", "mount", "pivot_root", "chroot")
+
+Object = dict[str, Any]
+
+
+class NoClusterError(Exception):
+    """Why there can be no cluster here, in plain words."""
+
+
+class Parts:
+    """What a cluster is made of, made or found beforehand: the slow part, once per machine."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        """Raises NoClusterError."""
+        if os.name != "posix" or os.uname().sysname != "Linux":
+            raise NoClusterError("a cluster of processes needs Linux")
+        if os.geteuid() != 0:
+            raise NoClusterError("a cluster of processes needs root")
+        if missing := [tool for tool in _TOOLS if shutil.which(tool) is None]:
+            raise NoClusterError(f"a cluster of processes needs {', '.join(missing)}")
+        try:
+            self.binaries = cluster_binaries(say)
+            base = make_base(say)
+            self.node = make_node(base, say)
+            self.store = image_store(base, self.node, self.binaries["minio"], say)
+        except (NoBinaryError, NoRootError, NoImagesError) as error:
+            raise NoClusterError(str(error)) from error
+
+    def image_sizes(self) -> str:
+        return sizes(self.store)
+
+
+class Cluster:
+    """One cluster. `start` it once, `stop` it in any case; if this process dies, it ends as well."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self.folder = new_folder()
+        self.logs = self.folder / "logs"
+        self.kubeconfig = self.folder / "kubeconfig"
+        self._state = self.folder / "state"
+        self._entered: Entered | None = None
+        self._forwarder: Forwarder | None = None
+
+    def start(self) -> None:
+        """Returns when pods can be scheduled. Raises NoClusterError with the end of what was said."""
+        self._state.mkdir()
+        binaries = tuple((self.parts.binaries[name], f"/opt/cluster/{name}", True) for name in _NODE_BINARIES)
+        mounts = (*binaries, (self.parts.store / "root", "/store", True), (self._state, "/cluster", False))
+        mounts = (*mounts, (REPOSITORY / "tests", "/repo/tests", True))
+        command = ["python3", "-I", "/repo/tests/cluster/node.py"]
+        self._entered = enter(Space(self.parts.node, "own", mounts), self.folder, command)
+        self._until(lambda: (self._state / "started").exists(), "the cluster's processes")
+        self._forwarder = Forwarder(self._state / "dial.sock")
+        inner: Object = json.loads((self._state / "admin.json").read_text())
+        ca = inner["clusters"][0]["cluster"]["certificate-authority-data"]
+        url = f"https://127.0.0.1:{self._forwarder.open('127.0.0.1', 6443)}"
+        self.kubeconfig.write_text(json.dumps(kubeconfig(url, ca, inner["users"][0]["user"]["token"])))
+        self.kubeconfig.chmod(0o600)
+        self._until(self._node_ready, "the node")
+
+    def _node_ready(self) -> bool:
+        path = "jsonpath={.items[*].status.conditions[?(@.type=='Ready')].status}"
+        done = self.run("kubectl", "get", "nodes", "-o", path, check=False)
+        return done.returncode == 0 and done.stdout == "True"
+
+    def _until(self, condition: Callable[[], bool], what: str) -> None:
+        assert self._entered is not None
+        deadline = time.monotonic() + START_SECONDS
+        while not condition():
+            if self._entered.process.poll() is not None or time.monotonic() > deadline:
+                said = (self.logs / "out.log").read_text(errors="replace")[-1500:].strip()
+                raise NoClusterError(f"{what} did not start, see {self.logs}: {said}")
+            time.sleep(0.05)
+
+    @property
+    def alive(self) -> bool:
+        return self._entered is not None and self._entered.process.poll() is None
+
+    def run(
+        self, program: str, *arguments: str, check: bool = True, stdin: str = "", timeout: float = COMMAND_SECONDS
+    ) -> "subprocess.CompletedProcess[str]":
+        """kubectl or helm, on the host, as the administrator. Raises CalledProcessError with what it said."""
+        done = subprocess.run(
+            [self.parts.binaries[program], *arguments],
+            env={"PATH": os.defpath, "HOME": str(self.folder), "KUBECONFIG": str(self.kubeconfig)},
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+        )
+        if check and done.returncode:
+            error = subprocess.CalledProcessError(done.returncode, [program, *arguments], done.stdout, done.stderr)
+            error.add_note(done.stderr[-3000:])
+            raise error
+        return done
+
+    def kubectl(self, *arguments: str, stdin: str = "", timeout: float = COMMAND_SECONDS) -> str:
+        return self.run("kubectl", *arguments, stdin=stdin, timeout=timeout).stdout
+
+    def objects(self, *arguments: str) -> list[Object]:
+        """What `kubectl get` lists."""
+        found: list[Object] = json.loads(self.kubectl("get", *arguments, "-o", "json"))["items"]
+        return found
+
+    def object(self, *arguments: str) -> Object:
+        found: Object = json.loads(self.kubectl("get", *arguments, "-o", "json"))
+        return found
+
+    def secret(self, namespace: str, name: str, key: str) -> str:
+        data: str = self.object("-n", namespace, "secret", name)["data"][key]
+        return base64.b64decode(data).decode()
+
+    def forward(self, namespace: str, service: str, local: int = 0) -> str:
+        """The base URL on this host of a Service's first port, through its cluster address as pods use it."""
+        assert self._forwarder is not None
+        spec = self.object("-n", namespace, "service", service)["spec"]
+        return f"http://127.0.0.1:{self._forwarder.open(spec['clusterIP'], spec['ports'][0]['port'], local)}"
+
+    def forward_to(self, host: str, port: int) -> str:
+        assert self._forwarder is not None
+        return f"http://127.0.0.1:{self._forwarder.open(host, port)}"
+
+    def start_inside(self, *command: str) -> "subprocess.Popen[bytes]":
+        """A process beside the cluster's own, in its namespaces and root file system; ends with it."""
+        target = ("--target", str(self._first_process()))
+        return subprocess.Popen(
+            ["nsenter", *target, "--mount", "--net", "--pid", "--ipc", "--root", "--wd", *command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def _first_process(self) -> int:
+        """The namespaces' process 1 as the host numbers it: the guard's only grandchild."""
+        assert self._entered is not None
+        pid = self._entered.process.pid
+        for _ in range(2):
+            pid = int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
+        return pid
+
+    def audit(self) -> list[Object]:
+        """Every write the API server answered so far, oldest first."""
+        lines = (self.logs / "audit.log").read_text().splitlines()
+        return [json.loads(line) for line in lines if line.endswith("}")]
+
+    def stop(self) -> None:
+        """Idempotent. Leaves `logs` alone."""
+        if self._forwarder is not None:
+            self._forwarder.close()
+            self._forwarder = None
+        if self._entered is not None:
+            self._entered.close()
+            self._entered = None

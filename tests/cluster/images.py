@@ -1,0 +1,106 @@
+"""The project's images, built by its own Dockerfiles on the cached base, in a containerd store ready to be copied.
+
+The store is named after everything that goes into it; a second run with nothing changed finds it there.
+"""
+
+import fcntl
+import hashlib
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from cluster.paths import CACHE, REPOSITORY
+from cluster.spaces import Space, enter, new_folder
+
+BUILD_SECONDS: Final = 1500.0
+_CONTEXT: Final = (
+    *("core/whisperjob", "api/whisperjob_api", "operator/whisperjob_operator", "images"),
+    *("requirements", ".dockerignore", "tests/cluster/prepare.py"),
+)
+_KEPT_STORES: Final = 2
+
+
+class NoImagesError(Exception):
+    """Why there are no images, in plain words."""
+
+
+def image_store(base: Path, node: Path, minio: Path, say: Callable[[str], None]) -> Path:
+    """The root folder of a containerd that holds the images. Raises NoImagesError."""
+    stores = CACHE / "stores"
+    stores.mkdir(parents=True, exist_ok=True)
+    with _locked(CACHE / "images.lock"):
+        store = stores / _key(base, node, minio)
+        if not store.is_dir():
+            say("building the images; the first time this takes some minutes")
+            _build(base, node, minio, store)
+            _keep_newest(stores, _KEPT_STORES)
+        store.touch()
+    return store
+
+
+def sizes(store: Path) -> str:
+    """What images/build said."""
+    return (store / "sizes").read_text()
+
+
+def _build(base: Path, node: Path, minio: Path, store: Path) -> None:
+    unfinished = store.with_name(f"unfinished-{store.name}")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    (unfinished / "root").mkdir(parents=True)
+    docker = CACHE / "docker"
+    docker.mkdir(exist_ok=True)
+    folder = new_folder()
+    mounts = (
+        (REPOSITORY, "/repo", True),
+        (base, "/base", True),
+        (docker, "/docker", False),
+        (unfinished / "root", "/store", False),
+        (minio, "/opt/minio-server", True),
+    )
+    command = ["python3", "-I", "/repo/tests/cluster/prepare.py", f"local/{base.name}:1"]
+    builder = enter(Space(node, "host", mounts), folder, ["nice", *command])
+    try:
+        builder.process.wait(BUILD_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise NoImagesError(f"building the images took over {BUILD_SECONDS:.0f} s, see {folder}/logs") from None
+    finally:
+        builder.close()
+    said = (folder / "logs" / "out.log").read_text(errors="replace")
+    if builder.process.returncode:
+        raise NoImagesError(f"building the images failed, see {folder}/logs: {said[-600:].strip()}")
+    (unfinished / "sizes").write_text("\n".join(re.findall(r"^\S+: \d+ MB$", said, re.MULTILINE)) + "\n")
+    unfinished.rename(store)
+    shutil.rmtree(folder)
+
+
+def _key(base: Path, node: Path, minio: Path) -> str:
+    digest = hashlib.sha256("\0".join((base.name, node.name, str(minio), str(minio.stat().st_size))).encode())
+    for name in _CONTEXT:
+        for path in sorted(_files(REPOSITORY / name)):
+            digest.update(f"{path.relative_to(REPOSITORY)}\0{path.stat().st_mode & 0o111}\0".encode())
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:16]
+
+
+def _files(path: Path) -> Iterator[Path]:
+    if path.is_file():
+        yield path
+    else:
+        yield from (inner for inner in path.rglob("*") if inner.is_file() and "__pycache__" not in inner.parts)
+
+
+def _keep_newest(stores: Path, count: int) -> None:
+    """Older ones by their last use; a cluster works on a copy, so none is in use."""
+    for old in sorted(stores.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)[count:]:
+        shutil.rmtree(old)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,61 @@
+"""Starts a command inside a root file system and namespaces of its own, under a guard. Host side."""
+
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from cluster.paths import STATE
+
+_HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """What a command is run on. `mounts` are (on the host, inside, read-only)."""
+
+    root: Path
+    net: Literal["own", "host"]
+    mounts: tuple[tuple[Path, str, bool], ...] = ()
+
+
+@dataclass(slots=True)
+class Entered:
+    """A guarded command. Closing it ends everything it started; so does the end of this process, however it ends."""
+
+    process: "subprocess.Popen[bytes]"
+    folder: Path
+
+    def close(self) -> int:
+        """Idempotent. Returns the command's exit status, 0 where it had to be ended."""
+        if self.process.stdin is not None:
+            self.process.stdin.close()
+        return self.process.wait(60)
+
+
+def new_folder() -> Path:
+    """Of a run's own, with `logs` in it."""
+    STATE.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(dir=STATE))
+    folder.chmod(0o755)
+    (folder / "logs").mkdir()
+    (folder / "scratch").mkdir()
+    return folder
+
+
+def enter(space: Space, folder: Path, command: list[str]) -> Entered:
+    """Returns at once; what the command prints goes to logs/out.log. In it, $CLUSTER_CGROUP is its control group."""
+    mounts = [f"{source}:{target}{':ro' if readonly else ''}" for source, target, readonly in space.mounts]
+    inner = [str(_HERE / "enter.sh"), str(space.root), str(folder / "scratch"), space.net]
+    inner += [*mounts, f"{folder / 'logs'}:/logs", "--", *command]
+    with (folder / "logs" / "out.log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-I", str(_HERE / "guard.py"), str(folder), space.net, *inner],
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    return Entered(process, folder)
