@@ -1,0 +1,145 @@
+"""The command lines, word for word, but for the allow-lists, which have tests of their own."""
+
+import shlex
+
+import pytest
+
+from whisperjob.model.phase import Profile, RawFormat
+from whisperjob_optimizer import command, formats
+from whisperjob_optimizer.command import Input
+from whisperjob_optimizer.downmix import default_mix
+from whisperjob_optimizer.loudness import Enhancement, Finish
+
+START = "ffmpeg -hide_banner -nostdin -nostats -v error -y -max_alloc 536870912"
+PROGRESS = "-stats_period 0.2 -progress pipe:7"
+PCM_IN = "-f f32le -ar 16000 -ac 1 -i pipe:0"
+MEASURE = "ebur128=metadata=1,ametadata=mode=print:key=lavfi.r128.M:file='pipe\\:8'"
+
+
+def words(argv: list[str]) -> str:
+    """Readable, with the allow-lists left out."""
+    allowed = formats.input_options(probing=False)
+    text = shlex.join(argv).replace("'\"'\"'", "'")
+    return text.replace(shlex.join(allowed) + " ", "").replace("'", "")
+
+
+def expected(*parts: str) -> str:
+    return " ".join(parts).replace("'", "")
+
+
+def test_decode_stereo() -> None:
+    argv = command.decode(
+        "ffmpeg", Input("source"), default_mix(2, "stereo"), "stereo", max_seconds=86401, channels_fd=9
+    )
+    graph = (
+        "[0:a:0]asplit[main][side];[side]aselect='lt(n\\,400)*not(mod(n\\,4))+not(mod(n\\,40))'"
+        ",aformat=channel_layouts=stereo,pan=3C|c0=c0|c1=c1|c2=0.5*c0+0.5*c1"
+        ",astats=metadata=1:reset=1:measure_perchannel=RMS_level:measure_overall=none"
+        ",ametadata=mode=print:file='pipe\\:9',anullsink;"
+        "[main]aformat=channel_layouts=stereo,pan=mono|c0=0.5*c0+0.5*c1,aresample=16000:osf=flt"
+        ",asetnsamples=16384:p=0[out]"
+    )
+    assert words(argv) == expected(
+        START, "-i file:source -filter_complex", graph, "-map [out] -t 86401.000 -f f32le pipe:1"
+    )
+
+
+def test_decode_headerless_mono() -> None:
+    source = Input("source.raw", RawFormat.S16BE, 8000, 1)
+    argv = command.decode("ffmpeg", source, default_mix(1), "", max_seconds=10, channels_fd=None)
+    graph = "[0:a:0]pan=mono|c0=1*c0,aresample=16000:osf=flt,asetnsamples=16384:p=0[out]"
+    assert words(argv) == expected(
+        *(START, "-f s16be -ar 8000 -ac 1 -i file:source.raw -filter_complex", graph),
+        "-map [out] -t 10.000 -f f32le pipe:1",
+    )
+
+
+@pytest.mark.parametrize(
+    ("profile", "steps"),
+    [(Profile.FULL, "highpass=f=70,lowpass=f=7500,"), (Profile.LIGHT, "highpass=f=70,lowpass=f=7500,"), ("none", "")],
+)
+def test_band_pass(profile: Profile, steps: str) -> None:
+    argv = command.band_pass("ffmpeg", Profile(profile), progress_fd=7, track_fd=8)
+    assert words(argv) == expected(START, PROGRESS, PCM_IN, "-af", steps + MEASURE, "-f f32le pipe:1")
+
+
+def test_enhance_a_range_that_is_not_the_first() -> None:
+    argv = command.enhance("ffmpeg", Enhancement(6.5, -49, -20, -11.3), 1000, 500, progress_fd=7, track_fd=8)
+    steps = (
+        "atrim=end_sample=1500,volume=volume=6.500dB:precision=float"
+        ",agate=threshold=0.003548:range=0.354813:ratio=1.5:attack=5:release=250"
+        ",acompressor=threshold=0.100000:ratio=2.0:attack=20:release=250:knee=2.8"
+        ",aresample=32000,alimiter=limit=0.272270:level=false:latency=true:attack=5:release=50,aresample=16000"
+        f",apad=whole_len=1500,atrim=end_sample=1500,{MEASURE},atrim=start_sample=500,asetpts=PTS-STARTPTS"
+    )
+    assert words(argv) == expected(START, PROGRESS, PCM_IN, "-af", steps, "-f f32le pipe:1")
+
+
+def test_enhance_lightly_from_the_beginning() -> None:
+    argv = command.enhance("ffmpeg", Enhancement(-3, None, None, -8.8), 1000, 0, progress_fd=7, track_fd=8)
+    text = words(argv)
+    assert "agate" not in text
+    assert "acompressor" not in text
+    assert "start_sample" not in text
+
+
+OUTPUT = (
+    "-map 0:a:0 -map_metadata -1 -ac 1 -ar 16000 -c:a libmp3lame -b:a 64000 -compression_level 7 -fflags +bitexact"
+    " -f tee [f=mp3:id3v2_version=0]file:chunk_001.mp3|[f=mp3:id3v2_version=0:write_xing=0]pipe\\:1"
+)
+
+
+@pytest.mark.parametrize(
+    ("finish", "steps"),
+    [
+        pytest.param(
+            Finish(9.5, -1.8),
+            "volume=volume=9.945dB:precision=float"
+            ",alimiter=limit=0.855608:level=false:latency=true:attack=5:release=50,",
+            id="as a rule",
+        ),
+        pytest.param(
+            Finish(9.5, -2.6, oversampled=True),
+            "volume=volume=9.945dB:precision=float,aresample=64000"
+            ",alimiter=limit=0.780324:level=false:latency=true:attack=5:release=50,aresample=16000,",
+            id="again, oversampled",
+        ),
+        pytest.param(Finish(0, None), "volume=volume=0.446dB:precision=float,", id="converted only"),
+    ],
+)
+def test_encode(finish: Finish, steps: str) -> None:
+    argv = command.encode("ffmpeg", finish, 1000, 80, 20, "chunk_001.mp3", progress_fd=7)
+    trimmed = "atrim=start_sample=80:end_sample=1080,asetpts=PTS-STARTPTS,apad=whole_len=1000"
+    filters = f"atrim=end_sample=1100,{steps}{trimmed}"
+    assert words(argv) == expected(START, PROGRESS, PCM_IN, "-af", filters, OUTPUT)
+
+
+def test_listen() -> None:
+    graph = (
+        f"{MEASURE},aresample=64000:osf=flt,asetnsamples=64000:p=0"
+        ",astats=metadata=1:reset=1:measure_perchannel=none:measure_overall=Peak_level"
+        ",ametadata=mode=print:key=lavfi.astats.Overall.Peak_level:file='pipe\\:9'"
+    )
+    argv = command.listen("ffmpeg", track_fd=8, peak_fd=9)
+    assert words(argv) == expected(START, "-f mp3 -i pipe:0 -af", graph, "-f null -")
+
+
+def test_what_may_be_opened() -> None:
+    options = dict(zip(*[iter(formats.input_options(probing=True))] * 2, strict=True))
+    assert options["-protocol_whitelist"] == "file,pipe"
+    demuxers, decoders = (options[name].split(",") for name in ("-format_whitelist", "-codec_whitelist"))
+    following = {"hls", "dash", "concat", "sdp", "rtsp", "rtp", "sap", "imf", "image2", "vobsub", "lavfi", "applehttp"}
+    devices = {"alsa", "pulse", "v4l2", "x11grab", "fbdev", "jack", "openal", "kmsgrab", "libcdio", "libdc1394"}
+    assert not {*demuxers} & (following | devices)
+    assert not [name for name in demuxers if name.endswith("_pipe")]
+    assert not {*decoders} & {"h264", "hevc", "png", "mjpeg", "ass", "wavesynth"}
+    assert {"wav", "mp3", "mov", "matroska", "ogg", "flac", "mpegts", "g722"} <= {*demuxers}
+    assert {"mp3float", "aac", "opus", "flac", "pcm_s16le", "adpcm_ms"} <= {*decoders}
+
+
+def test_subtitles_are_probed_and_never_decoded() -> None:
+    def demuxers(*, probing: bool) -> set[str]:
+        options = formats.input_options(probing=probing)
+        return {*options[options.index("-format_whitelist") + 1].split(",")}
+
+    assert demuxers(probing=True) - demuxers(probing=False) == formats.SUBTITLE_DEMUXERS
