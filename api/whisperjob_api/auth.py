@@ -14,6 +14,8 @@ from whisperjob_api.faults import fault_response
 DEFAULT_TENANT = "default"
 HEADER = "X-API-Key"
 PUBLIC_PATHS = frozenset({"/health", "/livez", "/readyz", "/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"})
+DOCS_ASSETS = "/docs/assets"
+"""Scripts and styles of the docs pages, public as they are."""
 
 _TENANT = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _KEY = re.compile(r"[!-~]+")
@@ -45,6 +47,10 @@ def _entry(entry: str) -> tuple[bytes, str]:
     return hashlib.sha256(key.encode("latin-1")).digest(), tenant
 
 
+def _is_public(path: str) -> bool:
+    return path in PUBLIC_PATHS or path.startswith(f"{DOCS_ASSETS}/")
+
+
 class KeyCheck:
     """ASGI middleware: lets a request with a good key pass and puts its tenant into `scope["state"]`."""
 
@@ -53,7 +59,7 @@ class KeyCheck:
         self._keyring = keyring
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in PUBLIC_PATHS:
+        if scope["type"] != "http" or _is_public(scope["path"]):
             await self.app(scope, receive, send)
             return
         presented = Headers(scope=scope).getlist(HEADER)

@@ -2,9 +2,11 @@
 
 - An answer that comes before the body was read (401, 413, …) is sent whole, then a little of the body is drained:
   closing at once would reset the connection, and a client that still sends would never see the answer.
-- Bodies of all routes but the upload are small; more than that is 413.
+- Bodies of all routes but the upload are small and come at once; more than that is 413, slower is 408.
 - What nobody caught becomes a 500 in our shape, without a traceback.
 - Headers that every answer carries.
+- HEAD is GET without the body: the routes see GET, the server sends no body. Whoever would do much work for one asks
+  `is_head`.
 """
 
 import asyncio
@@ -23,7 +25,11 @@ log = logging.getLogger(__name__)
 DRAIN_BYTES: Final = 8 * 1024 * 1024
 DRAIN_SECONDS: Final = 2.0
 MAX_BODY_BYTES: Final = 64 * 1024
+BODY_SECONDS = 20.0
+"""For a whole small body: a second of work for the worst of links, and the end for whoever drips."""
+
 UPLOAD_PATH: Final = "/whisper_optimize"
+_HEAD_KEY: Final = "head"
 
 
 class Edge:
@@ -37,19 +43,25 @@ class Edge:
             await self.app(scope, receive, send)
             return
         exchange = _Exchange(scope, receive, send)
+        if scope["method"] == "HEAD":
+            scope = {**scope, "method": "GET", "state": {**scope.get("state", {}), _HEAD_KEY: True}}
         try:
             await self.app(scope, exchange.receive, exchange.send)
         except ClientDisconnect:
-            if not exchange.over_limit:
+            if exchange.refusal is None:
                 return
         except Exception as error:
             if exchange.started:
                 raise  # the server cuts the connection: half an answer must not look whole
             log.exception("unexpected error in %s %s", scope["method"], scope["raw_path"].decode("ascii", "replace"))
             await _answer(exchange, scope, to_request_error(error))
-        if exchange.over_limit and not exchange.started:
-            exchange.over_limit = False
-            await _answer(exchange, scope, _body_too_large())
+        if exchange.refusal is not None and not exchange.started:
+            refusal, exchange.refusal = exchange.refusal, None
+            await _answer(exchange, scope, refusal)
+
+
+def is_head(scope: Scope) -> bool:
+    return _HEAD_KEY in scope.get("state", {})
 
 
 async def _answer(exchange: "_Exchange", scope: Scope, error: RequestError) -> None:
@@ -58,6 +70,10 @@ async def _answer(exchange: "_Exchange", scope: Scope, error: RequestError) -> N
 
 def _body_too_large() -> RequestError:
     return RequestError(HttpCode.TOO_LARGE, f"The body is larger than {MAX_BODY_BYTES} bytes.")
+
+
+def _body_too_slow() -> RequestError:
+    return RequestError(HttpCode.UPLOAD_TOO_SLOW, f"The body did not come within {BODY_SECONDS:g} seconds.")
 
 
 class _Exchange:
@@ -74,20 +90,36 @@ class _Exchange:
         self._body_ended = not self._declared_bytes and "transfer-encoding" not in headers
         self._read_bytes = 0
         self._asked = False
-        self._max_body_bytes = float("inf") if scope["path"] == UPLOAD_PATH else MAX_BODY_BYTES
-        self.over_limit = False
+        self._small = scope["path"] != UPLOAD_PATH
+        self._deadline: float | None = None
+        self.refusal: RequestError | None = None
         self.started = False
 
     async def receive(self) -> Message:
-        """The app's side; a body over the limit ends for it as if the client had gone."""
-        if self._declared_bytes > self._max_body_bytes:
-            self.over_limit = True
-        if not self.over_limit:
-            message = await self._next()
-            self.over_limit = self._read_bytes > self._max_body_bytes
-            if not self.over_limit:
+        """The app's side; a small body over its limits ends for it as if the client had gone."""
+        if not self._small or self._body_ended or self.started:
+            return await self._next()
+        if self._declared_bytes > MAX_BODY_BYTES:
+            self.refusal = _body_too_large()
+        if self.refusal is None:
+            message = await self._next_in_time()
+            if self._read_bytes > MAX_BODY_BYTES:
+                self.refusal = _body_too_large()
+            if self.refusal is None:
                 return message
         return {"type": "http.disconnect"}
+
+    async def _next_in_time(self) -> Message:
+        if self._deadline is None:
+            self._deadline = asyncio.get_running_loop().time() + BODY_SECONDS
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                return await self._next()
+        except TimeoutError:
+            if self.started:
+                return await self._next()
+            self.refusal = _body_too_slow()
+            return {"type": "http.disconnect"}
 
     async def _next(self) -> Message:
         self._asked = True
@@ -100,7 +132,7 @@ class _Exchange:
         return message
 
     async def send(self, message: Message) -> None:
-        if self.over_limit:
+        if self.refusal is not None:
             return  # the app's answer to a client it believes gone; ours follows
         if message["type"] == "http.response.start":
             self.started = True

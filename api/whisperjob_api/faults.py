@@ -8,6 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
+from starlette.routing import BaseRoute, Match
 
 from whisperjob.model.errors import (
     HTTP_STATUS,
@@ -94,11 +95,23 @@ def fault_response(error: RequestError, headers: Mapping[str, str] | None = None
 
 
 async def answer_fault(request: Request, error: Exception) -> JSONResponse:
-    """The exception handler of the app; keeps what the framework adds (Allow)."""
+    """The exception handler of the app."""
     told = to_request_error(error)
     if told.code is HttpCode.INTERNAL:
         log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return fault_response(told, error.headers if isinstance(error, HTTPException) else None)
+    allowed = {"Allow": ", ".join(_methods_at(request))} if told.code is HttpCode.METHOD_NOT_ALLOWED else None
+    return fault_response(told, allowed)
+
+
+def _methods_at(request: Request) -> list[str]:
+    """Every method of this path; the framework tells those of the first route that fits it only."""
+    routes: Sequence[BaseRoute] = request.app.routes
+    found = [
+        method
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE")
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    ]
+    return ["GET", "HEAD", *found[1:]] if found[:1] == ["GET"] else found
 
 
 def fault_table(*codes: HttpCode) -> dict[int | str, dict[str, Any]]:
@@ -139,4 +152,6 @@ def _sentence(errors: Sequence[Any]) -> str:
     what = str(first.get("msg", _SENTENCES[HttpCode.INVALID_REQUEST])).rstrip(".")
     if first.get("type") == "json_invalid":
         return "The body is not valid JSON."
+    if first.get("loc") == ("body",):
+        return "The body must be a JSON object, sent as application/json."
     return f"{where}: {what}." if where else f"{what}."

@@ -1,7 +1,6 @@
 """What a job left in the store, read back: its manifest, and the pointer to its latest trim."""
 
 import hashlib
-from collections import OrderedDict
 from typing import Final
 
 from pydantic import ValidationError
@@ -11,7 +10,12 @@ from whisperjob.model.errors import ObjectNotFoundError, StoreError
 from whisperjob.model.manifest import MAX_MANIFEST_BYTES, Manifest, Trim
 from whisperjob.model.resource import Output, WhisperJob
 from whisperjob.stores.port import ObjectStore, read_all
+from whisperjob_api import views
+from whisperjob_api.recent import Recent
 from whisperjob_api.threads import Threads
+
+CACHED_VIEWS: Final = 1024
+"""Of completed jobs, as JSON: 300 bytes and as much for each chunk."""
 
 CACHED_MANIFESTS: Final = 256
 """A manifest of 24 h of audio has some 40 chunks: 256 of them are a few MB."""
@@ -24,23 +28,34 @@ class DamagedResultError(StoreError):
 
 
 class Results:
-    """Manifests never change, so each is read once and kept by its hash."""
+    """Manifests never change, so each is read once and kept by its hash; so is what a completed job looks like."""
 
     def __init__(self, store: ObjectStore, threads: Threads) -> None:
         self._store = store
         self._threads = threads
-        self._manifests: OrderedDict[str, Manifest] = OrderedDict()
+        self._manifests: Recent[str, Manifest] = Recent(CACHED_MANIFESTS)
+        self._views: Recent[tuple[str, str], bytes] = Recent(CACHED_VIEWS)
 
     async def manifest(self, output: Output) -> Manifest:
         """Raises ObjectNotFoundError, DamagedResultError, StoreUnavailableError."""
         known = self._manifests.get(output.manifest_sha256)
         if known is None:
             known = await self._threads.call(self._read_manifest, output)
-            self._manifests[output.manifest_sha256] = known
-            while len(self._manifests) > CACHED_MANIFESTS:
-                self._manifests.popitem(last=False)
-        else:
-            self._manifests.move_to_end(output.manifest_sha256)
+            self._manifests.put(output.manifest_sha256, known)
+        return known
+
+    async def view(self, job: WhisperJob) -> bytes:
+        """The job as JSON. Raises what `manifest` does.
+
+        A completed job is polled more often than it changes: its JSON is made once for each version of its record.
+        """
+        output = job.status.output
+        if output is None:
+            return views.to_json(views.job_view(job))
+        known = self._views.get((job.uid, job.version))
+        if known is None:
+            known = views.to_json(views.job_view(job, await self.manifest(output)))
+            self._views.put((job.uid, job.version), known)
         return known
 
     def _read_manifest(self, output: Output) -> Manifest:

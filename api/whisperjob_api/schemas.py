@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from whisperjob.model.errors import HttpCode, JobCode
@@ -233,7 +233,12 @@ class NotTrimmed(Schema):
     )
 
 
-SpeakerCount = Annotated[int, Field(strict=True, ge=0, le=MAX_SPEAKERS)]
+def _whole(value: Any) -> Any:
+    """3.0 is a whole number in JSON, as 3 is; "3" and true are none."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+SpeakerCount = Annotated[int, Field(strict=True, ge=0, le=MAX_SPEAKERS), BeforeValidator(_whole)]
 
 
 class DiarizeRequest(Schema):
@@ -308,6 +313,3 @@ class DiarizationView(Schema):
             "error": None,
         }
     )
-
-
-JobIdText = Annotated[str, StringConstraints(max_length=63)]

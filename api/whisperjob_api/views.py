@@ -53,6 +53,11 @@ def job_view(job: WhisperJob, manifest: Manifest | None = None) -> JobView:
     return JobView(**fields)
 
 
+def to_json(view: JobView) -> bytes:
+    """The fields its state has, under their names in the API."""
+    return view.model_dump_json(by_alias=True, exclude_unset=True).encode()
+
+
 def _summary_fields(job: WhisperJob) -> dict[str, Any]:
     """Only the fields the job's state has; the others are left out of the JSON."""
     status, source = job.status, job.spec.source

@@ -11,11 +11,21 @@ from whisperjob_api.services import JobId, Tenant, Use
 
 router = APIRouter(tags=["diarization"])
 
-_FAULTS = (HttpCode.NOT_FOUND, HttpCode.NOT_COMPLETED, HttpCode.INVALID_REQUEST, HttpCode.DIARIZATION_UNAVAILABLE)
+_FAULTS = (
+    HttpCode.NOT_FOUND,
+    HttpCode.NOT_COMPLETED,
+    HttpCode.INVALID_REQUEST,
+    HttpCode.UNAVAILABLE,
+    HttpCode.DIARIZATION_UNAVAILABLE,
+)
+_BODY_FAULTS = (HttpCode.TOO_LARGE, HttpCode.UPLOAD_TOO_SLOW)
 
 
 @router.post(
-    "/diarize", status_code=202, summary="Find out who speaks when in a completed job", responses=fault_table(*_FAULTS)
+    "/diarize",
+    status_code=202,
+    summary="Find out who speaks when in a completed job",
+    responses=fault_table(*_FAULTS, *_BODY_FAULTS),
 )
 async def diarize(use: Use, tenant: Tenant, body: DiarizeRequest) -> DiarizeStarted:
     await use.completed_job(body.job_id, tenant)

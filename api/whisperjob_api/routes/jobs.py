@@ -12,6 +12,7 @@ from whisperjob.model.manifest import ChunkEntry, TrimEntry
 from whisperjob.model.resource import Output, WhisperJob
 from whisperjob_api import listing, views
 from whisperjob_api.downloads import MEDIA_TYPE, attachment, send_object
+from whisperjob_api.edge import is_head
 from whisperjob_api.faults import fault_table
 from whisperjob_api.schemas import JobPage, JobState, JobView, Stats
 from whisperjob_api.services import FileName, JobId, Services, Tenant, Use
@@ -54,13 +55,12 @@ async def jobs(
 @router.get(
     "/job/{job_id}",
     summary="Status of a job, and its chunks once it is completed",
-    response_model_exclude_unset=True,
+    response_model=JobView,
     responses=fault_table(HttpCode.NOT_FOUND, HttpCode.INVALID_REQUEST, HttpCode.UNAVAILABLE),
 )
-async def job(use: Use, tenant: Tenant, job_id: JobId) -> JobView:
+async def job(use: Use, tenant: Tenant, job_id: JobId) -> Response:
     found = await use.job(job_id, tenant)
-    output = found.status.output
-    return views.job_view(found, await use.results.manifest(output) if output else None)
+    return Response(await use.results.view(found), media_type="application/json")
 
 
 @router.delete(
@@ -86,7 +86,6 @@ async def delete_job(use: Use, tenant: Tenant, job_id: JobId) -> None:
         **fault_table(HttpCode.NOT_FOUND, HttpCode.NOT_COMPLETED, HttpCode.RANGE_NOT_SATISFIABLE, HttpCode.UNAVAILABLE),
     },
 )
-@router.head("/job/{job_id}/download/{filename}", include_in_schema=False)
 async def download(request: Request, use: Use, tenant: Tenant, job_id: JobId, filename: FileName) -> Response:
     found, output = await use.completed_job(job_id, tenant)
     key, entry = await _file(use, found, output, filename)
@@ -96,7 +95,7 @@ async def download(request: Request, use: Use, tenant: Tenant, job_id: JobId, fi
         key,
         entry,
         request.headers,
-        head=request.method == "HEAD",
+        head=is_head(request.scope),
         disposition=attachment(found.spec.source.filename, entry.filename),
     )
 

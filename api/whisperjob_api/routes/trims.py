@@ -19,6 +19,7 @@ router = APIRouter(tags=["jobs"])
         HttpCode.NOT_FOUND,
         HttpCode.NOT_COMPLETED,
         HttpCode.TOO_LARGE,
+        HttpCode.UPLOAD_TOO_SLOW,
         HttpCode.INVALID_REQUEST,
         HttpCode.UNAVAILABLE,
         HttpCode.INSUFFICIENT_STORAGE,

@@ -45,6 +45,7 @@ _FORM: Final[dict[str, Any]] = {
                 "schema": {
                     "type": "object",
                     "required": ["file"],
+                    "dependentRequired": {"sampleRate": ["rawFormat"], "channels": ["rawFormat"]},
                     "properties": {
                         "file": {
                             "type": "string",
@@ -83,7 +84,9 @@ async def whisper_optimize(
     use: Use,
     tenant: Tenant,
     idempotency_key: str | None = Header(
-        default=None, description="Up to 255 visible ASCII characters; the same key makes the same job, once"
+        default=None,
+        description="Up to 255 visible ASCII characters; the same key makes the same job, once",
+        json_schema_extra={"pattern": f"^{_IDEMPOTENCY_KEY.pattern}$"},
     ),
 ) -> Accepted:
     settings = use.api.settings

@@ -1,0 +1,56 @@
+"""The service held to its own description: schemathesis makes requests of every kind from it and judges the answers."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import pytest
+
+from support.api_server import KEY, api_settings, serving_api
+
+SECONDS = 60
+EXAMPLES = 12
+"""For each operation and phase; deterministic, so that a failure is one of the code and not of the day."""
+
+# A job that did not end or has another state, a cursor we never gave, no diarizer: refusals that no schema can tell.
+CONFIG = """
+[checks]
+positive_data_acceptance.expected-statuses = ["2xx", "401", "403", "404", "409"]
+
+[[operations]]
+include-operation-id = "jobs_jobs_get"
+checks.positive_data_acceptance.enabled = false
+
+[[operations]]
+include-path = ["/diarize", "/diarize/{job_id}"]
+checks.not_a_server_error.expected-statuses = ["2xx", "3xx", "4xx", "503"]
+checks.positive_data_acceptance.expected-statuses = ["2xx", "401", "403", "404", "409", "503"]
+"""
+
+
+@pytest.mark.parametrize("known_job", [False, True])
+async def test_the_service_does_what_it_says(tmp_path: Path, known_job: bool) -> None:
+    settings = api_settings(max_unfinished_jobs=100_000)
+    async with serving_api(tmp_path / "data", settings) as server:
+        config = CONFIG
+        if known_job:
+            job = await server.completed(16_000, 16_000)
+            config = f'[parameters]\n"path.job_id" = "{job.name}"\n"path.filename" = "chunk_001.mp3"\n"body.jobId" = "{job.name}"\n{CONFIG}'
+        file = tmp_path / "schemathesis.toml"
+        file.write_text(config)
+        program = Path(sys.executable).with_name("st")
+        url = f"http://127.0.0.1:{server.port}/openapi.json"
+        command = [str(program), "--config-file", str(file), "run", url, "-H", f"X-API-Key: {KEY}", "--no-color"]
+        command += ["--generation-deterministic", "--max-examples", str(EXAMPLES)]
+        command += ["--phases", "examples,coverage,fuzzing", "--exclude-method", "DELETE"] if known_job else []
+        process = await asyncio.create_subprocess_exec(
+            *command, cwd=tmp_path, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        )
+        try:
+            async with asyncio.timeout(SECONDS):
+                output, _ = await process.communicate()
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        assert process.returncode == 0, output.decode()
