@@ -1,5 +1,6 @@
 """The merge keeps every word once, in order and in its chunk, whatever a recogniser answers."""
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from whisperjob_client.transcript.answers import AnswerShapeError, ChunkAnswer, Segment, TimedWord, parse_answer
+from whisperjob_client.transcript.matching import matches
 from whisperjob_client.transcript.merge import merge
 from whisperjob_client.transcript.model import (
     ChunkPlace,
@@ -116,6 +118,18 @@ def test_words_the_recogniser_forgot_come_from_its_text(said: list[str], lost: s
     words = tuple(TimedWord(w, i, i + 0.5) for i, w in enumerate(text) if i not in lost)
     answer = ChunkAnswer(segments=(Segment(joined(text), 0, 60),), words=words)
     assert "".join(texts(merge([(ChunkPlace(0, 60), answer)], NOT_ASKED))) == "".join(text)
+
+
+@given(st.lists(st.sampled_from("ab"), max_size=12), st.lists(st.sampled_from("ab"), max_size=12), st.data())
+def test_a_list_with_gaps_is_found_whole_in_the_full_one(
+    full: list[str], other: list[str], data: st.DataObject
+) -> None:
+    gaps = data.draw(st.sets(st.integers(0, 11)))
+    some = [entry for index, entry in enumerate(full) if index not in gaps]
+    assert len(matches(full, some)) == len(matches(some, full)) == len(some)
+    for pairs in (matches(full, other), matches(full, some)):
+        assert all(a < c and b < d for (a, b), (c, d) in pairwise(pairs))
+    assert all(full[a] == other[b] for a, b in matches(full, other))
 
 
 @given(st.text(max_size=60))

@@ -120,6 +120,8 @@ def _wrapped(text: str, unbroken: int = 0) -> tuple[str, ...]:
 
 def _break_places(text: str) -> list[int]:
     """Where a line may end: at spaces, and between wide letters."""
+    if text.isascii():
+        return [i for i, letter in enumerate(text) if letter == " " and i]
     wide = [columns(c) == 2 for c in text]
     return [i for i in range(1, len(text)) if text[i] == " " or (wide[i - 1] and wide[i] and text[i].isalnum())]
 

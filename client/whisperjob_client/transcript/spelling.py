@@ -61,4 +61,6 @@ def ends_sentence(text: str) -> bool:
 
 def columns(text: str) -> int:
     """How wide it stands on a screen: East Asian wide characters take two."""
+    if text.isascii():
+        return len(text)
     return sum(2 if unicodedata.east_asian_width(c) in "WF" else 0 if unicodedata.combining(c) else 1 for c in text)
