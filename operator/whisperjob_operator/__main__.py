@@ -26,17 +26,15 @@ async def _serve() -> None:
         log.info("told to stop")
         stop.set()
 
-    def take_signals() -> None:
-        for sign in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(sign, on_signal)
-
-    await serve(OperatorSettings(), EngineSettings(), S3Store(store), stop, take_signals)
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(sign, on_signal)
+    await serve(OperatorSettings(), EngineSettings(), S3Store(store), stop)
 
 
 def main() -> int:
     """0 after a signal, 1 where it cannot work, with one sentence."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("kopf").setLevel(logging.WARNING)
+    logging.getLogger("kopf").setLevel(logging.ERROR)  # its warnings are about what we chose
     problem = ""
     try:
         asyncio.run(_serve())

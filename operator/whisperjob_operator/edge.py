@@ -8,7 +8,8 @@ import asyncio
 import itertools
 import logging
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from typing import Any, Final
 
 import kopf
@@ -27,6 +28,9 @@ _WATCH_SECONDS: Final = 300
 _SILENCE_SECONDS: Final = 70.0
 _BACKOFFS_SECONDS: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 _LAST_BACKOFF_SECONDS: Final = 10.0
+_RESTART_SECONDS: Final = 1.0
+_CLOSING_SECONDS: Final = 0.25
+"""aiohttp closes TLS connections a while after it says so; an event loop that ends before leaks their sockets."""
 
 OnEvent = Callable[[str, JsonObject, bool], None]
 """Told (kind, object, whether it was deleted)."""
@@ -58,7 +62,7 @@ def watch_settings() -> kopf.OperatorSettings:
     return settings
 
 
-def build_registry(on_event: OnEvent, login: Callable[[], Any]) -> kopf.OperatorRegistry:
+def build_registry(on_event: OnEvent, login: Callable[[], Awaitable[kopf.ConnectionInfo]]) -> kopf.OperatorRegistry:
     """`login` returns what kopf is to connect with; called again when the server refuses it."""
     registry = kopf.OperatorRegistry()
 
@@ -106,7 +110,12 @@ async def connection_of(api: client.ApiClient) -> kopf.ConnectionInfo:
 
 
 async def watch_events(namespace: str, on_event: OnEvent, api: client.ApiClient, ready: asyncio.Event) -> None:
-    """Until cancelled. An error met by one event is logged; kopf never tries an event again."""
+    """Until cancelled; kopf is started again when it ends by itself. `on_event` is called on this event loop.
+
+    kopf lives in a thread of its own, because at its end it cancels every task of its event loop that is younger than
+    itself, and because in the main thread it takes the process's signals. It ends when a watch ends in an ERROR.
+    """
+    loop = asyncio.get_running_loop()
 
     def guarded(kind: str, body: JsonObject, deleted: bool) -> None:
         try:
@@ -114,10 +123,66 @@ async def watch_events(namespace: str, on_event: OnEvent, api: client.ApiClient,
         except Exception:  # one object that cannot be read must not blind us to the others
             log.exception("an event of %s %s was lost", kind, body.get("metadata", {}).get("name"))
 
-    await kopf.operator(
-        registry=build_registry(guarded, lambda: connection_of(api)),
-        settings=watch_settings(),
-        namespaces=[namespace],
-        standalone=True,
-        ready_flag=ready,
-    )
+    def deliver(kind: str, body: JsonObject, deleted: bool) -> None:
+        with suppress(RuntimeError):  # the loop is closed: nobody listens any more
+            loop.call_soon_threadsafe(guarded, kind, body, deleted)
+
+    async def login() -> kopf.ConnectionInfo:
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(connection_of(api), loop))
+
+    while True:
+        watcher = _Kopf(namespace, build_registry(deliver, login), lambda: loop.call_soon_threadsafe(ready.set))
+        thread = loop.run_in_executor(None, watcher.run)
+        try:
+            await asyncio.wait([thread])
+        finally:
+            watcher.stop()
+            await asyncio.wait([thread])
+        log.error("the watches ended with %r; they are begun anew", thread.exception())
+        await asyncio.sleep(_RESTART_SECONDS)
+
+
+class _Kopf:
+    """One life of kopf, on an event loop of its own."""
+
+    def __init__(self, namespace: str, registry: kopf.OperatorRegistry, on_ready: Callable[[], object]) -> None:
+        self._namespace = namespace
+        self._registry = registry
+        self._on_ready = on_ready
+        self._stopped = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Event | None = None
+
+    def run(self) -> None:
+        """Blocks its thread until `stop`, or until kopf ends by itself; raises what kopf does."""
+        asyncio.run(self._run())
+
+    def stop(self) -> None:
+        """From any thread, at any time; idempotent."""
+        self._stopped = True
+        if self._loop is not None and self._stop is not None:
+            with suppress(RuntimeError):  # it has ended
+                self._loop.call_soon_threadsafe(self._stop.set)
+
+    async def _run(self) -> None:
+        self._stop, self._loop = asyncio.Event(), asyncio.get_running_loop()
+        if self._stopped:
+            return
+        ready = asyncio.Event()
+        announcing = asyncio.create_task(self._announce(ready))
+        try:
+            await kopf.operator(
+                registry=self._registry,
+                settings=watch_settings(),
+                namespaces=[self._namespace],
+                standalone=True,
+                stop_flag=self._stop,
+                ready_flag=ready,
+            )
+        finally:
+            announcing.cancel()
+            await asyncio.sleep(_CLOSING_SECONDS)
+
+    async def _announce(self, ready: asyncio.Event) -> None:
+        await ready.wait()
+        self._on_ready()

@@ -22,7 +22,7 @@ from whisperjob.model.errors import (
 )
 from whisperjob.model.names import is_job_name
 from whisperjob.model.resource import API_GROUP, Spec, Status, WhisperJob
-from whisperjob_operator.cluster import ClusterError, ClusterUnavailableError, JsonObject, asking, error_from
+from whisperjob_operator.cluster import ClusterError, ClusterUnavailableError, JsonObject, abort, asking, error_from
 from whisperjob_operator.wire import new_object, record_from, replacing
 
 log = logging.getLogger(__name__)
@@ -116,7 +116,7 @@ class KubernetesRecords:
                         _raise_watch_error(event["object"])
                     yield event
         finally:
-            response.close()
+            abort(response)
 
     async def patch_spec(self, name: str, spec: Spec, version: str | None = None) -> WhisperJob:
         body: JsonObject = {"spec": replacing(spec)}

@@ -3,8 +3,6 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
 from typing import Any
 
 from kubernetes.aio import client
@@ -52,8 +50,7 @@ class Operator:
         check_run_deadline(engine)
         self._api = api
         self._settings = settings
-        self.watching = asyncio.Event()
-        """Set when kopf has begun; it has taken the process's signals by then."""
+        self._watching = asyncio.Event()
         self._stopping = asyncio.Event()
         self._looked = asyncio.Event()
         self.flow = Flow(KINDS, settings.blind_after.total_seconds())
@@ -102,15 +99,18 @@ class Operator:
             await self._end(tasks, stopping)
 
     async def _end(self, tasks: list[asyncio.Task[None]], stopping: asyncio.Task[Any]) -> None:
-        """Requests in flight first; kopf last, because it cancels every task that is younger than itself."""
+        """Requests in flight first: they need the engine; then the engine, which needs the watches."""
         stopping.cancel()
         probes, work, engine, watches = tasks
         self.work.stop()
         self.probes.stop()
-        await _quietly(asyncio.wait([work, probes]))
+        await asyncio.wait([work, probes])
         for task in (engine, watches):
             task.cancel()
-            await _quietly(task)
+            await asyncio.wait([task])
+        for task in tasks:
+            if not task.cancelled() and (error := task.exception()):
+                log.warning("%s ended with %r", task.get_name(), error)
 
     async def _work(self) -> None:
         """The first look at everything comes before the first decision: a worker not seen yet is not missing."""
@@ -129,7 +129,7 @@ class Operator:
     async def _watch(self) -> None:
         """Not before the first look: kopf never finds a kind that was not there when it began."""
         await self._looked.wait()
-        await watch_events(self._settings.namespace, self._told, self._api, self.watching)
+        await watch_events(self._settings.namespace, self._told, self._api, self._watching)
 
     def _told(self, kind: str, body: JsonObject, deleted: bool) -> None:
         """An event came."""
@@ -163,13 +163,7 @@ class Operator:
     def what_is_missing(self) -> str:
         if not self._looked.is_set():
             return "the cluster was not read yet"
-        return "" if self.watching.is_set() else "the watches have not begun"
-
-
-async def _quietly(work: Coroutine[Any, Any, Any] | asyncio.Task[Any]) -> None:
-    """What a part raises on its way out was told already, or does not matter any more."""
-    with suppress(asyncio.CancelledError, WhisperJobError):
-        await work
+        return "" if self._watching.is_set() else "the watches have not begun"
 
 
 async def serve(
@@ -177,24 +171,16 @@ async def serve(
     engine: EngineSettings,
     store: ObjectStore,
     stop: asyncio.Event,
-    take_signals: Callable[[], None] = lambda: None,
 ) -> None:
-    """Runs the operator until `stop`. Raises ClusterUnavailableError, TaskEndedError, OSError, ValueError.
-
-    `take_signals` is called again when kopf has begun, which takes them for itself.
-    """
-    take_signals()
+    """Runs the operator until `stop`. Raises ClusterUnavailableError, TaskEndedError, OSError, ValueError."""
     metrics = Metrics()
     api = await connect(settings.kubeconfig, metrics.request_answered)
     try:
         operator = Operator(api, settings, engine, store, metrics)
         running = asyncio.create_task(operator.run(), name="operator")
-        watching = asyncio.create_task(operator.watching.wait(), name="watching")
-        watching.add_done_callback(lambda task: None if task.cancelled() else take_signals())
         stopped = asyncio.create_task(stop.wait(), name="stopped")
         await asyncio.wait([running, stopped], return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
-        watching.cancel()
         operator.stop()
         await running
     finally:

@@ -28,5 +28,10 @@ async def connected(
         yield api
     finally:
         await api.close()
-        for _ in range(_TURNS_TO_CLOSE):
-            await asyncio.sleep(0)
+        await let_sockets_close()
+
+
+async def let_sockets_close() -> None:
+    """After a client was closed, before its event loop is."""
+    for _ in range(_TURNS_TO_CLOSE):
+        await asyncio.sleep(0)

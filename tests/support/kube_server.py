@@ -164,6 +164,12 @@ class KubeServer:
             if process := self._running.pop(name, None):
                 _end(process)
 
+    def kill_apiserver(self) -> None:
+        """As when its machine dies: a polite end waits for open watches."""
+        process = self._running.pop("kube-apiserver")
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
     def _spawn(self, name: str, *arguments: str) -> None:
         with (self.folder / f"{name}.log").open("ab") as log:
             self._running[name] = subprocess.Popen(
