@@ -1,21 +1,19 @@
 """What goes wrong between the operator and the API server, and that it passes, or is noticed."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import pytest
-import yaml
 
 from support.builders import a_spec
 from support.kube_connection import connected
 from support.kube_operator import Cluster, running_operator
 from support.kube_proxy import MisbehavingProxy, misbehaving_proxy
-from support.kube_server import KubeServer, helm_template
-from support.kube_values import TRYING_OUT, one
+from support.kube_rights import install_rights, kubeconfig_of
+from support.kube_server import KubeServer
 from support.waiting import until
 from whisperjob.engine.cache import RecordCache
 from whisperjob.model.errors import RecordsUnavailableError, WatchExpiredError
@@ -152,20 +150,3 @@ async def refused(server: KubeServer, namespace: str, kubeconfig: Path) -> bool:
                     await records.check()
                 except RecordsUnavailableError:
                     return True
-
-
-def install_rights(server: KubeServer, namespace: str) -> str:
-    """The chart's accounts and roles; returns the operator's account."""
-    rendered = helm_template(
-        server.binaries["helm"], *TRYING_OUT, "--namespace", namespace, "--show-only", "templates/rbac.yaml"
-    )
-    server.kubectl("-n", namespace, "create", "-f", "-", stdin=yaml.safe_dump_all(rendered))
-    name: str = one(rendered, "ServiceAccount", "-operator")["metadata"]["name"]
-    return name
-
-
-def kubeconfig_of(server: KubeServer, namespace: str, account: str, folder: Path) -> Path:
-    token = server.kubectl("-n", namespace, "create", "token", account).strip()
-    file = folder / f"{account}.kubeconfig"
-    file.write_text(json.dumps(server.kubeconfig_for(token, namespace)))
-    return file

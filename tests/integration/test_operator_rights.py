@@ -1,0 +1,104 @@
+"""The chart's roles against what an API server saw: nothing is missing, nothing is granted in vain."""
+
+from datetime import timedelta
+from io import BytesIO
+from pathlib import Path
+
+import httpx
+
+from support.builders import a_job
+from support.kube_connection import connected
+from support.kube_operator import Cluster, running_operator
+from support.kube_rights import asked, granted, install_rights, kubeconfig_of, rights
+from support.kube_server import KubeServer
+from support.kube_values import one
+from support.waiting import until
+from whisperjob.engine.cache import RecordCache
+from whisperjob.engine.ports import Launch
+from whisperjob.model import names
+from whisperjob.model.phase import Reason, Stage
+from whisperjob.model.plan import Event
+from whisperjob.model.settings import EngineSettings
+from whisperjob.stores.folder import FolderStore
+from whisperjob_operator.events import KubernetesEvents
+from whisperjob_operator.records import KubernetesRecords
+from whisperjob_operator.wire import record_from
+
+pytest_plugins = ["support.kube_fixtures"]
+
+QUICK = EngineSettings(retry_base=timedelta(milliseconds=50))
+
+
+async def test_operator_uses_every_right_it_has_and_no_other(
+    kube_server: KubeServer, kube_namespace: str, tmp_path: Path
+) -> None:
+    account = install_rights(kube_server, kube_namespace)
+    kubeconfig = kubeconfig_of(kube_server, kube_namespace, account, tmp_path)
+    cluster = Cluster(kube_server, kube_namespace)
+    cluster.make_account()
+    store = FolderStore(tmp_path / "objects")
+    key = names.new_upload_key(kube_namespace, "talk")
+    store.put(key, BytesIO(b"x"))
+    async with running_operator(kube_server, kube_namespace, store, kubeconfig=kubeconfig, engine=QUICK) as running:
+        cluster.make_whisperjob("talk", key, ttlSecondsAfterFinished=0)
+        (first,) = await until(cluster.jobs, "the Job")
+        pod = cluster.make_pod(first)
+        await presents_the_token_of_a_pod_not_seen_yet(cluster, running.operator.work.port)
+        cluster.set_pod(pod, "Failed", {"terminated": {"exitCode": 1}})
+        second = (await until(lambda: cluster.jobs()[1:], "the second attempt"))[0]
+        await running.operator.launcher.start(
+            Launch(record_from(cluster.whisperjob("talk")), Stage.OPTIMIZE, 2, second["metadata"]["name"])
+        )
+        async with connected(kube_server, kubeconfig) as api:
+            telling = KubernetesEvents(api, "operator-1")
+            record = record_from(cluster.whisperjob("talk"))
+            for _ in range(2):
+                await telling.tell(record, Event(Reason.RETRYING, "Attempt 1 failed", warning=True))
+        assert [e["note"] for e in cluster.events()] == ["Attempt 1 failed"], "told once"
+        cluster.patch_whisperjob("talk", {"cancel": True})
+        await until(
+            lambda: "talk" not in kube_server.kubectl("-n", kube_namespace, "get", "wj", "-o", "name"), "the end"
+        )
+    answers = list(asked(kube_server, kube_namespace, account))
+    assert {right for right, code in answers if code == 403} == set()
+    role = one(rights(kube_server, kube_namespace), "Role", "-operator")
+    assert {right for right, _ in answers} == granted(role)
+
+
+async def presents_the_token_of_a_pod_not_seen_yet(cluster: Cluster, port: int) -> None:
+    """One that no watch tells of, because it has none of our labels: it is asked for, and refused."""
+    body = {"spec": {"serviceAccountName": "whisperjob-worker", "containers": [{"name": "c", "image": "i"}]}}
+    path = f"/api/v1/namespaces/{cluster.namespace}/pods"
+    stranger = cluster.server.request("POST", path, {"metadata": {"name": "stranger"}, **body})
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+        headers = {"Authorization": f"Bearer {cluster.token_for(stranger)}"}
+        assert (await client.post("/work/claim", headers=headers)).status_code == 401
+
+
+async def test_api_can_do_with_its_rights_what_the_port_asks(
+    kube_server: KubeServer, kube_namespace: str, tmp_path: Path
+) -> None:
+    install_rights(kube_server, kube_namespace)
+    role = one(rights(kube_server, kube_namespace), "Role", "-api")
+    account = role["metadata"]["name"]
+    kubeconfig = kubeconfig_of(kube_server, kube_namespace, account, tmp_path)
+    async with connected(kube_server, kubeconfig) as api:
+        records = KubernetesRecords(api, kube_namespace)
+        cache = RecordCache(records)
+        created = await records.create("talk", a_job().spec)
+        assert (await records.get("talk")) == created
+        page = await records.list()
+        changed = await records.patch_spec("talk", created.spec.model_copy(update={"priority": 1}))
+        assert (await anext(aiter(records.watch(page.version)))).record == changed
+        await cache.relist()
+        await records.delete("talk")
+    answers = list(asked(kube_server, kube_namespace, account))
+    assert {code for _, code in answers if code >= 400} == set()
+    assert {right for right, _ in answers} == granted(role)
+
+
+def test_workers_have_no_rights(kube_server: KubeServer, kube_namespace: str) -> None:
+    account = one(rights(kube_server, kube_namespace), "ServiceAccount", "-worker")
+    assert account["automountServiceAccountToken"] is False
+    roles = [o for o in rights(kube_server, kube_namespace) if o["kind"] == "RoleBinding"]
+    assert account["metadata"]["name"] not in {s["name"] for role in roles for s in role["subjects"]}
