@@ -26,18 +26,19 @@ def merge(
     words: list[Word] = []
     for index, (place, answer) in enumerate(ordered):
         end = min(place.end, ordered[index + 1][0].start) if index + 1 < len(ordered) else place.end
-        words += _words(ChunkPlace(place.start, max(end - place.start, 0.0)), answer)
+        words += _words(place.start, max(end, place.start), answer)
     duration = ordered[-1][0].end if ordered else 0.0
     return Transcript(with_speakers(words, speakers), duration, _language(ordered), dict(names or {}))
 
 
-def _words(place: ChunkPlace, answer: ChunkAnswer) -> list[Word]:
+def _words(start: float, end: float, answer: ChunkAnswer) -> list[Word]:
+    """The chunk's words between its start and its end; `min` because sums of floats may pass it by a hair."""
     tokens = align(answer)
-    timed = spans(tokens, answer.segments, place.duration)
+    timed = spans(tokens, answer.segments, end - start)
     return [
         Word(
-            min(place.start + span.start, place.end),
-            min(place.start + span.end, place.end),
+            min(start + span.start, end),
+            min(start + span.end, end),
             token.text,
             doubt=_doubt(token, span, answer.segments),
         )
