@@ -40,7 +40,8 @@ def main() -> int:
         asyncio.run(_serve())
     except ValidationError as error:
         wrong = error.errors()[0]
-        problem = f"The setting {'_'.join(str(part) for part in wrong['loc']).upper()} is wrong: {wrong['msg']}"
+        name = "_".join(str(part) for part in wrong["loc"]).upper().removeprefix("WHISPERJOB_")
+        problem = f"The setting WHISPERJOB_{name} is wrong: {wrong['msg']}"
     except (WhisperJobError, OSError, ValueError) as error:
         problem = str(error)
     if problem:

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from kubernetes.aio import client
 
-import support.kube_paths  # noqa: F401 - makes the operator importable
 from support.builders import a_spec
 from support.kube_schema import crd_schema, without_extensions
 from support.kube_server import KubeServer

@@ -3,7 +3,6 @@
 import pytest
 from kubernetes.aio import client
 
-import support.kube_paths  # noqa: F401 - makes the operator importable
 from integration.test_records_contract import *  # noqa: F403 - the contract's tests run here on other records
 from whisperjob.engine.ports import JobRecords
 from whisperjob_operator.records import KubernetesRecords

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from kubernetes.aio import client
 
-import support.kube_paths  # noqa: F401 - makes the next import work
 from support.kube_server import KubeServer
 from whisperjob_operator.cluster import connect
 from whisperjob_operator.requests import ApiRequest

@@ -3,7 +3,6 @@
 from datetime import datetime
 from typing import Any
 
-import support.kube_paths  # noqa: F401 - makes the operator importable
 from support.builders import T0, UID
 from whisperjob.model import names
 from whisperjob.model.phase import Stage

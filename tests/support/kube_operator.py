@@ -10,32 +10,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import support.kube_paths  # noqa: F401 - makes the operator importable
+import support.kube_extras  # noqa: F401 - skips where they are missing
 from support.kube_connection import connected
 from support.kube_server import KubeServer
+from support.kube_settings import operator_settings
 from support.waiting import until
 from whisperjob.model.settings import EngineSettings
 from whisperjob.stores.port import ObjectStore
 from whisperjob_operator.metrics import Metrics
 from whisperjob_operator.requests import ApiRequest
 from whisperjob_operator.service import Operator
-from whisperjob_operator.settings import OperatorSettings
 
 Object = dict[str, Any]
 
 ACCOUNT = "whisperjob-worker"
-
-
-def operator_settings(namespace: str, **changes: Any) -> OperatorSettings:
-    fields: dict[str, Any] = {
-        "namespace": namespace,
-        "worker_image": "registry.example/whisperjob/optimizer:1",
-        "worker_server": "http://operator:8081",
-        "work_port": 0,
-        "probe_port": 0,
-        "shutdown_grace": "1s",
-    }
-    return OperatorSettings(**{**fields, **changes})
 
 
 class RunningOperator:

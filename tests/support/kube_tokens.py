@@ -5,11 +5,8 @@ import json
 import time
 from typing import Any
 
-import pytest
+import support.kube_extras  # noqa: F401 - skips where they are missing
 
-import support.kube_paths  # noqa: F401 - makes the operator importable
-
-pytest.importorskip("jwt", reason="PyJWT[crypto] is not installed")
 jwt = importlib.import_module("jwt")
 rsa = importlib.import_module("cryptography.hazmat.primitives.asymmetric.rsa")
 

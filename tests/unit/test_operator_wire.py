@@ -2,7 +2,6 @@
 
 import pytest
 
-import support.kube_paths  # noqa: F401 - makes the operator importable
 from support.builders import a_job, a_spec, at
 from whisperjob.model.errors import RecordInvalidError
 from whisperjob.model.phase import ConditionType, Reason
