@@ -23,10 +23,6 @@ ENHANCEMENT_ROLL = 5 * SAMPLE_RATE
 """Samples read before a range, in which gate and compressor settle as if they had heard all before it."""
 
 
-_PIPED_SAMPLES = 16_384
-"""Written to a pipe at once: with a codec's small frames, two programs spend a third of their time on the pipe."""
-
-
 @dataclass(frozen=True, slots=True)
 class Input:
     """An untrusted recording as ffmpeg is to open it: by the content of `path`, or as headerless PCM."""
@@ -82,7 +78,7 @@ def decode(
     steps = [f"aformat=channel_layouts={layout}"] if layout else []
     if mix.weights != (1.0,) or not layout:
         steps.append(f"pan=mono|c0={mix.expression()}")
-    steps += [f"aresample={SAMPLE_RATE}:osf=flt", f"asetnsamples={_PIPED_SAMPLES}:p=0"]
+    steps.append(f"aresample={SAMPLE_RATE}:osf=flt")
     graph = "[0:a:0]"
     if channels_fd is not None and 1 < count <= MAX_PROBED_CHANNELS:
         copies = "|".join(f"c{i}=c{i}" for i in range(count))
@@ -96,7 +92,7 @@ def decode(
     graph += ",".join(steps) + "[out]"
     return [
         *(*_start(ffmpeg), *source.options(), "-filter_complex", graph, "-map", "[out]"),
-        *("-t", f"{max_seconds:.3f}", *_PCM, "pipe:1"),
+        *("-t", f"{max_seconds:.3f}", "-flush_packets", "0", *_PCM, "pipe:1"),
     ]
 
 

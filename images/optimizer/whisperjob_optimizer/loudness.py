@@ -5,6 +5,8 @@ ITU-R BS.1770 gates for the integrated value, so that tracks of several pieces c
 """
 
 import math
+from array import array
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -27,6 +29,7 @@ _SHORT_TERM_BLOCKS = 27
 _OFFSET = -0.691
 _FLOOR_PERCENTILE = 0.05
 _NOTHING_LUFS = -100.0
+_SILENT_POWER = 1e-12
 
 
 def _power(lufs: float) -> float:
@@ -37,23 +40,27 @@ def _lufs(power: float) -> float:
     return _OFFSET + 10 * math.log10(power)
 
 
-def _gated(values: Sequence[float], relative_gate: float) -> list[float]:
-    loud = [v for v in values if v > ABSOLUTE_GATE_LUFS]
-    if not loud:
-        return []
-    gate = _lufs(math.fsum(map(_power, loud)) / len(loud)) + relative_gate
-    return [v for v in loud if v > gate]
+def _gated_mean(track: Sequence[float], gate: float) -> float | None:
+    """Mean loudness, by power, of the blocks above a gate."""
+    total, count = 0.0, 0
+    for value in track:
+        if value > gate:
+            total += _power(value)
+            count += 1
+    return _lufs(total / count) if count else None
 
 
 def integrated_lufs(track: Sequence[float]) -> float | None:
     """ITU-R BS.1770 integrated loudness; None for silence."""
-    loud = _gated(track, _RELATIVE_GATE_LU)
-    return _lufs(math.fsum(map(_power, loud)) / len(loud)) if loud else None
+    ungated = _gated_mean(track, ABSOLUTE_GATE_LUFS)
+    if ungated is None:
+        return None
+    return _gated_mean(track, max(ABSOLUTE_GATE_LUFS, ungated + _RELATIVE_GATE_LU))
 
 
 def rms_lufs(samples: Sequence[float]) -> float:
     """Loudness of a sound too short for a single block, without its weighting."""
-    return _lufs(max(math.fsum(s * s for s in samples) / max(1, len(samples)), 1e-12))
+    return _lufs(max(math.fsum(s * s for s in samples) / max(1, len(samples)), _SILENT_POWER))
 
 
 def range_lu(track: Sequence[float]) -> float | None:
@@ -61,22 +68,36 @@ def range_lu(track: Sequence[float]) -> float | None:
     of ffmpeg's on speech."""
     if len(track) < _SHORT_TERM_BLOCKS:
         return None
-    powers = [_power(v) for v in track]
-    total = math.fsum(powers[:_SHORT_TERM_BLOCKS])
-    short_term = [_lufs(max(total, 1e-12) / _SHORT_TERM_BLOCKS)]
-    for leaving, entering in zip(powers, powers[_SHORT_TERM_BLOCKS:], strict=False):
-        total += entering - leaving
-        short_term.append(_lufs(max(total, 1e-12) / _SHORT_TERM_BLOCKS))
-    loud = sorted(_gated(short_term, _RANGE_GATE_LU))
-    if not loud:
+    short_term: array[float] = array("f")
+    total = math.fsum(map(_power, track[:_SHORT_TERM_BLOCKS]))
+    short_term.append(_lufs(max(total / _SHORT_TERM_BLOCKS, _SILENT_POWER)))
+    for index in range(_SHORT_TERM_BLOCKS, len(track)):
+        total += _power(track[index]) - _power(track[index - _SHORT_TERM_BLOCKS])
+        short_term.append(_lufs(max(total / _SHORT_TERM_BLOCKS, _SILENT_POWER)))
+    ungated = _gated_mean(short_term, ABSOLUTE_GATE_LUFS)
+    if ungated is None:
         return None
-    return loud[round(0.95 * (len(loud) - 1))] - loud[round(0.10 * (len(loud) - 1))]
+    low, high = _percentiles(short_term, max(ABSOLUTE_GATE_LUFS, ungated + _RANGE_GATE_LU), (0.10, 0.95))
+    return high - low
 
 
 def noise_floor(track: Sequence[float]) -> float | None:
     """The level that all but a twentieth of the recording are above, digital silence left out; None for only that."""
-    heard = sorted(v for v in track if v > _NOTHING_LUFS)
-    return heard[int(_FLOOR_PERCENTILE * (len(heard) - 1))] if heard else None
+    found = _percentiles(track, _NOTHING_LUFS, (_FLOOR_PERCENTILE,))
+    return found[0] if found else None
+
+
+def _percentiles(values: Sequence[float], above: float, shares: Sequence[float]) -> list[float]:
+    """To a tenth of a LU, by counting: sorting would take memory that grows with the recording."""
+    counts = Counter(round(value * 10) for value in values if value > above)
+    places = [round(share * (counts.total() - 1)) for share in shares]
+    found: list[float] = []
+    passed = 0
+    for tenth, count in sorted(counts.items()):
+        passed += count
+        while len(found) < len(places) and places[len(found)] < passed:
+            found.append(tenth / 10)
+    return found
 
 
 def summary(track: Sequence[float], true_peak_dbtp: float | None = None) -> Loudness:
@@ -133,8 +154,7 @@ def _expected_lufs(track: Sequence[float], pre_gain: float, compressor: float | 
         return sound.WORKING_LUFS
     taken = 1 - 1 / sound.COMPRESSOR_RATIO
     threshold = compressor - sound.COMPRESSOR_RIDES_LU
-    levels = [v + pre_gain for v in track]
-    compressed = integrated_lufs([v - max(0.0, v - threshold) * taken for v in levels])
+    compressed = integrated_lufs(array("f", (v + pre_gain - max(0.0, v + pre_gain - threshold) * taken for v in track)))
     return sound.WORKING_LUFS if compressed is None else compressed
 
 

@@ -35,8 +35,8 @@ class Info:
 def with_samples(head: bytes, samples: int) -> bytes:
     """The Info frame `head` begins with, made to promise exactly `samples`.
 
-    ffmpeg notes at most one frame's worth of padding where LAME needed more, so that one chunk in twenty would decode
-    to up to 32 samples too many. Raises ValueError if there is no Info frame, or no padding that would do.
+    ffmpeg notes at most one frame's worth of padding where LAME needed more, so that one chunk in twelve would decode
+    to up to 46 samples too many. Raises ValueError if there is no Info frame, or no padding that would do.
     """
     info = parse_info(head)
     if info is None:

@@ -281,7 +281,10 @@ def _hear(samples: int, encoded: Sequence[stages.Encoded]) -> m.Loudness:
     peak = max(chunk.true_peak_dbtp for chunk in encoded)
     if samples < 2 * loudness.WINDOW_SAMPLES:  # no block that is not half padding
         return loudness.summary([], peak)
-    return loudness.summary([value for chunk in encoded for value in chunk.track[_STEADY_BLOCKS:]], peak)
+    track: array[float] = array("f")
+    for chunk in encoded:
+        track.extend(chunk.track[_STEADY_BLOCKS:])
+    return loudness.summary(track, peak)
 
 
 def _entries(made: _Made, progress: _Progress) -> tuple[m.ChunkEntry, ...]:

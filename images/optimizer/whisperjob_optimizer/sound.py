@@ -86,4 +86,5 @@ MAX_CANCELLATION_DB: Final = 9.0
 3 dB, sound in one of two channels 6 dB."""
 
 MP3_COMPRESSION_LEVEL: Final = 7
-"""LAME's quality switch: at 64 kbit/s for 16 kHz mono it saves 40 % of the time; the difference is not audible."""
+"""LAME's quality switch. Above 6 it shapes no noise: 40 % less time than ffmpeg's default of 5, and on speech a higher
+signal-to-noise ratio (30.0 against 28.2 dB), which is what a recogniser hears."""
