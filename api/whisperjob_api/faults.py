@@ -149,9 +149,9 @@ _EXAMPLES = {
 def _sentence(errors: Sequence[Any]) -> str:
     first = errors[0] if errors else {}
     where = ".".join(str(part) for part in first.get("loc", ()) if part not in ("body", "query", "path"))
-    what = str(first.get("msg", _SENTENCES[HttpCode.INVALID_REQUEST])).rstrip(".")
+    what = str(first.get("msg", _SENTENCES[HttpCode.INVALID_REQUEST])).removeprefix("Value error, ").rstrip(".")
     if first.get("type") == "json_invalid":
         return "The body is not valid JSON."
-    if first.get("loc") == ("body",):
+    if first.get("loc") == ("body",) and first.get("type") != "value_error":
         return "The body must be a JSON object, sent as application/json."
     return f"{where}: {what}." if where else f"{what}."

@@ -4,7 +4,9 @@ The byte-level work is python-multipart's; this adds what it leaves out: limits,
 whether the body ended where it should.
 """
 
+import re
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -17,6 +19,7 @@ MAX_PREAMBLE_BYTES = 4 * 1024
 MAX_BOUNDARY_BYTES = 70
 """RFC 2046."""
 
+_EXTENDED_FILENAME = re.compile(r"""; *filename\*=utf-8'[^';]*'([^;"' ]*)""", re.IGNORECASE)
 _IDENTITY = frozenset({"7bit", "8bit", "binary"})
 
 
@@ -148,7 +151,13 @@ def _disposition(header: str) -> tuple[str, str | None]:
     if kind != b"form-data" or b"name" not in options:
         raise invalid("A part has no Content-Disposition with a name.")
     filename = options.get(b"filename")
-    return _text(options[b"name"]), None if filename is None else _text(filename)
+    return _text(options[b"name"]), _extended_filename(header) if filename is None else _text(filename)
+
+
+def _extended_filename(header: str) -> str | None:
+    """`filename*`, which RFC 7578 forbids in forms and urllib3 before 2.0 sent for names beyond ASCII."""
+    found = _EXTENDED_FILENAME.search(header)
+    return unquote(found[1], errors="replace") if found else None
 
 
 def _text(data: bytes) -> str:

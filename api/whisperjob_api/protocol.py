@@ -9,6 +9,7 @@ import asyncio
 from enum import Enum, auto
 from typing import ClassVar, Final
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from whisperjob.model.errors import HttpCode
@@ -58,6 +59,7 @@ class ApiProtocol(HttpToolsProtocol):
     _silent_bytes = 0
     _parser_spoke = False
     _deaf = False
+    _upgrading = False
     _head_timer: asyncio.TimerHandle | None = None
     _unread_timer: asyncio.TimerHandle | None = None
 
@@ -76,17 +78,42 @@ class ApiProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._deaf:
             return
+        self._unset_keepalive_if_required()
         if not self._in_flight:
             if self._head is _Head.COMPLETE:
                 self._head = _Head.AWAITED
             if self._head_timer is None:
                 self._start_head_timer()
         self._parser_spoke = False
-        super().data_received(data)
+        self._parse(data)
         # What the parser keeps to itself (a header without an end, a chunk's extension) is counted here.
         self._silent_bytes = 0 if self._parser_spoke else self._silent_bytes + len(data)
         if self._silent_bytes > self.max_head_bytes and not self._deaf:
             self._refuse(_Refusal.HEAD_TOO_LARGE)
+
+    def _parse(self, data: bytes) -> None:
+        rest = memoryview(data)
+        try:
+            while rest:
+                try:
+                    self.parser.feed_data(rest)
+                    rest = rest[:0]
+                except httptools.HttpParserUpgrade as upgrade:
+                    # The parser would leave the body to another protocol. There is none: it hears the head again.
+                    rest = rest[upgrade.args[0] :]
+                    self.parser.feed_data(self._head_without_upgrade())
+        except httptools.HttpParserError:
+            too_large = self._head_bytes > self.max_head_bytes
+            self._refuse(_Refusal.HEAD_TOO_LARGE if too_large else _Refusal.NOT_HTTP)
+
+    def _head_without_upgrade(self) -> bytes:
+        lines = [b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())]
+        for name, value in self.headers:
+            if name == b"connection" and b"close" in value.lower():
+                lines.append(b"connection: close")
+            elif name not in (b"connection", b"upgrade", b"http2-settings"):
+                lines.append(b"%s: %s" % (name, value))
+        return b"".join(line + b"\r\n" for line in (*lines, b""))
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -98,11 +125,14 @@ class ApiProtocol(HttpToolsProtocol):
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._count_head(len(name) + len(value))
+        self._count_head(len(name) + len(value) + len(b": \r\n"))
         if self._head is _Head.BEGUN:  # a trailer must not pass for a header: nobody checked it
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
+        self._upgrading = self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
+        if self._upgrading:
+            return
         self._head = _Head.COMPLETE
         self._stop_head_timer()
         super().on_headers_complete()
@@ -111,10 +141,9 @@ class ApiProtocol(HttpToolsProtocol):
         self._parser_spoke = True
         super().on_body(body)
 
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002  uvicorn's; ours has a sentence of its own
-        """Called for what cannot be parsed."""
-        too_large = self._head_bytes > self.max_head_bytes
-        self._refuse(_Refusal.HEAD_TOO_LARGE if too_large else _Refusal.NOT_HTTP)
+    def on_message_complete(self) -> None:
+        if not self._upgrading:
+            super().on_message_complete()
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -144,7 +173,7 @@ class ApiProtocol(HttpToolsProtocol):
             self.transport.close()  # nothing was asked, so there is nothing to answer
 
     def _refuse(self, refusal: _Refusal) -> None:
-        """Nothing more is heard of this connection. What is being answered stays first, and whole."""
+        """Nothing more is heard on this connection. What is being answered stays first, and whole."""
         self._deaf = True
         if not self._in_flight:
             self._answer(*refusal.value)
