@@ -135,8 +135,9 @@ class KubernetesLauncher:
         self._tell(job)
 
     def pod_event(self, body: JsonObject, *, deleted: bool) -> None:
+        """The last words of a pod that ended are kept: its end and its removal may come as one event."""
         pod = Pod.model_validate(body)
-        if deleted:
+        if deleted and pod.status.phase not in ("Succeeded", "Failed"):
             self._pods.remove(pod.metadata.name)
         else:
             self._pods.put(pod)

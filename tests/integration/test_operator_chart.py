@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from support.kube_paths import CHART, REPOSITORY
+from support.golden import Golden
+from support.kube_paths import CHART, GOLDEN, REPOSITORY
 from support.kube_server import KubeServer, Object, helm_template
 from support.kube_values import EXTERNAL, TRYING_OUT, environment, one
 from support.waiting import until_sync
@@ -43,6 +44,15 @@ def rendered(request: pytest.FixtureRequest, kube_binaries: Binaries) -> list[Ob
 @pytest.fixture(scope="module")
 def defaults(kube_binaries: Binaries) -> list[Object]:
     return helm_template(kube_binaries["helm"], *TRYING_OUT)
+
+
+@pytest.mark.parametrize(("name", "values"), [("trying-out", TRYING_OUT), ("external", EXTERNAL)])
+def test_charts_are_as_they_were(golden: Golden, kube_binaries: Binaries, name: str, values: tuple[str, ...]) -> None:
+    """The definition has a test of its own; what is random has none."""
+    rendered = helm_template(kube_binaries["helm"], *values, "--set", "crds.install=false")
+    for secret in (o for o in rendered if o["kind"] == "Secret"):
+        secret["data"] = dict.fromkeys(secret["data"], "random")
+    golden(GOLDEN / f"chart-{name}.yaml", yaml.safe_dump_all(rendered, width=120))
 
 
 @pytest.mark.parametrize("values", [TRYING_OUT, EXTERNAL], ids=["trying out", "external"])

@@ -183,3 +183,43 @@ async def test_deleted_job_leaves_no_objects(kube_server: KubeServer, cluster: C
         cluster.delete_whisperjob("talk")
         await until(lambda: cluster.jobs()[0]["metadata"].get("deletionTimestamp"), "the Job's end to be asked for")
         await until(lambda: store.stat(key) is None, "the upload to go")
+
+
+@pytest.mark.parametrize("force", [True, False], ids=["by force", "on a lost node"])
+async def test_deleted_pod_costs_an_attempt(
+    kube_server: KubeServer, cluster: Cluster, store: FolderStore, force: bool
+) -> None:
+    key = upload(store, cluster, "talk")
+    async with running_operator(kube_server, cluster.namespace, store, engine=QUICK, worker_lost_after="0.2s"):
+        cluster.make_whisperjob("talk", key)
+        (job,) = await until(cluster.jobs, "the Job")
+        pod = cluster.make_pod(job, node="node-1")
+        cluster.run_pod(pod)
+        await until(lambda: cluster.status("talk").get("phase") == "Processing", "the worker")
+        if force:
+            cluster.set_pod(pod, "Failed", {"terminated": {"exitCode": 137}})
+        cluster.delete_pod(pod, 0 if force else 1)
+        await until(lambda: cluster.status("talk").get("attempt") == 2, "the next attempt", 20)
+        assert cluster.status("talk")["failureCount"] == 1
+
+
+async def test_two_operators_do_no_harm(kube_server: KubeServer, cluster: Cluster, store: FolderStore) -> None:
+    talks = [f"talk-{number}" for number in range(5)]
+    async with (
+        running_operator(kube_server, cluster.namespace, store, engine=QUICK),
+        running_operator(kube_server, cluster.namespace, store, engine=QUICK),
+    ):
+        for name in talks:
+            cluster.make_whisperjob(name, upload(store, cluster, name))
+        jobs = await until(lambda: len(found := cluster.jobs()) == len(talks) and found, "a Job for each")
+        for job in jobs or []:
+            cluster.run_pod(cluster.make_pod(job))
+        await until(lambda: all(cluster.status(t).get("phase") == "Processing" for t in talks), "the workers")
+        for name in talks:
+            finish(store, cluster, name)
+        for job in jobs or []:
+            pod = {"metadata": {"name": f"{job['metadata']['name']}-pod"}}
+            cluster.set_pod(pod, "Succeeded", {"terminated": {"exitCode": 0}})
+        await until(lambda: all(cluster.status(t).get("phase") == "Completed" for t in talks), "the jobs to end")
+        assert [cluster.status(t)["attempt"] for t in talks] == [1] * len(talks)
+        assert len(cluster.jobs()) == len(talks)

@@ -119,8 +119,8 @@ class Cluster:
     def delete_whisperjob(self, name: str) -> None:
         self.server.request("DELETE", f"{self._wj}/{name}")
 
-    def make_pod(self, job: Object, phase: str = "Pending", **status: Any) -> Object:
-        """What the Job controller makes of a Job's template."""
+    def make_pod(self, job: Object, phase: str = "Pending", node: str = "", **status: Any) -> Object:
+        """What the Job controller makes of a Job's template, and a scheduler places on a node if one is named."""
         metadata, template = job["metadata"], job["spec"]["template"]
         body = {
             "metadata": {
@@ -136,7 +136,7 @@ class Cluster:
                     }
                 ],
             },
-            "spec": template["spec"],
+            "spec": template["spec"] | ({"nodeName": node} if node else {}),
         }
         pod: Object = self.server.request("POST", f"{self._core}/pods", body)
         self.set_pod(pod, phase, **status)
@@ -154,9 +154,9 @@ class Cluster:
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         self.set_pod(pod, "Running", {"running": {"startedAt": now}})
 
-    def delete_pod(self, pod: Object) -> None:
-        """At once, as when a node is drained by force."""
-        path = f"{self._core}/pods/{pod['metadata']['name']}?gracePeriodSeconds=0"
+    def delete_pod(self, pod: Object, grace_seconds: int = 0) -> None:
+        """One on a node stays until its kubelet says that it ended, or for ever if that is lost; 0 is by force."""
+        path = f"{self._core}/pods/{pod['metadata']['name']}?gracePeriodSeconds={grace_seconds}"
         self.server.request("DELETE", path)
 
     def delete_job(self, job: Object) -> None:

@@ -1,26 +1,11 @@
-"""Golden files of the unit tests; `pytest tests/unit --update-golden` writes them anew."""
-
-from collections.abc import Callable
-from pathlib import Path
+"""The option of golden files (support/golden.py)."""
 
 import pytest
 
-Golden = Callable[[Path, str], None]
+from support.golden import golden
+
+__all__ = ["golden"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write golden files anew instead of comparing")
-
-
-@pytest.fixture
-def golden(request: pytest.FixtureRequest) -> Golden:
-    """Compares a text with a file that holds what it was; `--update-golden` writes the file."""
-
-    def compare(file: Path, text: str) -> None:
-        if request.config.getoption("--update-golden", default=False):
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text, encoding="utf-8")
-        assert file.exists(), f"{file.name} is missing: run with --update-golden and read it"
-        assert text == file.read_text(encoding="utf-8"), f"{file.name} differs: if that is meant, --update-golden"
-
-    return compare

@@ -7,9 +7,9 @@ import pytest
 import yaml
 
 from support.builders import a_job, a_spec
+from support.golden import Golden
 from support.kube_paths import GOLDEN
 from support.kube_settings import operator_settings
-from unit.conftest import Golden
 from whisperjob.engine.ports import Launch
 from whisperjob.model import names
 from whisperjob.model.phase import Stage
