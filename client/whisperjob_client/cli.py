@@ -125,9 +125,7 @@ def diarize(
             show(started) if as_json else typer.echo(started.message)
             return
         with Display(quiet=as_json) as display:
-            result = client.wait_diarization(
-                job, on_change=lambda d: display.diarizing(d.progress, d.waiting_for), patience=Patience(timeout)
-            )
+            result = client.wait_diarization(job, on_change=display.diarizing, patience=Patience(timeout))
         typer.echo(result.model_dump_json(by_alias=True, indent=2)) if as_json else describe_speakers(result)
 
 

@@ -16,7 +16,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from whisperjob_client.answers import Job
+from whisperjob_client.answers import Diarization, Job
 
 
 class _Amount(ProgressColumn):
@@ -71,12 +71,13 @@ class Display:
         self._show(f"download {name}", f"downloading {name}", done_bytes, max(about_bytes, done_bytes), "bytes")
 
     def working(self, job: Job) -> None:
-        step = "done" if job.status == "completed" else (job.step or job.status)
-        self._show("work", step.replace("_", " "), 100 if step == "done" else (job.progress or 0), 100)
+        step = "optimised" if job.status == "completed" else (job.step or job.status).replace("_", " ")
+        self._show("work", step, 100 if job.status == "completed" else (job.progress or 0), 100)
 
-    def diarizing(self, progress: int | None, waiting_for: str | None) -> None:
-        text = f"speakers: waits for {waiting_for}" if waiting_for else "speakers"
-        self._show("speakers", text, progress or 0, None if progress is None else 100)
+    def diarizing(self, diarization: Diarization) -> None:
+        waits = diarization.waiting_for
+        done = 100 if diarization.status == "completed" else diarization.progress
+        self._show("speakers", f"speakers: waits for {waits}" if waits else "speakers", done or 0, done and 100)
 
     def recognising(self, all_seconds: float, done_seconds: float) -> None:
         self._show("speech", "speech", done_seconds, all_seconds, "audio")

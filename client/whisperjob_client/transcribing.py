@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import anyio
 import anyio.to_thread
 
-from whisperjob_client.answers import Chunk, DiarizationResult, Job
+from whisperjob_client.answers import Chunk, Diarization, DiarizationResult, Job
 from whisperjob_client.async_client import AsyncClient
 from whisperjob_client.errors import (
     ClientError,
@@ -54,7 +54,7 @@ class Watcher(SpeechWatcher, Protocol):
 
     def recognising(self, all_seconds: float, done_seconds: float) -> None: ...
 
-    def diarizing(self, progress: int | None, waiting_for: str | None) -> None: ...
+    def diarizing(self, diarization: Diarization) -> None: ...
 
     def note(self, sentence: str) -> None: ...
 
@@ -230,9 +230,7 @@ class Transcribing:
             return _to_speakers(known.result)
         try:
             await self._client.diarize(job_id, self._options.num_speakers)
-            result = await self._client.wait_diarization(
-                job_id, on_change=lambda d: self._watcher.diarizing(d.progress, d.waiting_for)
-            )
+            result = await self._client.wait_diarization(job_id, on_change=self._watcher.diarizing)
         except DiarizationUnavailableError as error:
             self._watcher.note(f"No speakers: {error}")
             return Speakers.unknown(NoSpeaker.UNAVAILABLE)

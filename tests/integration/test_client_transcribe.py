@@ -222,6 +222,20 @@ def test_broken_off_and_started_again_no_chunk_is_recognised_twice(
     assert sum(asr.received.values()) == sum(asr.answered.values())
 
 
+def test_a_job_that_the_server_forgot_is_made_again_and_answers_still_count(
+    talk: Talk, net: Network, asr: AsrServer, service: Service
+) -> None:
+    out, _ = talk.run("--format", "json", "--json")
+    assert service.client.delete(f"/job/{json.loads(out)['jobId']}").status_code == 204
+    lost = next(talk.file.with_suffix(".whisperjob").rglob("answer-*.json"))
+    lost.unlink()
+    talk.run("--format", "json")
+    assert net.requests["POST /whisper_optimize"] == 2
+    assert sorted(asr.received.values()) == [1, 1, 2], "only the lost answer is asked for again"
+    assert lost.exists()
+    check_words(talk.transcript()["words"])
+
+
 def test_limits_and_failures_of_the_speech_account_are_waited_out(short: Talk, asr: AsrServer) -> None:
     asr.faults = [Fault(429, "1", "Rate limit reached"), Fault(500)]
     _, err = short.run("--format", "json")
