@@ -19,6 +19,7 @@ from cluster.spaces import Space, enter, new_folder
 BUILD_SECONDS: Final = 1500.0
 _CONTEXT: Final = (
     *("core/whisperjob", "api/whisperjob_api", "operator/whisperjob_operator", "images"),
+    "deploy/cluster",
     *("requirements", ".dockerignore", "tests/cluster/prepare.py"),
 )
 _KEPT_STORES: Final = 2

@@ -9,10 +9,10 @@ dead cluster and not a lame one. Standard library only.
 import base64
 import json
 import os
+import shutil
 import ssl
 import subprocess
 import sys
-import threading
 import time
 import urllib.request
 from collections.abc import Callable
@@ -31,8 +31,7 @@ def main() -> int:
     cgroup = os.environ["CLUSTER_CGROUP"]
     make_network()
     make_keys()
-    copying = threading.Thread(target=run, args=("cp", "-a", "--reflink=auto", "/store", str(STATE / "containerd")))
-    copying.start()
+    take_over_store(Path("/store"), STATE / "containerd")
     parts = {"etcd": start("etcd", *config.ETCD)}
     parts["kube-apiserver"] = start("kube-apiserver", *config.APISERVER)
     wait_for_apiserver(parts["kube-apiserver"])
@@ -41,7 +40,6 @@ def main() -> int:
     parts["coredns"] = start("coredns", "-conf", write("Corefile", config.COREFILE))
     proxy = write("kube-proxy.json", json.dumps(config.kube_proxy()))
     parts["kube-proxy"] = start("kube-proxy", "--config", proxy, "--hostname-override", config.NODE)
-    copying.join()
     write("cni/10-bridge.conflist", json.dumps(config.CNI))
     parts["containerd"] = start("/usr/bin/containerd", "-c", write("containerd.toml", config.CONTAINERD))
     wait_for(lambda: Path(config.CONTAINERD_SOCKET).exists(), "containerd")
@@ -63,6 +61,22 @@ def make_network() -> None:
     Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
     for folder in ("/var/lib/cni", "/run/netns"):
         Path(folder).mkdir(parents=True, exist_ok=True)
+
+
+def take_over_store(store: Path, copy: Path) -> None:
+    """Containerd's store with the images, without copying them: layers are only read, so links to them do."""
+    layers = "io.containerd.snapshotter.v1.overlayfs/snapshots"
+    blobs = "io.containerd.content.v1.content/blobs"
+
+    def large(folder: str, names: list[str]) -> list[str]:
+        return names if Path(folder).relative_to(store).as_posix() in (layers, blobs) else []
+
+    shutil.copytree(store, copy, ignore=large)
+    for name in (layers, blobs):
+        for path in (store / name).glob("sha256/*" if name == blobs else "*"):
+            link = copy / path.relative_to(store)
+            link.parent.mkdir(exist_ok=True)
+            link.symlink_to(path)
 
 
 def make_keys() -> None:

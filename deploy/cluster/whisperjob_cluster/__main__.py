@@ -1,0 +1,103 @@
+"""`python -m whisperjob_cluster`: the API of a cluster, until SIGTERM; uploads in flight may end."""
+
+import asyncio
+import logging
+import sys
+from types import FrameType
+
+import uvicorn
+import uvloop
+from pydantic import ValidationError
+
+from whisperjob.engine.cache import RecordCache
+from whisperjob.model.errors import WhisperJobError
+from whisperjob.model.settings import ApiSettings, StoreSettings
+from whisperjob.stores.s3 import S3Store
+from whisperjob_api.app import create_app
+from whisperjob_api.services import Api
+from whisperjob_cluster.settings import FrontSettings
+from whisperjob_operator.cluster import connect
+from whisperjob_operator.records import KubernetesRecords
+
+log = logging.getLogger("whisperjob_cluster")
+
+_BACKLOG = 512
+_KEEP_ALIVE_SECONDS = 75
+"""Longer than the minute for which proxies keep idle connections: they must be the first to close one."""
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, parts: Api) -> None:
+        super().__init__(config)
+        self._parts = parts
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._parts.uploads.close()
+        super().handle_exit(sig, frame)
+
+
+async def _serve() -> None:
+    front, settings, store = FrontSettings(), ApiSettings(), StoreSettings()
+    if not store.s3_endpoint:
+        raise ValueError("WHISPERJOB_S3_ENDPOINT is not set: workers in other pods reach no folder of this one")
+    if not settings.api_keys:
+        raise ValueError("WHISPERJOB_API_KEYS is not set: nobody could use the service")
+    api = await connect(front.kubeconfig)
+    try:
+        records = KubernetesRecords(api, front.namespace)
+        cache = RecordCache(records)
+        parts = Api(records=records, cache=cache, store=S3Store(store), settings=settings, engine_ready=lambda: True)
+        config = uvicorn.Config(
+            create_app(parts),
+            host=front.host,
+            port=front.port,
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,  # the app has its own list of trusted proxies
+            server_header=False,
+            backlog=_BACKLOG,
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=max(1, int(front.shutdown_grace.total_seconds())),
+        )
+        await _run(_Server(config, parts), cache)
+    finally:
+        await api.close()
+
+
+async def _run(server: uvicorn.Server, cache: RecordCache) -> None:
+    """Ends when either ends: an API whose copy of the records is no longer kept must not answer from it."""
+    copying = asyncio.create_task(cache.run(), name="the record cache")
+    serving = asyncio.create_task(server.serve(), name="the API")
+    await asyncio.wait({copying, serving}, return_when=asyncio.FIRST_COMPLETED)
+    server.should_exit = True
+    try:
+        if copying.done():
+            copying.result()
+        await serving
+    finally:
+        copying.cancel()
+        await asyncio.gather(copying, return_exceptions=True)
+
+
+def main() -> int:
+    """0 after a signal, 1 where it cannot work, with one sentence."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    problem = ""
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve())
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        problem = f"The setting {'_'.join(str(part) for part in wrong['loc']).upper()} is wrong: {wrong['msg']}"
+    except (WhisperJobError, OSError, ValueError) as error:
+        problem = str(error)
+    if problem:
+        log.error("%s", problem)
+    return 1 if problem else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
