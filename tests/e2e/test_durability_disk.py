@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.media import write_speech
 
+from support.media import write_speech
 from support.serving import Service, served
 from support.waiting import until_sync
 

@@ -24,7 +24,6 @@ app = typer.Typer(
     epilog=EXIT_CODES,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
 )
 local = typer.Typer(help="One file on this machine, without a service to look after.", no_args_is_help=True)
 app.add_typer(local, name="local")
