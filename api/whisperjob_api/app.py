@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 
 import whisperjob
 from whisperjob.model.errors import WhisperJobError
-from whisperjob_api.auth import DOCS_ASSETS, KeyCheck, Keyring
+from whisperjob_api.auth import DOCS_ASSETS, KeyCheck, Keyring, describe_key
 from whisperjob_api.edge import Edge
 from whisperjob_api.faults import answer_fault
 from whisperjob_api.routes import diarization, jobs, probes, trims, uploads
@@ -42,14 +42,15 @@ def create_app(api: Api) -> FastAPI:
     services = Services(api)
     app.state.services = services
     for router in (
-        probes.router,
-        probes.ready_route(probes.Readiness(services).check),
-        uploads.router,
         jobs.router,
+        uploads.router,
         trims.router,
         diarization.router,
+        probes.router,
+        probes.ready_route(probes.Readiness(services).check),
     ):
-        app.include_router(router)
+        app.router.routes.extend(router.routes)  # include_router would match every request twice
+    describe_key(app.openapi())
     for kind in (WhisperJobError, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, answer_fault)
     app.add_middleware(KeyCheck, keyring=Keyring(key.get_secret_value() for key in api.settings.api_keys))

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Iterable
+from typing import Any
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -45,6 +46,16 @@ def _entry(entry: str) -> tuple[bytes, str]:
     if not _KEY.fullmatch(key):
         raise ValueError("an API key must be visible ASCII, without spaces")
     return hashlib.sha256(key.encode("latin-1")).digest(), tenant
+
+
+def describe_key(description: dict[str, Any]) -> None:
+    """Tells OpenAPI of the key. FastAPI's own way is a dependency, resolved anew for every request."""
+    schemes = description.setdefault("components", {}).setdefault("securitySchemes", {})
+    schemes["APIKeyHeader"] = {"type": "apiKey", "in": "header", "name": HEADER, "description": "Your API key"}
+    for path, operations in description["paths"].items():
+        for operation in operations.values():
+            if not _is_public(path):
+                operation["security"] = [{"APIKeyHeader": []}]
 
 
 def _is_public(path: str) -> bool:

@@ -6,8 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Annotated, cast
 
-from fastapi import Depends, Path, Security
-from fastapi.security import APIKeyHeader
+from fastapi import Depends, Path
 from starlette.requests import Request
 
 from whisperjob.engine.cache import RecordCache
@@ -19,7 +18,6 @@ from whisperjob.model.resource import Output, WhisperJob
 from whisperjob.model.settings import ApiSettings
 from whisperjob.stores.port import ObjectStore
 from whisperjob_api.admission import UploadGate
-from whisperjob_api.auth import HEADER
 from whisperjob_api.faults import no_such_job
 from whisperjob_api.results import Results
 from whisperjob_api.threads import Threads
@@ -99,11 +97,8 @@ async def _services(request: Request) -> Services:
     return cast(Services, request.app.state.services)
 
 
-async def _tenant(
-    request: Request,
-    _: Annotated[str | None, Security(APIKeyHeader(name=HEADER, auto_error=False, description="Your API key"))],
-) -> str:
-    """Checked and put there by auth.KeyCheck; the security scheme here is for OpenAPI."""
+async def _tenant(request: Request) -> str:
+    """Checked and put there by auth.KeyCheck."""
     return cast(str, request.state.tenant)
 
 
