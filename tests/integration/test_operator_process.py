@@ -11,7 +11,6 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
-import support.kube_extras  # noqa: F401 - skips where they are missing
 from support.kube_server import KubeServer
 from support.waiting import until_sync
 

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import support.kube_extras  # noqa: F401 - skips where they are missing
 from support.kube_connection import connected
 from support.kube_server import KubeServer
 from support.kube_settings import operator_settings

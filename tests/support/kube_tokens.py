@@ -1,14 +1,11 @@
 """Tokens as an API server issues them, signed by keys of the test's own."""
 
-import importlib
-import json
 import time
 from typing import Any
 
-import support.kube_extras  # noqa: F401 - skips where they are missing
-
-jwt = importlib.import_module("jwt")
-rsa = importlib.import_module("cryptography.hazmat.primitives.asymmetric.rsa")
+import jwt
+from cryptography.hazmat.primitives.asymmetric import rsa
+from jwt.algorithms import RSAAlgorithm
 
 ISSUER = "https://kubernetes.default.svc"
 AUDIENCE = "whisperjob-operator"
@@ -28,10 +25,10 @@ class Signer:
 
     def __init__(self, key_id: str = "k1") -> None:
         self.key_id = key_id
-        self.key: Any = rsa.generate_private_key(public_exponent=65_537, key_size=2048)
+        self.key = rsa.generate_private_key(public_exponent=65_537, key_size=2048)
 
     def published(self) -> dict[str, Any]:
-        entry = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(self.key.public_key()))
+        entry = RSAAlgorithm.to_jwk(self.key.public_key(), as_dict=True)
         return {"keys": [{**entry, "kid": self.key_id, "alg": "RS256", "use": "sig"}]}
 
     def token(
@@ -50,5 +47,4 @@ class Signer:
             **changes,
         }
         kept = {name: value for name, value in claims.items() if value is not None}
-        token: str = jwt.encode(kept, self.key if key is None else key, algorithm, headers={"kid": self.key_id})
-        return token
+        return jwt.encode(kept, self.key if key is None else key, algorithm, headers={"kid": self.key_id})
