@@ -10,8 +10,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from support.media import write_speech
 
+from support.media import write_speech
 from support.processes import lives
 from support.serving import Service
 from support.waiting import until_sync

@@ -7,8 +7,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from support.media import write_speech_video
 
+from support.media import write_speech_video
 from support.serving import served
 
 README = Path(__file__).resolve().parents[2] / "README.md"
