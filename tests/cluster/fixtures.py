@@ -1,0 +1,64 @@
+"""One cluster and one release of the chart for a whole test session; a pytest plugin that test modules name.
+
+Where there can be no cluster the tests are skipped, and the skip says why.
+"""
+
+import contextlib
+import subprocess
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from cluster.harness import Cluster, NoClusterError, Parts
+from cluster.installation import Installation
+
+_PARTS = pytest.StashKey[Parts | str]()
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Makes what a cluster needs before the first test begins, so that no test's time limit counts a build."""
+    if session.config.option.collectonly or _PARTS in session.config.stash:
+        return
+    if any("cluster" in getattr(item, "fixturenames", ()) for item in session.items):
+        try:
+            session.config.stash[_PARTS] = Parts(session.config.get_terminal_writer().line)
+        except NoClusterError as error:
+            session.config.stash[_PARTS] = str(error)
+
+
+@pytest.fixture(scope="session")
+def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    parts: Parts | str = request.config.stash[_PARTS]
+    if isinstance(parts, str):
+        pytest.skip(parts)
+    made = Cluster(parts)
+    failed = request.session.testsfailed
+    try:
+        made.start()
+        yield made
+    finally:
+        if request.session.testsfailed > failed and made.alive:
+            with contextlib.suppress(OSError, subprocess.SubprocessError):
+                said = made.kubectl("get", "all,wj,events", "-A", "-o", "wide", "--sort-by=.metadata.creationTimestamp")
+                (made.logs / "objects.txt").write_text(said)
+        made.stop()
+        if request.session.testsfailed == failed:
+            made.forget()
+        else:
+            request.config.get_terminal_writer().line(f"the cluster's logs are in {made.logs}")
+
+
+@pytest.fixture(scope="session")
+def installation(cluster: Cluster) -> Installation:
+    """In the namespace media."""
+    made = Installation(cluster, "media")
+    made.install()
+    return made
+
+
+@pytest.fixture(scope="session")
+def api(installation: Installation) -> Iterator[httpx.Client]:
+    """A client of the API through its Service, with its key."""
+    with installation.client() as client:
+        yield client

@@ -1,0 +1,164 @@
+"""A release of the chart in a cluster, and what a user does with it."""
+
+import hashlib
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, TypeVar
+
+import httpx
+
+from cluster.harness import Cluster, Object
+from cluster.paths import CHART
+from cluster.prepare import REGISTRY, TAGS
+
+T = TypeVar("T")
+
+INSTALL_SECONDS: Final = 120.0
+_POLL_SECONDS: Final = 0.1
+_WORKERS: Final = "app.kubernetes.io/component=worker"
+
+VALUES: Final = {
+    "image.registry": REGISTRY,
+    "image.tag": TAGS[0],
+    "minio.enabled": "true",
+    "minio.image": f"{REGISTRY}/minio:{TAGS[0]}",
+    "worker.cpuRequest": "200m",
+    "engine.retryBase": "1s",
+    "api.shutdownGrace": "20s",
+    "api.resources.requests.cpu": "50m",
+}
+"""For a node of two cores, and for failures that are tried again soon."""
+
+
+def wait_for(condition: Callable[[], T], what: str, seconds: float = 60) -> T:
+    """The first true value of `condition`."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"waited {seconds} s in vain for {what}"
+        time.sleep(_POLL_SECONDS)
+    return value
+
+
+class Installation:
+    """Made by `install`."""
+
+    def __init__(self, cluster: Cluster, namespace: str, release: str = "wj") -> None:
+        self.cluster = cluster
+        self.namespace = namespace
+        self.release = release
+        self.name = f"{release}-whisperjob"
+        self._core = f"/api/v1/namespaces/{namespace}"
+        self._jobs = f"/apis/whisperjob.dev/v1alpha1/namespaces/{namespace}/whisperjobs"
+
+    def install(self, **values: str) -> None:
+        """Into a new namespace that holds every pod to the restricted standard. Returns when all is ready."""
+        self.cluster.kubectl("create", "namespace", self.namespace)
+        enforce = "pod-security.kubernetes.io/enforce=restricted"
+        self.cluster.kubectl("label", "namespace", self.namespace, enforce)
+        self._helm("install", **(VALUES | values))
+
+    def upgrade(self, **values: str) -> None:
+        self._helm("upgrade", "--reuse-values", **values)
+
+    def uninstall(self) -> None:
+        wait = ("--wait", "--timeout", f"{INSTALL_SECONDS:.0f}s")
+        self.cluster.run("helm", "uninstall", self.release, "-n", self.namespace, *wait, timeout=INSTALL_SECONDS + 10)
+
+    def _helm(self, command: str, *options: str, **values: str) -> None:
+        settings = [part for name, value in values.items() for part in ("--set", f"{name}={value}")]
+        wait = ("--wait", "--timeout", f"{INSTALL_SECONDS:.0f}s")
+        arguments = (command, self.release, str(CHART), "-n", self.namespace, *options, *wait, *settings)
+        self.cluster.run("helm", *arguments, timeout=INSTALL_SECONDS + 10)
+
+    def api_url(self, local: int = 0) -> str:
+        return self.cluster.forward(self.namespace, f"{self.name}-api", local)
+
+    def api_key(self) -> str:
+        return self.cluster.secret(self.namespace, f"{self.name}-api-keys", "api-keys")
+
+    def client(self) -> httpx.Client:
+        """Of the API, through its Service."""
+        return httpx.Client(base_url=self.api_url(), headers={"X-API-Key": self.api_key()}, timeout=60, trust_env=False)
+
+    def whisperjob(self, name: str) -> Object:
+        return self.cluster.get(f"{self._jobs}/{name}")
+
+    def has_whisperjob(self, name: str) -> bool:
+        return self.cluster.exists(f"{self._jobs}/{name}")
+
+    def status(self, name: str) -> Object:
+        found: Object = self.whisperjob(name).get("status", {})
+        return found
+
+    def pods(self, component: str) -> list[Object]:
+        selector = f"app.kubernetes.io/component={component},app.kubernetes.io/instance={self.release}"
+        return self.cluster.items(f"{self._core}/pods", selector)
+
+    def workers(self, job: str) -> list[Object]:
+        """Pods of a WhisperJob's attempts."""
+        return self.cluster.items(f"{self._core}/pods", f"{_WORKERS},whisperjob.dev/job={job}")
+
+    def batch_jobs(self, job: str) -> list[Object]:
+        return self.cluster.items(f"/apis/batch/v1/namespaces/{self.namespace}/jobs", f"whisperjob.dev/job={job}")
+
+    def delete_pods(self, component: str, *, grace_seconds: int | None = None) -> None:
+        """Without waiting for their end."""
+        for pod in self.pods(component):
+            self.delete_pod(pod, grace_seconds=grace_seconds)
+
+    def delete_pod(self, pod: Object, *, grace_seconds: int | None = None) -> None:
+        options = [] if grace_seconds is None else [f"--grace-period={grace_seconds}"]
+        options += ["--force"] if grace_seconds == 0 else []
+        self.cluster.kubectl("-n", self.namespace, "delete", "pod", pod["metadata"]["name"], "--wait=false", *options)
+
+    def scale(self, deployment: str, replicas: int) -> None:
+        """Returns when the pods are there, or gone."""
+        name = f"deployment/{self.name}-{deployment}"
+        self.cluster.kubectl("-n", self.namespace, "scale", name, f"--replicas={replicas}")
+        self.wait_ready(deployment)
+        wait_for(lambda: len(self.pods(deployment)) == replicas, f"{replicas} pods of {deployment}")
+
+    def wait_ready(self, deployment: str) -> None:
+        self.cluster.kubectl(
+            "-n", self.namespace, "rollout", "status", f"deployment/{self.name}-{deployment}", "--timeout=90s"
+        )
+
+    def operator_user(self) -> str:
+        return f"system:serviceaccount:{self.namespace}:{self.name}-operator"
+
+
+def submit(client: httpx.Client, file: Path, **fields: str) -> str:
+    """The id of a new job."""
+    with file.open("rb") as content:
+        answer = client.post("/whisper_optimize", files={"file": (file.name, content)}, data=fields)
+    assert answer.is_success, answer.text
+    job: str = answer.json()["jobId"]
+    return job
+
+
+def finished(client: httpx.Client, job: str, seconds: float = 120) -> Object:
+    """What the API says of the job when it has ended; held to never going back on the way."""
+    best = -1.0
+
+    def ended() -> Object | None:
+        nonlocal best
+        answer = client.get(f"/job/{job}")
+        if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+            return None  # what it asks may be away for a while; it says so
+        assert answer.is_success, answer.text
+        seen: Object = answer.json()
+        if "progress" in seen:
+            assert seen["progress"] >= best, f"progress went from {best} back to {seen['progress']}"
+            best = seen["progress"]
+        return seen if seen["status"] in ("completed", "error") else None
+
+    return wait_for(ended, f"job {job} to end", seconds) or {}
+
+
+def download(client: httpx.Client, chunk: Object) -> bytes:
+    """Held to the size and the sum it was announced with."""
+    answer = client.get(chunk["downloadUrl"])
+    assert answer.is_success, answer.text
+    assert hashlib.sha256(answer.content).hexdigest() == chunk["sha256"]
+    return answer.content

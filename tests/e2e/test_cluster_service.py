@@ -1,0 +1,149 @@
+"""A user of a real cluster: uploads through the Service, watches, downloads, trims, counts, deletes."""
+
+import re
+import subprocess
+import sys
+import time
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+from cluster.harness import Cluster
+from cluster.installation import Installation, download, finished, submit, wait_for
+from cluster.recordings import write_long
+from support.media import decode, write_speech_video
+
+pytest_plugins = ["cluster.fixtures"]
+pytestmark = pytest.mark.cluster
+
+SECONDS = 20
+
+
+@pytest.fixture(scope="module")
+def talk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_speech_video(tmp_path_factory.mktemp("talk") / "talk.mp4", seconds=SECONDS)
+
+
+@pytest.fixture(scope="module")
+def job(api: httpx.Client, talk: Path) -> str:
+    """A job that has completed."""
+    name = submit(api, talk)
+    assert finished(api, name)["status"] == "completed"
+    return name
+
+
+def test_a_video_becomes_an_mp3(api: httpx.Client, job: str, tmp_path: Path) -> None:
+    seen = api.get(f"/job/{job}").json()
+    assert (seen["step"], seen["progress"], seen["originalFilename"]) == ("done", 100, "talk.mp4")
+    (chunk,) = seen["chunks"]
+    output = tmp_path / "output.mp3"
+    output.write_bytes(download(api, chunk))
+    assert len(decode(output)) / 16_000 == pytest.approx(SECONDS, abs=0.1)
+    part = api.get(chunk["downloadUrl"], headers={"Range": "bytes=100-199"})
+    assert (part.status_code, part.content) == (206, output.read_bytes()[100:200])
+
+
+def test_the_bytes_are_those_of_the_worker_on_this_machine(
+    api: httpx.Client, cluster: Cluster, job: str, talk: Path, tmp_path: Path
+) -> None:
+    here = subprocess.run(["ffmpeg", "-version"], capture_output=True, text=True).stdout.splitlines()[0]
+    pod = ["run", "ffmpeg", "--image=whisperjob.test/optimizer:a", "--restart=Never", "--attach", "--rm", "--quiet"]
+    there = cluster.kubectl(*pod, "--command", "--", "ffmpeg", "-version").splitlines()[0]
+    if here != there:
+        pytest.skip(f"another ffmpeg here ({here}) than in the image ({there})")
+    script = Path(sys.executable).with_name("whisperjob")
+    subprocess.run([script, "local", "optimize", talk, "-o", tmp_path], check=True, capture_output=True, timeout=120)
+    (chunk,) = api.get(f"/job/{job}").json()["chunks"]
+    assert download(api, chunk) == (tmp_path / "output.mp3").read_bytes()
+
+
+def test_kubectl_shows_it(cluster: Cluster, installation: Installation, job: str) -> None:
+    head, line = cluster.kubectl("-n", installation.namespace, "get", "wj", job).splitlines()
+    assert head.split() == ["NAME", "STATUS", "STEP", "PROGRESS", "DURATION", "CHUNKS", "SPEAKERS", "AGE"]
+    assert line.split()[:4] == [job, "Completed", "done", "100"]
+
+
+def test_it_is_trimmed_listed_counted_and_deleted(api: httpx.Client, installation: Installation, talk: Path) -> None:
+    before = api.get("/stats").json()
+    name = submit(api, talk)
+    finished(api, name)
+    trimmed = api.post("/demo_trim", json={"jobId": name, "maxSeconds": 5}).json()
+    assert trimmed["chunks"][0]["durationSeconds"] == pytest.approx(5, abs=0.1)
+    assert len(download(api, trimmed["chunks"][0])) == pytest.approx(5 * 8000, rel=0.05)
+    assert name in [listed["jobId"] for listed in api.get("/jobs").json()["jobs"]]
+    assert api.get("/stats").json() != before
+    assert api.delete(f"/job/{name}").is_success
+    wait_for(lambda: not installation.has_whisperjob(name), "the WhisperJob to go")
+    assert api.get(f"/job/{name}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        pytest.param(b"These are no sounds, these are words.\n" * 1000, "not_media", id="text"),
+        pytest.param(b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile:///etc/passwd\n", None, id="playlist"),
+    ],
+)
+def test_bad_media_fails_at_once_and_once(
+    api: httpx.Client, installation: Installation, tmp_path: Path, content: bytes, code: str | None
+) -> None:
+    bad = tmp_path / "talk.mp4"
+    bad.write_bytes(content)
+    name = submit(api, bad)
+    seen = finished(api, name)
+    assert seen["status"] == "error"
+    assert seen["errorCode"] == code if code else seen["errorCode"] in ("not_media", "playlist_refused")
+    assert installation.status(name)["attempt"] == 1
+
+
+def test_cancelling_a_running_job_ends_its_pod_within_10_s(
+    api: httpx.Client, installation: Installation, tmp_path: Path
+) -> None:
+    name = submit(api, write_long(tmp_path / "long.wav", minutes=120))
+    wait_for(lambda: installation.status(name).get("phase") == "Processing", "the job to run")
+    begun = time.monotonic()
+    assert api.delete(f"/job/{name}").is_success
+    wait_for(lambda: not installation.workers(name), "the pod to go", 30)
+    assert time.monotonic() - begun < 10
+
+
+def test_a_worker_runs_soon_after_the_upload_and_few_words_are_written(
+    api: httpx.Client, cluster: Cluster, installation: Installation, talk: Path
+) -> None:
+    """On an idle cluster with the image there: under 5 s, and at most 8 writes by the operator, progress aside."""
+    begun = time.time()
+    name = submit(api, talk)
+    uploaded = time.time()
+
+    def started() -> float | None:
+        for pod in installation.workers(name):
+            for container in pod["status"].get("containerStatuses", []):
+                state = container["state"].get("running") or container["state"].get("terminated")
+                if state:
+                    return time.time()
+        return None
+
+    running = wait_for(started, "a running worker")
+    finished(api, name)
+    record = installation.whisperjob(name)
+    (attempt,) = {entry["objectRef"]["name"] for entry in cluster.audit() if is_job_of(record, entry)}
+    writes = [
+        f"{entry['verb']} {entry['objectRef']['resource']}/{entry['objectRef'].get('subresource', '')}"
+        for entry in cluster.audit()
+        if entry["user"]["username"] == installation.operator_user()
+        and entry["objectRef"].get("name", "").startswith((name, attempt))
+    ]
+    lasted = datetime.fromisoformat(record["status"]["completionTime"]) - datetime.fromtimestamp(
+        begun, datetime.fromisoformat(record["status"]["completionTime"]).tzinfo
+    )
+    progress = lasted // timedelta(seconds=2)
+    print(f"\nupload to running container: {running - uploaded:.2f} s; writes: {writes}")
+    assert running - uploaded < 5
+    assert len(writes) <= 8 + progress
+
+
+def is_job_of(record: dict[str, object], entry: dict[str, object]) -> bool:
+    reference = entry["objectRef"]
+    assert isinstance(reference, dict)
+    return entry["verb"] == "create" and reference["resource"] == "jobs" and bool(re.match("wj-", reference["name"]))

@@ -1,0 +1,31 @@
+"""What a release leaves behind: the definition, the WhisperJobs, and nothing else."""
+
+from pathlib import Path
+
+import pytest
+from cluster.harness import Cluster
+from cluster.installation import Installation, finished, submit
+from support.media import write_speech_video
+
+pytest_plugins = ["cluster.fixtures"]
+pytestmark = pytest.mark.cluster
+
+KINDS = "all,secrets,configmaps,serviceaccounts,roles,rolebindings,networkpolicies,pdb,ingresses,pvc,wj"
+OF_EVERY_NAMESPACE = {"configmap/kube-root-ca.crt", "serviceaccount/default"}
+
+
+def test_uninstalling_leaves_the_whisperjobs_alone(
+    cluster: Cluster, installation: Installation, tmp_path: Path
+) -> None:
+    """A second release in a namespace of its own; the first one goes on."""
+    second = Installation(cluster, "second")
+    second.install(**{"crds.install": "false", "api.replicas": "1"})
+    with second.client() as api:
+        job = submit(api, write_speech_video(tmp_path / "talk.mp4", seconds=5))
+        assert finished(api, job)["status"] == "completed"
+    second.uninstall()
+    left = set(cluster.kubectl("-n", second.namespace, "get", KINDS, "-o", "name").split())
+    assert left - OF_EVERY_NAMESPACE == {f"whisperjob.whisperjob.dev/{job}"}
+    policies = cluster.kubectl("get", "validatingadmissionpolicies,validatingadmissionpolicybindings", "-o", "name")
+    assert second.namespace not in policies
+    assert installation.pods("operator")
