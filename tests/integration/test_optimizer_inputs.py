@@ -74,7 +74,10 @@ def test_a_wrong_extension_harms_nothing(voice: Path, tmp_path: Path) -> None:
         assert result.manifest.duration_seconds == SECONDS
 
 
-@pytest.mark.parametrize(("extension", "options"), [("g722", ()), ("gsm", ("-ar", "8000")), ("sln", ("-f", "s16le"))])
+@pytest.mark.parametrize(
+    ("extension", "options"),
+    [("g722", ()), ("gsm", ("-ar", "8000")), ("sln", ("-f", "s16le")), ("ul", ("-f", "mulaw"))],
+)
 def test_headerless_formats_go_by_their_extension(
     extension: str, options: tuple[str, ...], voice: Path, tmp_path: Path
 ) -> None:

@@ -159,8 +159,11 @@ def _examine(
     if raw is None and sniff.mp4_sound_is_encrypted(index):
         raise InputError(JobCode.ENCRYPTED, "The recording is encrypted and cannot be opened.")
     path, report = stages.examine(runner, source, "" if raw else extension)
+    raw, rate = raw or probe.telephone_format(report), options.sample_rate
+    if raw is not None and options.raw_format is None:
+        rate = rate or probe.TELEPHONE_RATE
     if raw is not None:
-        found = probe.headerless(raw, options.sample_rate, options.channels, size_bytes, report.version)
+        found = probe.headerless(raw, rate, options.channels, size_bytes, report.version)
         opened = command.Input(path.name, raw, found.sample_rate, found.channels)
     else:
         found = probe.understand(report, head)

@@ -19,8 +19,8 @@ _EXACT_CONTAINERS = frozenset(
 )
 """Demuxers whose stream duration comes from sample counts or tables in a header."""
 
-CONFIDENT_SCORE = 26
-"""ffmpeg's own mark: at 25 and below a guess by content needs the extension's word."""
+CONFIDENT_SCORE = 51
+"""ffmpeg's own mark, of 100: an extension alone is worth 50, so content that is worth no more needs a second look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +103,16 @@ def headerless(raw: RawFormat, sample_rate: int | None, channels: int | None, si
     length = size_bytes * 8 / (bits * rate * count)
     codec = f"pcm_{raw}"
     return Probe(str(raw), codec, rate, count, "", length, None, version)
+
+
+TELEPHONE_RATE = 8000
+
+
+def telephone_format(report: Report) -> RawFormat | None:
+    """A-law or µ-law without a header, known by its extension alone: ffmpeg takes it for 44.1 kHz, everybody else for
+    what a telephone line carries."""
+    name = str(report.format.get("format_name", ""))
+    return RawFormat(name) if name in (RawFormat.ALAW, RawFormat.MULAW) else None
 
 
 def is_truncated(probe: Probe, promised_seconds: float | None, decoded_seconds: float) -> bool:

@@ -82,7 +82,7 @@ def examine(runner: Runner, source: Path, extension: str) -> tuple[Path, probe.R
         return path, report
     named = _name_source(runner.scratch, source, extension)
     second = _probe(runner, named)
-    return (named, second) if second.score > report.score else (path, report)
+    return (named, second) if second.score >= max(report.score, 1) else (path, report)
 
 
 def _name_source(scratch: Path, source: Path, extension: str) -> Path:
