@@ -73,7 +73,7 @@ def _body_too_large() -> RequestError:
 
 
 def _body_too_slow() -> RequestError:
-    return RequestError(HttpCode.UPLOAD_TOO_SLOW, f"The body did not come within {BODY_SECONDS:g} seconds.")
+    return RequestError(HttpCode.REQUEST_TIMEOUT, f"The body did not come within {BODY_SECONDS:g} seconds.")
 
 
 class _Exchange:

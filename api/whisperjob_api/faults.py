@@ -134,6 +134,7 @@ _EXAMPLES = {
     HttpCode.INVALID_REQUEST: "maxSeconds: Input should be greater than 0.",
     HttpCode.INVALID_UPLOAD: "The form has no field named `file`.",
     HttpCode.EMPTY_FILE: "The file is empty.",
+    HttpCode.REQUEST_TIMEOUT: "The request took too long.",
     HttpCode.UPLOAD_TOO_SLOW: "The upload stood still for too long.",
     HttpCode.NOT_COMPLETED: "The job is not completed.",
     HttpCode.IDEMPOTENCY_MISMATCH: "This Idempotency-Key was used for another file or other options.",

@@ -23,8 +23,8 @@ class _Refusal(Enum):
 
     NOT_HTTP = (400, HttpCode.INVALID_REQUEST, "This is not HTTP as it should be.")
     TOO_BUSY = (503, HttpCode.UNAVAILABLE, "Too many connections are open; try again soon.")
-    HEAD_TOO_SLOW = (408, HttpCode.UPLOAD_TOO_SLOW, "The head of the request took too long.")
-    HEAD_TOO_LARGE = (431, HttpCode.INVALID_REQUEST, "The head of the request is too large.")
+    HEAD_TOO_SLOW = (408, HttpCode.REQUEST_TIMEOUT, "The head of the request took too long.")
+    HEAD_TOO_LARGE = (431, HttpCode.HEADERS_TOO_LARGE, "The head of the request is too large.")
 
 
 class _HeadTooLargeError(Exception):

@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+import socket
 import time
+from datetime import timedelta
 from typing import Any
 
 from kubernetes.aio import client
@@ -16,6 +18,7 @@ from whisperjob.model.settings import EngineSettings
 from whisperjob.stores.port import ObjectStore
 from whisperjob_operator.cluster import JsonObject, connect
 from whisperjob_operator.edge import KINDS, watch_events
+from whisperjob_operator.events import KubernetesEvents
 from whisperjob_operator.flow import Flow, identity_of
 from whisperjob_operator.launcher import KubernetesLauncher
 from whisperjob_operator.metrics import Metrics
@@ -30,6 +33,9 @@ log = logging.getLogger(__name__)
 
 _RETRY_SECONDS = 2.0
 _HOST = "0.0.0.0"  # noqa: S104 - a pod's own network; NetworkPolicies say who reaches it
+
+_LONGEST_WAIT = timedelta(minutes=5)
+"""A pass takes milliseconds, so that a key that waited so long was forgotten or all workers hang."""
 
 
 class TaskEndedError(WhisperJobError):
@@ -59,7 +65,12 @@ class Operator:
         self.cache.subscribe(self._learnt)
         self.launcher = KubernetesLauncher(api, settings, engine, policy_from(engine), seen=self._seen)
         self.engine = Engine(
-            records=self.records, cache=self.cache, store=store, launcher=self.launcher, settings=engine
+            records=self.records,
+            cache=self.cache,
+            store=store,
+            launcher=self.launcher,
+            settings=engine,
+            teller=KubernetesEvents(api, socket.gethostname()),
         )
         tokens = PodTokens(
             lambda: fetch_keys(api),
@@ -157,8 +168,10 @@ class Operator:
             self.flow.expect(PLURAL, change.record.uid, int(change.record.version), time.monotonic())
 
     def what_is_dead(self) -> str:
-        blind = self.flow.blind(time.monotonic())
-        return f"no events come of {', '.join(blind)}" if blind else ""
+        if blind := self.flow.blind(time.monotonic()):
+            return f"no events come of {', '.join(blind)}"
+        waited = self.engine.oldest_wait
+        return f"a job waits for {waited.total_seconds():.0f} s to be looked at" if waited > _LONGEST_WAIT else ""
 
     def what_is_missing(self) -> str:
         if not self._looked.is_set():

@@ -54,7 +54,7 @@ async def test_a_head_too_large_is_not_collected(tmp_path: Path, head: bytes) ->
     async with serving_api(tmp_path) as server:
         async with connected(server.port) as client:
             client.writer.write(head)
-            assert await told(client, 431)
+            assert await told(client, 431, "headers_too_large")
         assert await still_serves(server)
 
 
@@ -78,12 +78,12 @@ async def test_slow_heads_are_not_waited_for(tmp_path: Path) -> None:
             assert await silent.closed_by_server()
         async with connected(server.port) as dripping:
             await dripping.send(b"GET /health HT")
-            assert await told(dripping, 408, "upload_too_slow")
+            assert await told(dripping, 408, "request_timeout")
         async with connected(server.port) as second_request:
             await second_request.send(HEALTH + b"GET /hea")
             assert (await second_request.answer()).status == 200
             await second_request.send(b"l")
-            assert await told(second_request, 408, "upload_too_slow")
+            assert await told(second_request, 408, "request_timeout")
         async with connected(server.port) as blank_lines:
             await blank_lines.send(HEALTH)
             assert (await blank_lines.answer()).status == 200
@@ -108,7 +108,7 @@ async def test_a_small_body_that_drips_is_refused(tmp_path: Path, monkeypatch: p
     head = f"POST /demo_trim HTTP/1.1\r\nHost: x\r\nX-API-Key: {KEY}\r\nContent-Type: application/json\r\n"
     async with serving_api(tmp_path) as server, connected(server.port) as client:
         await client.send(head.encode() + b'Content-Length: 100\r\n\r\n{"jobId"')
-        assert await told(client, 408, "upload_too_slow")
+        assert await told(client, 408, "request_timeout")
         assert await still_serves(server)
 
 
@@ -183,7 +183,7 @@ async def test_what_hides_behind_chunks_is_not_collected(tmp_path: Path, tail: b
     body = form(part("file", SOUND))
     async with serving_api(tmp_path) as server, connected(server.port) as client:
         client.writer.write(upload_head(None) + b"%x\r\n%s\r\n" % (len(body) - 9, body[:-9]) + tail)
-        assert await told(client, 431)
+        assert await told(client, 431, "headers_too_large")
         assert await nothing_was_kept(server)
 
 

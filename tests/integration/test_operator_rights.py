@@ -53,8 +53,12 @@ async def test_operator_uses_every_right_it_has_and_no_other(
             telling = KubernetesEvents(api, "operator-1")
             record = record_from(cluster.whisperjob("talk"))
             for _ in range(2):
-                await telling.tell(record, Event(Reason.RETRYING, "Attempt 1 failed", warning=True))
-        assert [e["note"] for e in cluster.events()] == ["Attempt 1 failed"], "told once"
+                await telling.tell(record, Event(Reason.RETRYING, "Said twice", warning=True))
+        notes = [event["note"] for event in cluster.events()]
+        assert notes.count("Said twice") == 1
+        assert [note for note in notes if note.startswith("Attempt 1 failed")] == [
+            "Attempt 1 failed: the worker failed (exit code 1)"
+        ]
         cluster.patch_whisperjob("talk", {"cancel": True})
         await until(
             lambda: "talk" not in kube_server.kubectl("-n", kube_namespace, "get", "wj", "-o", "name"), "the end"

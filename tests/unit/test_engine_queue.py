@@ -64,7 +64,7 @@ async def test_a_pass_clears_the_timer_since_it_says_anew_when_to_come_back() ->
 async def test_the_wait_grows_with_failures_in_a_row_and_starts_anew_after_a_success() -> None:
     queue = WorkQueue()
     waits = [queue.add_after_failure("a").total_seconds() for _ in range(12)]
-    assert all(later > earlier for earlier, later in itertools.pairwise(waits))
+    assert all(later > earlier for earlier, later in itertools.pairwise(waits[:9]))
     assert max(waits) <= 60 * 1.2
     queue.succeeded("a")
     assert queue.add_after_failure("a").total_seconds() < 0.2

@@ -18,7 +18,7 @@ _FAULTS = (
     HttpCode.UNAVAILABLE,
     HttpCode.DIARIZATION_UNAVAILABLE,
 )
-_BODY_FAULTS = (HttpCode.TOO_LARGE, HttpCode.UPLOAD_TOO_SLOW)
+_BODY_FAULTS = (HttpCode.TOO_LARGE, HttpCode.REQUEST_TIMEOUT)
 
 
 @router.post(

@@ -19,7 +19,7 @@ router = APIRouter(tags=["jobs"])
         HttpCode.NOT_FOUND,
         HttpCode.NOT_COMPLETED,
         HttpCode.TOO_LARGE,
-        HttpCode.UPLOAD_TOO_SLOW,
+        HttpCode.REQUEST_TIMEOUT,
         HttpCode.INVALID_REQUEST,
         HttpCode.UNAVAILABLE,
         HttpCode.INSUFFICIENT_STORAGE,

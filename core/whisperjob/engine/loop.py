@@ -7,9 +7,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from whisperjob.engine.cache import RecordCache
-from whisperjob.engine.ports import ChangeKind, JobRecords, Launcher, RecordChange, WorkerIdentity
+from whisperjob.engine.ports import ChangeKind, EventTeller, JobRecords, Launcher, RecordChange, WorkerIdentity
 from whisperjob.engine.queue import WorkQueue
 from whisperjob.engine.reconcile import Reconciler
+from whisperjob.engine.telling import LogTeller
 from whisperjob.engine.tidying import find_orphans
 from whisperjob.model import names
 from whisperjob.model.children import Child
@@ -53,6 +54,7 @@ class Engine:
         store: ObjectStore,
         launcher: Launcher,
         settings: EngineSettings,
+        teller: EventTeller | None = None,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._records = records
@@ -64,7 +66,7 @@ class Engine:
         self._queue = WorkQueue()
         self._progress_written: dict[str, float] = {}
         self._reconciler = Reconciler(
-            records, cache, store, launcher, policy_from(settings), settings.keep_source, clock
+            records, cache, store, launcher, teller or LogTeller(), policy_from(settings), settings.keep_source, clock
         )
         cache.subscribe(self._record_changed)
         launcher.subscribe(self._child_changed)
@@ -88,6 +90,11 @@ class Engine:
             for _ in range(self._settings.reconcile_workers):
                 tasks.create_task(self._work())
             tasks.create_task(self._resync())
+
+    @property
+    def oldest_wait(self) -> timedelta:
+        """How long the key that waits longest to be looked at has waited; zero when none waits."""
+        return self._queue.oldest_wait
 
     async def claim(self, worker: WorkerIdentity) -> Claim:
         """What the worker is to do and what it may touch. Raises ClaimRefusedError if its attempt is over."""

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from whisperjob.model.children import Child
 from whisperjob.model.phase import Stage
+from whisperjob.model.plan import Event
 from whisperjob.model.resource import Spec, Status, WhisperJob
 
 
@@ -112,6 +113,14 @@ class Launcher(Protocol):
         ...
 
 
+class EventTeller(Protocol):
+    """Tells people what happened to a job (Kubernetes Events, a log). Best effort: it never fails a job."""
+
+    async def tell(self, job: WhisperJob, event: Event) -> None:
+        """Called after the status that the event speaks of was written. Does not raise."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class WorkerIdentity:
     """Which attempt a worker's token is bound to."""
@@ -124,5 +133,7 @@ class WorkerIdentity:
 
 class TokenVerifier(Protocol):
     async def verify(self, token: str) -> WorkerIdentity | None:
-        """The attempt this token was issued for, None if it was issued for none that lives."""
+        """The attempt this token was issued for, None if it was issued for none that lives.
+
+        May raise a WhisperJobError where that cannot be told now."""
         ...

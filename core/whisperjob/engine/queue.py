@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections import deque
 from datetime import timedelta
 
@@ -18,7 +19,7 @@ class WorkQueue:
 
     def __init__(self) -> None:
         self._ready: deque[str] = deque()
-        self._queued: set[str] = set()
+        self._queued: dict[str, float] = {}  # since when
         self._working: set[str] = set()
         self._again: set[str] = set()
         self._timers: dict[str, asyncio.TimerHandle] = {}
@@ -32,7 +33,7 @@ class WorkQueue:
         elif key in self._working:
             self._again.add(key)
         elif key not in self._queued:
-            self._queued.add(key)
+            self._queued[key] = time.monotonic()
             self._ready.append(key)
             self._wake_one()
 
@@ -48,6 +49,12 @@ class WorkQueue:
     def succeeded(self, key: str) -> None:
         self._failures.pop(key, None)
 
+    @property
+    def oldest_wait(self) -> timedelta:
+        """How long the first key has waited for a worker; zero when none waits."""
+        since = self._queued.get(self._ready[0]) if self._ready else None
+        return timedelta(0) if since is None else timedelta(seconds=time.monotonic() - since)
+
     async def get(self) -> str:
         """The next key; its worker must call `done` with it."""
         while not self._ready:
@@ -55,7 +62,7 @@ class WorkQueue:
             self._waiters.append(waiter)
             await waiter
         key = self._ready.popleft()
-        self._queued.discard(key)
+        self._queued.pop(key, None)
         self._working.add(key)
         if timer := self._timers.pop(key, None):
             timer.cancel()

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from whisperjob.engine.cache import RecordCache
 from whisperjob.engine.children import Children
-from whisperjob.engine.ports import JobRecords, Launch, Launcher
+from whisperjob.engine.ports import EventTeller, JobRecords, Launch, Launcher
 from whisperjob.engine.results import read_result
 from whisperjob.engine.tidying import remove_all, tidy_ended
 from whisperjob.model import names
@@ -29,6 +29,7 @@ class Reconciler:
     cache: RecordCache
     store: ObjectStore
     launcher: Launcher
+    teller: EventTeller
     policy: Policy
     keep_source: bool
     clock: Callable[[], datetime]
@@ -80,8 +81,7 @@ class Reconciler:
             await self.records.delete(job.name, job.uid)
             self.cache.forget(job)
         for event in decision.events:
-            level = logging.WARNING if event.warning else logging.INFO
-            log.log(level, "job %s: %s: %s", job.name, event.reason, event.message)
+            await self.teller.tell(job, event)
         return decision.requeue_after if decision.launch_attempt is None else AT_ONCE
 
     async def _write(self, job: WhisperJob, status: Status) -> None:

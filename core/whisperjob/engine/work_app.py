@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from whisperjob.engine.loop import Engine
 from whisperjob.engine.ports import TokenVerifier, WorkerIdentity
-from whisperjob.model.errors import ClaimRefusedError, StoreUnavailableError
+from whisperjob.model.errors import ClaimRefusedError, StoreUnavailableError, WhisperJobError
 from whisperjob.model.protocol import CLAIM_PATH, PROGRESS_PATH, ProgressPost
 
 _MAX_BODY_BYTES = 4096
@@ -36,7 +36,10 @@ def create_work_app(engine: Engine, verifier: TokenVerifier) -> Starlette:
     def guarded(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
             scheme, _, token = request.headers.get("authorization", "").partition(" ")
-            worker = await verifier.verify(token) if scheme.lower() == "bearer" and token else None
+            try:
+                worker = await verifier.verify(token) if scheme.lower() == "bearer" and token else None
+            except WhisperJobError:
+                return JSONResponse({"error": "It cannot be told now whose token this is."}, 503)
             if worker is None:
                 return JSONResponse({"error": "The token is not one of a living attempt."}, 401)
             try:

@@ -17,12 +17,14 @@ class HttpCode(StrEnum):
     UNAUTHORIZED = "unauthorized"
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
+    REQUEST_TIMEOUT = "request_timeout"
     UPLOAD_TOO_SLOW = "upload_too_slow"
     NOT_COMPLETED = "not_completed"
     IDEMPOTENCY_MISMATCH = "idempotency_mismatch"
     CONFLICT = "conflict"
     TOO_LARGE = "too_large"
     RANGE_NOT_SATISFIABLE = "range_not_satisfiable"
+    HEADERS_TOO_LARGE = "headers_too_large"
     TOO_MANY_JOBS = "too_many_jobs"
     DIARIZATION_UNAVAILABLE = "diarization_unavailable"
     DIARIZATION_RUNNING = "diarization_running"
@@ -38,6 +40,7 @@ HTTP_STATUS: dict[HttpCode, int] = {
     HttpCode.UNAUTHORIZED: 401,
     HttpCode.NOT_FOUND: 404,
     HttpCode.METHOD_NOT_ALLOWED: 405,
+    HttpCode.REQUEST_TIMEOUT: 408,
     HttpCode.UPLOAD_TOO_SLOW: 408,
     HttpCode.NOT_COMPLETED: 409,
     HttpCode.IDEMPOTENCY_MISMATCH: 409,
@@ -46,6 +49,7 @@ HTTP_STATUS: dict[HttpCode, int] = {
     HttpCode.TOO_LARGE: 413,
     HttpCode.RANGE_NOT_SATISFIABLE: 416,
     HttpCode.TOO_MANY_JOBS: 429,
+    HttpCode.HEADERS_TOO_LARGE: 431,
     HttpCode.INTERNAL: 500,
     HttpCode.UNAVAILABLE: 503,
     HttpCode.DIARIZATION_UNAVAILABLE: 503,

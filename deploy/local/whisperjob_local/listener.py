@@ -5,6 +5,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Literal
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -31,11 +32,18 @@ class _Server(uvicorn.Server):
 class Listener:
     """An ASGI app on a bound socket."""
 
-    def __init__(self, app: ASGIApp, bound: socket.socket, *, grace: timedelta) -> None:
-        """`grace`: how long requests in flight may go on once it was told to stop."""
+    def __init__(
+        self,
+        app: ASGIApp,
+        bound: socket.socket,
+        *,
+        grace: timedelta,
+        http: type[asyncio.Protocol] | Literal["httptools"] = "httptools",
+    ) -> None:
+        """`grace`: how long requests in flight may go on once it was told to stop; `http`: what reads requests."""
         config = uvicorn.Config(
             app,
-            http="httptools",
+            http=http,
             ws="none",
             lifespan="off",  # what the apps need is given to them from outside
             log_config=None,

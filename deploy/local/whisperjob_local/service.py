@@ -22,6 +22,7 @@ from whisperjob.model.settings import ApiSettings, StoreSettings
 from whisperjob.stores.open import open_store
 from whisperjob.stores.port import ObjectStore
 from whisperjob_api.app import create_app
+from whisperjob_api.protocol import ApiProtocol
 from whisperjob_api.services import Api
 from whisperjob_local.launcher import SubprocessLauncher
 from whisperjob_local.listener import Listener
@@ -85,7 +86,7 @@ async def run_service(settings: ServiceSettings, body: Callable[[Ready], Awaitab
             settings=api,
             engine_ready=lambda: os.access(ffmpeg, os.X_OK),
         )
-        front = Listener(_make_api(parts), public, grace=local.shutdown_grace)
+        front = Listener(_make_api(parts), public, grace=local.shutdown_grace, http=ApiProtocol)
         tasks = InnerTasks()
         stack.push_async_callback(tasks.cancel)
 
