@@ -10,10 +10,9 @@ import pytest
 
 from support.media import ffmpeg, write_speech, write_speech_video
 from support.optimizing import optimized
-from whisperjob.model.errors import InputError, JobCode
+from whisperjob.model.errors import InputError, JobCode, WarningCode
 from whisperjob.model.phase import RawFormat
 from whisperjob.model.protocol import WorkLimits
-from whisperjob_optimizer.pipeline import TRUNCATED
 
 SECONDS = 6
 
@@ -204,7 +203,7 @@ def test_a_file_cut_short_completes_with_a_warning(extension: str, kept: float, 
     source = tmp_path / f"talk.{extension}"
     source.write_bytes(data[: int(len(data) * kept)])
     result = optimized(source)
-    assert result.manifest.warnings == (TRUNCATED,)
+    assert result.manifest.warnings == (WarningCode.INPUT_TRUNCATED,)
     assert SECONDS * kept - 1.1 < result.manifest.duration_seconds < SECONDS * kept + 0.2  # TTA's frames last 1.04 s
 
 
@@ -213,7 +212,7 @@ def test_a_film_cut_short_completes_with_a_warning(tmp_path: Path) -> None:
     source = tmp_path / "film.mp4"
     source.write_bytes(whole.read_bytes()[: whole.stat().st_size * 6 // 10])
     result = optimized(source)
-    assert result.manifest.warnings == (TRUNCATED,)
+    assert result.manifest.warnings == (WarningCode.INPUT_TRUNCATED,)
 
 
 @pytest.mark.parametrize("extension", ["wav", "flac", "mp3", "m4a", "ogg", "opus", "mka", "aiff", "ac3", "aac"])

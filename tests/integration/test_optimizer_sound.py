@@ -8,8 +8,8 @@ import pytest
 
 from support.media import decode, ffmpeg, integrated_lufs, true_peak_dbtp, write_silence, write_speech
 from support.optimizing import optimized
+from whisperjob.model.errors import WarningCode
 from whisperjob.model.phase import Profile
-from whisperjob_optimizer.pipeline import OPPOSITE_PHASE, SILENT
 
 SHOUT = "volume='if(between(mod(t,10),4,6),12,1)':eval=frame,alimiter=level=false"
 CLICKS = "aeval='val(ch)+0.9*lt(mod(t,5),0.0002)'"
@@ -56,19 +56,19 @@ def test_enhancement_shifts_nothing(profile: Profile, tmp_path: Path) -> None:
 @pytest.mark.parametrize("profile", list(Profile))
 def test_silence_completes(profile: Profile, tmp_path: Path) -> None:
     result = optimized(write_silence(tmp_path / "silence.wav", seconds=5), profile=profile)
-    assert result.manifest.warnings == (SILENT,)
+    assert result.manifest.warnings == (WarningCode.SILENT,)
     assert result.manifest.duration_seconds == 5
     assert max(map(abs, decode(result.chunks[0]))) < 1e-3
     assert result.manifest.loudness_before.integrated_lufs is None
 
 
 CHANNELS = {
-    "phase-inverted stereo": ("aeval=val(0)|-val(0)", (OPPOSITE_PHASE,)),
-    "phase-inverted for a third": ("aeval='val(0)|if(lt(mod(t,9),3),-1,1)*val(0)'", (OPPOSITE_PHASE,)),
+    "phase-inverted stereo": ("aeval=val(0)|-val(0)", (WarningCode.OPPOSITE_PHASE,)),
+    "phase-inverted for a third": ("aeval='val(0)|if(lt(mod(t,9),3),-1,1)*val(0)'", (WarningCode.OPPOSITE_PHASE,)),
     "left only": ("pan=stereo|c0=c0", ()),
     "right only": ("pan=stereo|c1=c0", ()),
     "5.1, centre only": ("pan=5.1|FC=c0", ()),
-    "5.1(side), inverted fronts": ("pan=5.1(side)|FL=c0|FR=-1*c0", (OPPOSITE_PHASE,)),
+    "5.1(side), inverted fronts": ("pan=5.1(side)|FL=c0|FR=-1*c0", (WarningCode.OPPOSITE_PHASE,)),
     "7.1, all": ("pan=7.1|FL=c0|FR=c0|FC=c0|LFE=c0|BL=c0|BR=c0|SL=c0|SR=c0", ()),
     "two unrelated": ("asplit[a][b];[b]adelay=1700[c];[a][c]join=inputs=2:channel_layout=stereo", ()),
 }

@@ -20,7 +20,7 @@ RUNNING = a_child(1)
 SUCCEEDED = a_child(1, ChildState.SUCCEEDED)
 FAILED = a_child(1, ChildState.FAILED, reason="OOMKilled", message="the worker ran out of memory")
 OUTPUT = Output(manifest_key="k", manifest_sha256=SHA, total_chunks=1, size_bytes=1)
-FINISHED = Finished(a_manifest((16_000,), warnings=("silent_input",)), "jobs/x/manifest.json", SHA)
+FINISHED = Finished(a_manifest((16_000,), warnings=("silent",)), "jobs/x/manifest.json", SHA)
 
 
 def deciding(job: WhisperJob, *children: Child, now: float = 60, policy: Policy = POLICY, **seen: Any) -> Decision:
@@ -106,7 +106,7 @@ class TestEnding:
         assert status.output == Output(
             manifest_key=FINISHED.key, manifest_sha256=SHA, total_chunks=1, size_bytes=FINISHED.manifest.size_bytes
         )
-        assert (status.duration_seconds, status.warnings) == (1.0, ("silent_input",))
+        assert (status.duration_seconds, status.warnings) == (1.0, ("silent",))
         assert decision.stop == (SUCCEEDED.name,)
 
     def test_a_result_counts_even_if_its_worker_is_gone_or_failed_afterwards(self) -> None:

@@ -75,6 +75,14 @@ class JobCode(StrEnum):
     INTERNAL = "internal"
 
 
+class WarningCode(StrEnum):
+    """What was odd about a recording that was worked on all the same; stable, for programs."""
+
+    INPUT_TRUNCATED = "input_truncated"
+    SILENT = "silent"
+    OPPOSITE_PHASE = "opposite_phase"
+
+
 INPUT_CODES = frozenset(
     {
         JobCode.NO_AUDIO,

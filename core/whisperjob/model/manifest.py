@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from whisperjob.model import names
-from whisperjob.model.errors import INPUT_CODES, JobCode
+from whisperjob.model.errors import INPUT_CODES, JobCode, WarningCode
 from whisperjob.model.phase import Profile, Stage
 from whisperjob.model.resource import Model, Sha256
 
@@ -84,8 +84,8 @@ class Manifest(Model):
     loudness_before: Loudness
     loudness_after: Loudness
     gain_db: float
-    noise_floor_dbfs: float | None = None
-    warnings: tuple[str, ...] = ()
+    noise_floor_lufs: float | None = None
+    warnings: tuple[WarningCode, ...] = ()
     tools: ToolVersions
 
     @model_validator(mode="after")

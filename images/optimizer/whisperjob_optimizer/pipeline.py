@@ -19,7 +19,7 @@ from pathlib import Path
 
 from whisperjob import __version__
 from whisperjob.model import manifest as m
-from whisperjob.model.errors import InputError, JobCode
+from whisperjob.model.errors import InputError, JobCode, WarningCode
 from whisperjob.model.names import safe_extension
 from whisperjob.model.phase import STEP_PROGRESS, Profile, Step
 from whisperjob.model.protocol import OptimizeOptions, WorkLimits
@@ -27,10 +27,6 @@ from whisperjob_optimizer import chunks, command, headers, loudness, probe, snif
 from whisperjob_optimizer.downmix import default_mix, judge
 from whisperjob_optimizer.loudness import Finish, Trial
 from whisperjob_optimizer.runner import Deadline, Runner, Tools
-
-TRUNCATED = "input_truncated"
-SILENT = "silent"
-OPPOSITE_PHASE = "opposite_phase"
 
 Report = Callable[[Step, float, float | None], None]
 """(step, percent of the whole job, seconds of the recording as far as known); from any thread."""
@@ -120,7 +116,7 @@ def optimize(
             loudness_before=made.before,
             loudness_after=made.after,
             gain_db=round(made.gain_db, 3),
-            noise_floor_dbfs=made.noise_floor,
+            noise_floor_lufs=made.noise_floor,
             warnings=made.warnings,
             tools=m.ToolVersions(whisperjob=__version__, ffmpeg=info.ffmpeg_version),
         )
@@ -189,7 +185,7 @@ def _make(
     limit = chunks.chunk_limit(options.max_chunk_seconds)
     pieces = chunks.plan(decoded.samples, limit, stages.quietest_moment(decoded, quiet))
     if speech is None:
-        warnings = (*warnings, SILENT)
+        warnings = (*warnings, WarningCode.SILENT)
     pcm, applied, finish = decoded, 0.0, Finish(made_up_db if options.profile is Profile.NONE else 0.0, None)
     enhancement = loudness.decide_enhancement(track, options.profile)
     if enhancement is not None:
@@ -232,7 +228,7 @@ def _decode(
     warnings: tuple[str, ...] = ()
     verdict = judge(mix, decoded.rows)
     if verdict.mix is not None:
-        warnings = (OPPOSITE_PHASE,)
+        warnings = (WarningCode.OPPOSITE_PHASE,)
         decoded = stages.decode(runner, recording.input, verdict.mix, found.layout, options.profile, bound, path, work)
     samples = decoded.pcm.samples
     if samples == 0:
@@ -243,7 +239,7 @@ def _decode(
     if samples > by_disk:
         raise InputError(JobCode.DISK_LIMIT, "The recording needs more scratch space than a worker may use.")
     if probe.is_truncated(found, recording.promised_seconds, m.seconds(samples)):
-        warnings = (*warnings, TRUNCATED)
+        warnings = (*warnings, WarningCode.INPUT_TRUNCATED)
     progress.seconds = m.seconds(samples)
     progress.at(Step.ENHANCING, 40)
     return decoded.pcm, warnings, verdict.gain_db
