@@ -2,6 +2,10 @@
 # make run FILE=talk.mp4 send that file through a service of its own; the MP3s land in ./out
 # make setup             only set up (.venv)
 # make test              set up and run every check
+# make images            build the container images with docker, try them, and show their sizes
+# make cluster           the service on a real cluster of processes on this machine (root), until Ctrl-C
+# make kind              the service on kind (docker, kind, helm)
+# make e2e               the tests on a cluster alone (root)
 # make lock              write the locks in requirements/ anew (needs uv)
 # make clean             remove what the above made, but for data/ and out/
 #
@@ -12,7 +16,7 @@ override FILE := $(value FILE)
 export FILE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lock clean
+.PHONY: help setup run test images cluster kind e2e lock clean
 .SILENT: help setup run
 
 BIN := .venv/bin
@@ -35,9 +39,26 @@ test:
 	$(BIN)/lint-imports
 	$(BIN)/pytest
 
+images:
+	images/build --registry "$${REGISTRY:-localhost/whisperjob}"
+
+cluster:
+	deploy/local/setup.sh dev
+	PYTHONPATH=tests exec $(BIN)/python -m cluster
+
+kind:
+	deploy/kind/up.sh
+
+e2e:
+	deploy/local/setup.sh dev
+	$(BIN)/pytest -m cluster tests/e2e
+
 lock:
 	$(COMPILE) --extra local pyproject.toml requirements/build.in -o requirements/local.txt
 	$(COMPILE) --extra dev pyproject.toml -o requirements/dev.txt
+	$(COMPILE) --extra api pyproject.toml requirements/api.in -o requirements/api.txt
+	$(COMPILE) --extra operator pyproject.toml -o requirements/operator.txt
+	$(COMPILE) --extra optimizer pyproject.toml -o requirements/optimizer.txt
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist

@@ -89,7 +89,7 @@ async def relay(one: Stream, other: Stream) -> None:
     """Until both directions have ended; the end of one is passed on, a breach ends both."""
     try:
         await asyncio.gather(_copy(one[0], other[1]), _copy(other[0], one[1]))
-    except OSError:
+    except (OSError, asyncio.CancelledError):  # the latter when everything ends
         for _, writer in (one, other):
             writer.transport.abort()
     finally:

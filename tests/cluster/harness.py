@@ -194,6 +194,11 @@ class Cluster:
         lines = (self.logs / "audit.log").read_text().splitlines()
         return [json.loads(line) for line in lines if line.endswith("}")]
 
+    def wait(self) -> None:
+        """Until the cluster ends by itself, which it should not."""
+        assert self._entered is not None
+        self._entered.process.wait()
+
     def stop(self) -> None:
         """Idempotent. Leaves `logs` alone."""
         if self._api is not None:

@@ -9,7 +9,7 @@ _SYLLABLE_FRAMES = 2000
 
 
 def write_long(path: Path, minutes: float) -> Path:
-    """Cheap to make, so long that there is time to do something while it is worked on: 8 kHz, 8 bits, no real speech."""
+    """Noise with pauses, cheap to make, and so long that something can be done while it is worked on."""
     chance = Random(7)
     syllables = [bytes(128 + chance.randrange(-level, level + 1) for _ in range(_SYLLABLE_FRAMES)) for level in (1, 60)]
     with wave.open(str(path), "wb") as file:

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
+
 from cluster.harness import Cluster
-from cluster.installation import Installation, finished, submit
+from cluster.installation import Installation, finished, submit, wait_for
 from support.media import write_speech_video
 
 pytest_plugins = ["cluster.fixtures"]
@@ -24,8 +25,12 @@ def test_uninstalling_leaves_the_whisperjobs_alone(
         job = submit(api, write_speech_video(tmp_path / "talk.mp4", seconds=5))
         assert finished(api, job)["status"] == "completed"
     second.uninstall()
-    left = set(cluster.kubectl("-n", second.namespace, "get", KINDS, "-o", "name").split())
-    assert left - OF_EVERY_NAMESPACE == {f"whisperjob.whisperjob.dev/{job}"}
+
+    def left() -> set[str]:
+        return set(cluster.kubectl("-n", second.namespace, "get", KINDS, "-o", "name").split()) - OF_EVERY_NAMESPACE
+
+    wait_for(lambda: not any(name.startswith("pod/") for name in left()), "the pods to end")
+    assert left() == {f"whisperjob.whisperjob.dev/{job}"}
     policies = cluster.kubectl("get", "validatingadmissionpolicies,validatingadmissionpolicybindings", "-o", "name")
     assert second.namespace not in policies
     assert installation.pods("operator")

@@ -1,0 +1,78 @@
+"""A cluster with WhisperJob in it, for a person: `make cluster`. Stays until Ctrl-C, then nothing is left of it."""
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+
+from cluster.harness import Cluster, NoClusterError, Parts
+from cluster.installation import Installation
+
+NAMESPACE = "whisperjob"
+
+
+def say(line: str) -> None:
+    print(line, flush=True)
+
+
+def main() -> int:
+    """PORT (8080): where the API listens on 127.0.0.1. 1 with a sentence where there can be no cluster."""
+    port = int(os.environ.get("PORT") or 8080)
+    for sign in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(sign, interrupt)
+    try:
+        with_cluster(lambda cluster: serve(cluster, port))
+    except KeyboardInterrupt:
+        say("\nThe cluster is gone.")
+    except (NoClusterError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except subprocess.CalledProcessError as error:
+        print(f"{shlex.join(map(str, error.cmd))} failed:\n{error.stderr}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def with_cluster(use: Callable[[Cluster], None]) -> None:
+    cluster = Cluster(Parts(say))
+    try:
+        say("starting the cluster")
+        cluster.start()
+        use(cluster)
+    finally:
+        cluster.stop()
+    cluster.forget()
+
+
+def serve(cluster: Cluster, port: int) -> None:
+    installation = Installation(cluster, NAMESPACE)
+    say("installing the chart")
+    installation.install()
+    url = installation.api_url(port)
+    kubectl = cluster.parts.binaries["kubectl"]
+    say(f"""
+The cluster runs. In another terminal:
+
+  export KUBECONFIG={cluster.kubeconfig}
+  {kubectl} -n {NAMESPACE} get wj -w
+
+  URL={url}
+  KEY={installation.api_key()}
+  curl -sf $URL/whisper_optimize -H "X-API-Key: $KEY" -F file=@talk.mp4
+
+Images:
+{cluster.parts.image_sizes()}
+Logs of its parts: {cluster.logs}
+Ctrl-C ends it.""")
+    cluster.wait()
+    raise NoClusterError(f"A part of the cluster ended, see {cluster.logs}")
+
+
+def interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())
