@@ -10,6 +10,7 @@ from typing import Any
 from kubernetes.aio import client
 
 from whisperjob.engine.cache import RecordCache
+from whisperjob.engine.listener import Listener, bind
 from whisperjob.engine.loop import Engine, policy_from
 from whisperjob.engine.ports import ChangeKind, RecordChange
 from whisperjob.engine.work_app import create_work_app
@@ -24,7 +25,6 @@ from whisperjob_operator.launcher import KubernetesLauncher
 from whisperjob_operator.metrics import Metrics
 from whisperjob_operator.probes import create_probe_app
 from whisperjob_operator.records import PLURAL, KubernetesRecords
-from whisperjob_operator.serving import Listener
 from whisperjob_operator.settings import OperatorSettings, check_run_deadline
 from whisperjob_operator.tokens import PodTokens, fetch_keys
 from whisperjob_operator.wire import record_from
@@ -82,8 +82,8 @@ class Operator:
         metrics.watch(self.cache.all, self.flow, time.monotonic)
         work_app = create_work_app(self.engine, tokens)
         probe_app = create_probe_app(self.what_is_dead, self.what_is_missing, metrics.text)
-        self.work = Listener(work_app, _HOST, settings.work_port, grace=settings.shutdown_grace)
-        self.probes = Listener(probe_app, _HOST, settings.probe_port, grace=settings.shutdown_grace)
+        self.work = Listener(work_app, bind(_HOST, settings.work_port), grace=settings.shutdown_grace)
+        self.probes = Listener(probe_app, bind(_HOST, settings.probe_port), grace=settings.shutdown_grace)
 
     def stop(self) -> None:
         self._stopping.set()

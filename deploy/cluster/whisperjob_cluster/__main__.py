@@ -2,18 +2,19 @@
 
 import asyncio
 import logging
+import signal
 import sys
-from types import FrameType
 
-import uvicorn
 import uvloop
 from pydantic import ValidationError
 
 from whisperjob.engine.cache import RecordCache
+from whisperjob.engine.listener import Listener, bind
 from whisperjob.model.errors import WhisperJobError
 from whisperjob.model.settings import ApiSettings, StoreSettings
 from whisperjob.stores.s3 import S3Store
 from whisperjob_api.app import create_app
+from whisperjob_api.protocol import ApiProtocol
 from whisperjob_api.services import Api
 from whisperjob_cluster.settings import FrontSettings
 from whisperjob_operator.cluster import connect
@@ -21,19 +22,8 @@ from whisperjob_operator.records import KubernetesRecords
 
 log = logging.getLogger("whisperjob_cluster")
 
-_BACKLOG = 512
 _KEEP_ALIVE_SECONDS = 75
 """Longer than the minute for which proxies keep idle connections: they must be the first to close one."""
-
-
-class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, parts: Api) -> None:
-        super().__init__(config)
-        self._parts = parts
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self._parts.uploads.close()
-        super().handle_exit(sig, frame)
 
 
 async def _serve() -> None:
@@ -47,32 +37,31 @@ async def _serve() -> None:
         records = KubernetesRecords(api, front.namespace)
         cache = RecordCache(records)
         parts = Api(records=records, cache=cache, store=S3Store(store), settings=settings, engine_ready=lambda: True)
-        config = uvicorn.Config(
+        listener = Listener(
             create_app(parts),
-            host=front.host,
-            port=front.port,
-            http="httptools",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            proxy_headers=False,  # the app has its own list of trusted proxies
-            server_header=False,
-            backlog=_BACKLOG,
-            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=max(1, int(front.shutdown_grace.total_seconds())),
+            bind(front.host, front.port),
+            grace=front.shutdown_grace,
+            http=ApiProtocol,
+            keep_alive_seconds=_KEEP_ALIVE_SECONDS,
         )
-        await _run(_Server(config, parts), cache)
+
+        def stop() -> None:
+            parts.uploads.close()
+            listener.stop()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop)
+        await _run(listener, cache)
     finally:
         await api.close()
 
 
-async def _run(server: uvicorn.Server, cache: RecordCache) -> None:
+async def _run(listener: Listener, cache: RecordCache) -> None:
     """Ends when either ends: an API whose copy of the records is no longer kept must not answer from it."""
     copying = asyncio.create_task(cache.run(), name="the record cache")
-    serving = asyncio.create_task(server.serve(), name="the API")
+    serving = asyncio.create_task(listener.run(), name="the API")
     await asyncio.wait({copying, serving}, return_when=asyncio.FIRST_COMPLETED)
-    server.should_exit = True
+    listener.stop()
     try:
         if copying.done():
             copying.result()

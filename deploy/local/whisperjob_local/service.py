@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from whisperjob.engine.cache import RecordCache
+from whisperjob.engine.listener import Listener
 from whisperjob.engine.loop import Engine
 from whisperjob.engine.ports import Launch
 from whisperjob.engine.work_app import create_work_app
@@ -25,7 +26,6 @@ from whisperjob_api.app import create_app
 from whisperjob_api.protocol import ApiProtocol
 from whisperjob_api.services import Api
 from whisperjob_local.launcher import SubprocessLauncher
-from whisperjob_local.listener import Listener
 from whisperjob_local.records import SqliteRecords
 from whisperjob_local.settings import ServiceSettings
 from whisperjob_local.startup import StartupError, bind, find_ffmpeg, open_data_folder, read_or_make_key, url_of

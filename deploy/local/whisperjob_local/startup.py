@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from whisperjob.engine import listener
 from whisperjob.model.errors import WhisperJobError
 from whisperjob_optimizer.runner import ToolError, Tools
 
@@ -80,19 +81,11 @@ def find_ffmpeg(wanted: str) -> str:
 def bind(host: str, port: int) -> socket.socket:
     """A socket on that address, not yet listening; port 0 is any free one. Raises StartupError."""
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
+        return listener.bind(host, port)
     except socket.gaierror as error:
         raise StartupError(f"{host} is no address to listen on ({error.strerror}).") from error
-    bound = socket.socket(family, kind, protocol)
-    try:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind(address)
     except OSError as error:
-        bound.close()
         raise StartupError(_bind_sentence(host, port, error)) from error
-    return bound
 
 
 def _bind_sentence(host: str, port: int, error: OSError) -> str:

@@ -14,6 +14,24 @@ _BACKLOG = 512
 _KEEP_ALIVE_SECONDS = 30
 
 
+def bind(host: str, port: int) -> socket.socket:
+    """A TCP socket on the address, not listening yet; port 0 is any free one. Raises OSError.
+
+    Made with IPPROTO_TCP said aloud: asyncio turns Nagle's algorithm off for such sockets only.
+    """
+    family, kind, proto, _, address = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP, flags=socket.AI_PASSIVE
+    )[0]
+    bound = socket.socket(family, kind, proto)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+    except BaseException:
+        bound.close()
+        raise
+    return bound
+
+
 class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -38,7 +56,8 @@ class Listener:
         bound: socket.socket,
         *,
         grace: timedelta,
-        http: type[asyncio.Protocol] | Literal["httptools"] = "httptools",
+        http: type[asyncio.Protocol] | Literal["auto"] = "auto",
+        keep_alive_seconds: int = _KEEP_ALIVE_SECONDS,
     ) -> None:
         """`grace`: how long requests in flight may go on once it was told to stop; `http`: what reads requests."""
         config = uvicorn.Config(
@@ -51,7 +70,7 @@ class Listener:
             proxy_headers=False,  # uvicorn believes 127.0.0.1 by default; the app has its own list
             server_header=False,
             backlog=_BACKLOG,
-            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+            timeout_keep_alive=keep_alive_seconds,
             timeout_graceful_shutdown=max(1, int(grace.total_seconds())),
         )
         self._server = _Server(config)
@@ -68,6 +87,11 @@ class Listener:
             self.stop()
             await serving
             raise
+
+    @property
+    def port(self) -> int:
+        port: int = self._socket.getsockname()[1]
+        return port
 
     async def listening(self) -> None:
         await self._server.listening.wait()
