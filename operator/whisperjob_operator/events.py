@@ -8,8 +8,8 @@ from typing import Final
 
 from kubernetes.aio import client
 
+from whisperjob.model.decision import Event
 from whisperjob.model.errors import WhisperJobError
-from whisperjob.model.plan import Event
 from whisperjob.model.resource import API_VERSION, KIND, WhisperJob
 from whisperjob_operator.cluster import ClusterError, asking
 

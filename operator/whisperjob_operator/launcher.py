@@ -10,8 +10,8 @@ from kubernetes.aio import client
 
 from whisperjob.engine.ports import Launch, WorkerIdentity
 from whisperjob.model.children import Child
+from whisperjob.model.decision import Policy
 from whisperjob.model.errors import RecordConflictError
-from whisperjob.model.plan import Policy
 from whisperjob.model.settings import EngineSettings
 from whisperjob_operator import labels
 from whisperjob_operator.children import MEMORY_REASONS, child_of

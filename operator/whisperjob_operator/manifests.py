@@ -5,7 +5,8 @@ from typing import Final
 from kubernetes.aio import client
 
 from whisperjob.engine.ports import Launch
-from whisperjob.model.plan import Policy, run_limit
+from whisperjob.model.decision import Policy
+from whisperjob.model.plan import run_limit
 from whisperjob.model.resource import API_VERSION, KIND
 from whisperjob.model.settings import EngineSettings
 from whisperjob_operator import labels

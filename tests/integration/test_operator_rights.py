@@ -16,8 +16,8 @@ from support.waiting import until
 from whisperjob.engine.cache import RecordCache
 from whisperjob.engine.ports import Launch
 from whisperjob.model import names
+from whisperjob.model.decision import Event
 from whisperjob.model.phase import Reason, Stage
-from whisperjob.model.plan import Event
 from whisperjob.model.settings import EngineSettings
 from whisperjob.stores.folder import FolderStore
 from whisperjob_operator.events import KubernetesEvents

@@ -8,10 +8,11 @@ import pytest
 
 from support.builders import SHA, a_child, a_job, a_manifest, a_spec, at
 from whisperjob.model.children import Child, ChildState
+from whisperjob.model.decision import Decision, Finished, Observed, Policy, Refused, Report, Unusable
 from whisperjob.model.errors import JobCode
 from whisperjob.model.manifest import Failure
 from whisperjob.model.phase import ConditionType, Phase, Reason, Stage, Step
-from whisperjob.model.plan import Decision, Finished, Observed, Policy, Refused, Report, Unusable, decide, needs_result
+from whisperjob.model.plan import decide, needs_result
 from whisperjob.model.resource import Deadlines, JobFailure, Output, Status, WhisperJob
 
 POLICY = Policy()

@@ -18,6 +18,7 @@ from whisperjob.model.mp3 import (
     parse_info,
     plan_cut,
     rewritten_info,
+    with_samples,
 )
 
 OURS = bytes.fromhex("fff388c4")
@@ -160,3 +161,17 @@ def test_the_rest_of_the_info_frame_is_kept() -> None:
     changed = {offset for offset in range(288) if frame[offset] != new[offset]}
     assert changed <= {*range(21, 29), *range(154, 157), *range(161, 169)}
     assert parse_info(new).padding == 700
+
+
+@given(samples=st.integers(1, 41_000_000))
+def test_the_info_frame_can_be_made_exact(samples: int) -> None:
+    frames = -(-(samples + 576) // 576) + 1
+    new = with_samples(info_frame(frames, 600), samples)
+    info = parse_info(new)
+    assert (info.frames, info.frames * 576 - info.delay - info.padding) == (frames, samples)
+
+
+@pytest.mark.parametrize("samples", [10**9, 1])
+def test_frames_that_cannot_hold_the_samples_are_told(samples: int) -> None:
+    with pytest.raises(Mp3Error, match="cannot hold"):
+        with_samples(info_frame(1000, 600), samples)

@@ -12,8 +12,8 @@ from support.kube_paths import GOLDEN
 from support.kube_settings import operator_settings
 from whisperjob.engine.ports import Launch
 from whisperjob.model import names
+from whisperjob.model.decision import Policy
 from whisperjob.model.phase import Stage
-from whisperjob.model.plan import Policy
 from whisperjob.model.resource import Deadlines, Spec
 from whisperjob.model.settings import EngineSettings
 from whisperjob_operator.manifests import build_job

@@ -3,9 +3,9 @@
 import pytest
 
 from support.builders import a_job, a_spec, at
+from whisperjob.model.decision import Event
 from whisperjob.model.errors import RecordInvalidError
 from whisperjob.model.phase import ConditionType, Reason
-from whisperjob.model.plan import Event
 from whisperjob.model.resource import Condition, Status
 from whisperjob_operator.cluster import ClusterError, ClusterUnavailableError, error_from
 from whisperjob_operator.events import build_event, event_name

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from whisperjob.model.errors import InputError, JobCode
 from whisperjob.model.phase import RawFormat
-from whisperjob_optimizer import headers, mp3, probe, sniff
+from whisperjob_optimizer import headers, probe, sniff
 from whisperjob_optimizer.progress import progress_seconds, read_rows, read_track
 
 
@@ -156,7 +156,6 @@ def test_no_header_breaks_the_readers(start: bytes, rest: bytes) -> None:
     assert found is None or found >= 0
     sniff.looks_encrypted(start + rest)
     sniff.is_playlist(start + rest)
-    mp3.parse_info(start + rest)
 
 
 @pytest.mark.parametrize(
@@ -172,30 +171,3 @@ def test_playlists(head: bytes) -> None:
 )
 def test_what_is_no_playlist(head: bytes) -> None:
     assert not sniff.is_playlist(head)
-
-
-def info_frame(frames: int, delay: int, padding: int) -> bytes:
-    tag = b"Info" + struct.pack(">III", 15, frames, (frames + 1) * mp3.FRAME_BYTES) + bytes(100) + bytes(4)
-    tag += b"Lavc59.37" + bytes(12) + (delay << 12 | padding).to_bytes(3)
-    return (b"\xff\xf3\x88\xc0" + bytes(9) + tag).ljust(mp3.FRAME_BYTES, b"\0")
-
-
-@given(samples=st.integers(1, 41_000_000))
-def test_the_info_frame_is_made_exact(samples: int) -> None:
-    frames = -(-(samples + 576) // mp3.FRAME_SAMPLES) + 1
-    head = info_frame(frames, 576, 1105)
-    info = mp3.parse_info(mp3.with_samples(head, samples))
-    assert info is not None
-    assert (info.samples, info.frames, info.delay) == (samples, frames, 576)
-
-
-@pytest.mark.parametrize("samples", [10**9, 1])
-def test_frames_that_do_not_fit_are_told(samples: int) -> None:
-    with pytest.raises(ValueError, match="cannot hold"):
-        mp3.with_samples(info_frame(1000, 576, 1105), samples)
-
-
-def test_no_info_frame_is_told() -> None:
-    assert mp3.parse_info(b"\xff\xf3\x88\xc0" + bytes(284)) is None
-    with pytest.raises(ValueError, match="no Info"):
-        mp3.with_samples(bytes(288), 1)

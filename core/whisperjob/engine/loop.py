@@ -14,9 +14,10 @@ from whisperjob.engine.telling import LogTeller
 from whisperjob.engine.tidying import find_orphans
 from whisperjob.model import names
 from whisperjob.model.children import Child
+from whisperjob.model.decision import AT_ONCE, Policy, Report
 from whisperjob.model.errors import ClaimRefusedError, StoreError, WhisperJobError
 from whisperjob.model.manifest import MAX_CHUNK_BYTES
-from whisperjob.model.plan import AT_ONCE, Policy, Report, run_limit
+from whisperjob.model.plan import run_limit
 from whisperjob.model.protocol import Claim, OptimizeOptions, ProgressPost, WorkLimits
 from whisperjob.model.resource import WhisperJob
 from whisperjob.model.settings import EngineSettings

@@ -10,8 +10,8 @@ from enum import StrEnum
 from typing import Protocol
 
 from whisperjob.model.children import Child
+from whisperjob.model.decision import Event
 from whisperjob.model.phase import Stage
-from whisperjob.model.plan import Event
 from whisperjob.model.resource import Spec, Status, WhisperJob
 
 

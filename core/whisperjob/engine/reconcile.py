@@ -12,9 +12,10 @@ from whisperjob.engine.ports import EventTeller, JobRecords, Launch, Launcher
 from whisperjob.engine.results import read_result
 from whisperjob.engine.tidying import remove_all, tidy_ended
 from whisperjob.model import names
+from whisperjob.model.decision import AT_ONCE, Decision, Observed, Policy, Report, Result
 from whisperjob.model.errors import RecordConflictError, RecordNotFoundError, StoreError
 from whisperjob.model.phase import Stage
-from whisperjob.model.plan import AT_ONCE, Decision, Observed, Policy, Report, Result, decide, needs_result
+from whisperjob.model.plan import decide, needs_result
 from whisperjob.model.resource import Status, WhisperJob
 from whisperjob.stores.port import ObjectStore
 

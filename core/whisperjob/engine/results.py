@@ -5,8 +5,8 @@ import hashlib
 from pydantic import ValidationError
 
 from whisperjob.model import names
+from whisperjob.model.decision import Finished, Refused, Result, Unusable
 from whisperjob.model.manifest import MAX_CHUNK_BYTES, MAX_MANIFEST_BYTES, Failure, Manifest
-from whisperjob.model.plan import Finished, Refused, Result, Unusable
 from whisperjob.stores.port import ObjectStore, read_all
 
 _MAX_OBJECTS = 10_000

@@ -2,7 +2,7 @@
 
 import logging
 
-from whisperjob.model.plan import Event
+from whisperjob.model.decision import Event
 from whisperjob.model.resource import WhisperJob
 
 log = logging.getLogger(__name__)

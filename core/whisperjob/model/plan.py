@@ -6,99 +6,25 @@ started first and adopted by the next pass, so a crash between the two leaves a 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from whisperjob.model.children import Child, ChildState
+from whisperjob.model.decision import (
+    AT_ONCE,
+    NOTHING,
+    Decision,
+    Event,
+    Finished,
+    Observed,
+    Policy,
+    Refused,
+    Result,
+    Unusable,
+)
 from whisperjob.model.errors import JobCode
-from whisperjob.model.manifest import Failure, Manifest
 from whisperjob.model.phase import ConditionType, Phase, Reason, Stage, Step, clamp_percent
 from whisperjob.model.resource import Condition, JobFailure, Output, Status, WhisperJob
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """The settings that decisions depend on (model/settings.py says why each is as it is)."""
-
-    retention: timedelta = timedelta(days=7)
-    start_deadline: timedelta = timedelta(hours=24)
-    run_deadline: timedelta = timedelta(hours=6)
-    max_failures: int = 3
-    retry_base: timedelta = timedelta(seconds=5)
-    retry_cap: timedelta = timedelta(minutes=5)
-    stuck_after: timedelta = timedelta(minutes=2)
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """The attempt's manifest exists and every file it lists is there with its size."""
-
-    manifest: Manifest
-    key: str
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The worker left its verdict on the input."""
-
-    failure: Failure
-
-
-@dataclass(frozen=True, slots=True)
-class Unusable:
-    """The worker left a result that does not hold: a file missing, a size wrong, JSON that breaks the model."""
-
-    why: str
-
-
-Result = Finished | Refused | Unusable
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """The latest progress post of an attempt's worker."""
-
-    attempt: int
-    step: Step
-    percent: float
-    duration_seconds: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Observed:
-    """Everything a decision may depend on besides the record itself."""
-
-    children: tuple[Child, ...] = ()
-    result: Result | None = None
-    """Of attempt `status.attempt`; looked for only when `needs_result` says so."""
-    report: Report | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something to tell about the object, after its status was written."""
-
-    reason: str
-    message: str
-    warning: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What to do now. At most one of `status`, `launch_attempt` and `delete_record` is set; the rest goes with it."""
-
-    status: Status | None = None
-    launch_attempt: int | None = None
-    delete_record: bool = False
-    stop: tuple[str, ...] = ()
-    requeue_after: timedelta | None = None
-    events: tuple[Event, ...] = field(default=())
-
-
-NOTHING = Decision()
-
-AT_ONCE = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)

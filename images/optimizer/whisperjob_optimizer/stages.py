@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from whisperjob.model.manifest import SAMPLE_RATE
+from whisperjob.model.mp3 import Mp3Error, with_samples
 from whisperjob.model.names import chunk_name
 from whisperjob.model.phase import Profile
 from whisperjob_optimizer import chunks, command, mp3, probe
@@ -212,8 +213,8 @@ def _encode_one(
     with path.open("r+b") as file:
         head = file.read(mp3.FRAME_BYTES)
         try:
-            exact = mp3.with_samples(head, piece.samples)
-        except ValueError as error:
+            exact = with_samples(head, piece.samples)
+        except Mp3Error as error:
             raise ToolError(f"{path.name}: {error}") from error
         if exact != head:
             file.seek(0)
