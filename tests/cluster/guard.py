@@ -19,6 +19,8 @@ import time
 from pathlib import Path
 
 PREFIX = "whisperjob-"
+GUARD = "guard"
+"""A file with the guard's process id."""
 END_SECONDS = 30.0
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -35,6 +37,7 @@ def main(folder: Path, net: str, command: list[str]) -> int:
     signal.set_wakeup_fd(wake)
     for sign in (signal.SIGTERM, signal.SIGCHLD):
         signal.signal(sign, lambda *_: None)
+    (folder / GUARD).write_text(str(os.getpid()))
     remove_cgroups_of_the_dead()
     make_cgroups(name)
     spaces = ["--mount", "--pid", "--ipc", "--uts", *(["--net"] if net == "own" else [])]
@@ -51,7 +54,7 @@ def main(folder: Path, net: str, command: list[str]) -> int:
         child.kill()
         reap_all()
         remove_cgroups(name)
-        remove_folder(folder)
+        empty(folder)
     return 0 if ended is None else ended
 
 
@@ -113,10 +116,10 @@ def remove_cgroups_of_the_dead() -> None:
             remove_cgroups(name)
 
 
-def remove_folder(folder: Path) -> None:
-    """`logs` stays for whoever asks why."""
+def empty(folder: Path) -> None:
+    """`logs` stays for whoever asks why, and which process it was."""
     for path in folder.iterdir():
-        if path.name == "logs":
+        if path.name in ("logs", GUARD):
             continue
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)

@@ -165,6 +165,11 @@ class Cluster:
         assert self._forwarder is not None
         return f"http://127.0.0.1:{self._forwarder.open(host, port)}"
 
+    def put(self, name: str, text: str) -> str:
+        """Writes a file; returns where processes inside find it."""
+        (self._state / name).write_text(text)
+        return f"/cluster/{name}"
+
     def start_inside(self, *command: str) -> "subprocess.Popen[bytes]":
         """A process beside the cluster's own, in its namespaces and root file system; ends with it."""
         target = ("--target", str(self._first_process()))

@@ -57,9 +57,15 @@ class Installation:
         enforce = "pod-security.kubernetes.io/enforce=restricted"
         self.cluster.kubectl("label", "namespace", self.namespace, enforce)
         self._helm("install", **(VALUES | values))
+        self.wait_answers()
 
     def upgrade(self, **values: str) -> None:
         self._helm("upgrade", "--reuse-values", **values)
+
+    def wait_answers(self) -> None:
+        """Ready pods are known to the node's proxy a moment later."""
+        with httpx.Client(base_url=self.api_url(), trust_env=False) as client:
+            wait_for(lambda: answers(client), "the API to answer through its Service")
 
     def uninstall(self) -> None:
         wait = ("--wait", "--timeout", f"{INSTALL_SECONDS:.0f}s")
@@ -126,6 +132,13 @@ class Installation:
 
     def operator_user(self) -> str:
         return f"system:serviceaccount:{self.namespace}:{self.name}-operator"
+
+
+def answers(client: httpx.Client) -> bool:
+    try:
+        return client.get("/readyz").is_success
+    except httpx.TransportError:
+        return False
 
 
 def submit(client: httpx.Client, file: Path, **fields: str) -> str:

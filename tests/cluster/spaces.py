@@ -1,15 +1,19 @@
 """Starts a command inside a root file system and namespaces of its own, under a guard. Host side."""
 
+import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from cluster.guard import GUARD, empty
 from cluster.paths import STATE
 
 _HERE = Path(__file__).parent
+_KEEP_LOGS_SECONDS = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +42,28 @@ class Entered:
 def new_folder() -> Path:
     """Of a run's own, with `logs` in it."""
     STATE.mkdir(parents=True, exist_ok=True)
+    for old in STATE.iterdir():
+        _tidy(old)
     folder = Path(tempfile.mkdtemp(dir=STATE))
     folder.chmod(0o755)
     (folder / "logs").mkdir()
     (folder / "scratch").mkdir()
     return folder
+
+
+def _tidy(folder: Path) -> None:
+    """Of a guard that could not: logs are kept for a day."""
+    try:
+        guard = (folder / GUARD).read_text()
+        age = time.time() - folder.stat().st_mtime
+    except FileNotFoundError:  # no guard has come to it yet, or somebody else tidied
+        return
+    if Path("/proc", guard).exists():
+        return
+    if age > _KEEP_LOGS_SECONDS:
+        shutil.rmtree(folder, ignore_errors=True)
+    else:
+        empty(folder)
 
 
 def enter(space: Space, folder: Path, command: list[str]) -> Entered:

@@ -9,8 +9,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from cluster.front import nginx
 from cluster.harness import Cluster, Object
-from cluster.installation import Installation, download, finished, submit, wait_for
+from cluster.installation import Installation, answers, download, finished, submit, wait_for
 from cluster.recordings import write_long
 from support.media import decode, write_speech_video
 
@@ -96,6 +97,20 @@ def test_bad_media_fails_at_once_and_once(
     assert seen["status"] == "error"
     assert seen["errorCode"] == code if code else seen["errorCode"] in ("not_media", "playlist_refused")
     assert installation.status(name)["attempt"] == 1
+
+
+def test_an_upload_through_nginx_with_the_ingress_s_settings(
+    api: httpx.Client, cluster: Cluster, installation: Installation, talk: Path, tmp_path: Path
+) -> None:
+    large = write_long(tmp_path / "large.wav", minutes=10)
+    with (
+        nginx(cluster, installation) as url,
+        httpx.Client(base_url=url, headers=api.headers, timeout=60, trust_env=False) as front,
+    ):
+        wait_for(lambda: answers(front), "nginx to answer")
+        assert finished(front, submit(front, large))["status"] == "completed"
+        (chunk,) = finished(front, submit(front, talk))["chunks"]
+        assert download(front, chunk)
 
 
 def test_cancelling_a_running_job_ends_its_pod_within_10_s(
