@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 
 from cluster.harness import Cluster, NoClusterError, Parts
+from cluster.images import ImagesError
 from cluster.installation import Installation
 
 NAMESPACE = "whisperjob"
@@ -26,7 +27,7 @@ def main() -> int:
         with_cluster(lambda cluster: serve(cluster, port))
     except KeyboardInterrupt:
         say("\nThe cluster is gone.")
-    except (NoClusterError, OSError) as error:
+    except (NoClusterError, ImagesError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
     except subprocess.CalledProcessError as error:

@@ -1,6 +1,6 @@
 """One cluster and one release of the chart for a whole test session; a pytest plugin that test modules name.
 
-Where there can be no cluster the tests are skipped, and the skip says why.
+Where there can be no cluster the tests are skipped, and the skip says why; images that cannot be built are a failure.
 """
 
 import contextlib
@@ -11,9 +11,10 @@ import httpx
 import pytest
 
 from cluster.harness import Cluster, NoClusterError, Parts
+from cluster.images import ImagesError
 from cluster.installation import Installation
 
-_PARTS = pytest.StashKey[Parts | str]()
+_PARTS = pytest.StashKey[Parts | NoClusterError | ImagesError]()
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -23,15 +24,17 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if any("cluster" in getattr(item, "fixturenames", ()) for item in session.items):
         try:
             session.config.stash[_PARTS] = Parts(session.config.get_terminal_writer().line)
-        except NoClusterError as error:
-            session.config.stash[_PARTS] = str(error)
+        except (NoClusterError, ImagesError) as error:
+            session.config.stash[_PARTS] = error
 
 
 @pytest.fixture(scope="session")
 def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
-    parts: Parts | str = request.config.stash[_PARTS]
-    if isinstance(parts, str):
-        pytest.skip(parts)
+    parts = request.config.stash[_PARTS]
+    if isinstance(parts, NoClusterError):
+        pytest.skip(str(parts))
+    if isinstance(parts, ImagesError):
+        raise parts
     made = Cluster(parts)
     failed = request.session.testsfailed
     try:

@@ -15,7 +15,7 @@ import httpx
 
 from cluster.binaries import cluster_binaries
 from cluster.dial import Forwarder
-from cluster.images import NoImagesError, image_store, sizes
+from cluster.images import image_store, sizes
 from cluster.node_config import kubeconfig
 from cluster.paths import REPOSITORY
 from cluster.roots import NoRootError, make_base, make_node
@@ -41,19 +41,35 @@ class Parts:
     """What a cluster is made of, made or found beforehand: the slow part, once per machine."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
-        """Raises NoClusterError."""
+        """Raises NoClusterError; ImagesError where the project's own images cannot be built."""
         if os.name != "posix" or os.uname().sysname != "Linux":
             raise NoClusterError("a cluster of processes needs Linux")
         if os.geteuid() != 0:
             raise NoClusterError("a cluster of processes needs root")
         if missing := [tool for tool in _TOOLS if shutil.which(tool) is None]:
             raise NoClusterError(f"a cluster of processes needs {', '.join(missing)}")
+        spaces = [
+            "unshare",
+            "--mount",
+            "--pid",
+            "--net",
+            "--ipc",
+            "--uts",
+            "--fork",
+            "mount",
+            "-t",
+            "tmpfs",
+            "x",
+            "/mnt",
+        ]
+        if subprocess.run(spaces, capture_output=True).returncode:
+            raise NoClusterError("a cluster of processes needs the right to make namespaces and to mount")
         try:
             self.binaries = cluster_binaries(say)
             base = make_base(say)
             self.node = make_node(base, say)
             self.store = image_store(base, self.node, self.binaries["minio"], say)
-        except (NoBinaryError, NoRootError, NoImagesError) as error:
+        except (NoBinaryError, NoRootError) as error:
             raise NoClusterError(str(error)) from error
 
     def image_sizes(self) -> str:

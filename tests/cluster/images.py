@@ -25,12 +25,12 @@ _CONTEXT: Final = (
 _KEPT_STORES: Final = 2
 
 
-class NoImagesError(Exception):
+class ImagesError(Exception):
     """Why there are no images, in plain words."""
 
 
 def image_store(base: Path, node: Path, minio: Path, say: Callable[[str], None]) -> Path:
-    """The root folder of a containerd that holds the images. Raises NoImagesError."""
+    """The root folder of a containerd that holds the images. Raises ImagesError."""
     stores = CACHE / "stores"
     stores.mkdir(parents=True, exist_ok=True)
     with _locked(CACHE / "images.lock"):
@@ -67,12 +67,12 @@ def _build(base: Path, node: Path, minio: Path, store: Path) -> None:
     try:
         builder.process.wait(BUILD_SECONDS)
     except subprocess.TimeoutExpired:
-        raise NoImagesError(f"building the images took over {BUILD_SECONDS:.0f} s, see {folder}/logs") from None
+        raise ImagesError(f"building the images took over {BUILD_SECONDS:.0f} s, see {folder}/logs") from None
     finally:
         builder.close()
     said = (folder / "logs" / "out.log").read_text(errors="replace")
     if builder.process.returncode:
-        raise NoImagesError(f"building the images failed, see {folder}/logs: {said[-600:].strip()}")
+        raise ImagesError(f"building the images failed, see {folder}/logs: {said[-600:].strip()}")
     (unfinished / "sizes").write_text("\n".join(re.findall(r"^\S+: \d+ MB$", said, re.MULTILINE)) + "\n")
     unfinished.rename(store)
     shutil.rmtree(folder)
