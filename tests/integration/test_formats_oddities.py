@@ -1,4 +1,4 @@
-"""What real files bring along: cover art, chapters, variable frames, odd rates, many channels. The sound comes through."""
+"""What real files bring along: cover art, chapters, variable frames, odd rates, many channels. Sound comes through."""
 
 from pathlib import Path
 
