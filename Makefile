@@ -2,6 +2,7 @@
 # make run FILE=talk.mp4 send that file through a service of its own; the MP3s land in ./out
 # make setup             only set up (.venv)
 # make test              set up and run every check
+# make bench             measure, and keep the figures in docs/benchmarks.md (half an hour; BENCH="--help" for options)
 # make images            build the container images with docker, try them, and show their sizes
 # make cluster           the service on a real cluster of processes on this machine (root), until Ctrl-C
 # make kind              the service on kind (docker, kind, helm)
@@ -16,7 +17,7 @@ override FILE := $(value FILE)
 export FILE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test images cluster kind e2e lock clean
+.PHONY: help setup run test bench images cluster kind e2e lock clean
 .SILENT: help setup run
 
 BIN := .venv/bin
@@ -34,10 +35,14 @@ run: setup
 test:
 	deploy/local/setup.sh dev
 	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
+	$(BIN)/ruff check --no-cache .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest
+
+bench:
+	deploy/local/setup.sh bench
+	PYTHONPATH=tests $(BIN)/python -m bench $(BENCH)
 
 images:
 	images/build --registry "$${REGISTRY:-localhost/whisperjob}"

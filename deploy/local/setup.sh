@@ -1,11 +1,15 @@
 #!/bin/sh
-# Makes .venv ready from a committed lock: `setup.sh local` to run the service, `setup.sh dev` to test it too.
+# Makes .venv ready from a committed lock: `setup.sh local` to run the service, `setup.sh dev` to test it
+# too, `setup.sh bench` to measure it as well.
 #
 # Does nothing when nothing changed. Installs system packages only as root and only where apt-get is; otherwise it says
 # in one sentence what is missing. Set PYTHON to choose the interpreter.
 set -eu
 
-profile=$1
+case $1 in
+    bench) profile=dev programs="curl espeak-ng wrk" ;;
+    *) profile=$1 programs="" ;;
+esac
 cd "$(dirname "$0")/../.."
 venv=.venv
 lock=requirements/$profile.txt
@@ -42,6 +46,9 @@ venv_package() {
 missing_packages() {
     command -v ffmpeg >/dev/null && command -v ffprobe >/dev/null || echo ffmpeg
     "$python" -c 'import ctypes; ctypes.CDLL("libseccomp.so.2")' 2>/dev/null || echo libseccomp2
+    for program in $programs; do
+        command -v "$program" >/dev/null || echo "$program"
+    done
     venv_is_sound || "$python" -c 'import ensurepip, venv' 2>/dev/null || venv_package
 }
 
