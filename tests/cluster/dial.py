@@ -13,10 +13,25 @@ from pathlib import Path
 _CHUNK = 256 * 1024
 
 
+class _Kept:
+    """Holds running tasks: asyncio itself forgets one that waits on a connection whose reading is paused."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[object]] = set()
+
+    def this_task(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
 async def serve(path: Path) -> None:
     """For ever."""
+    kept = _Kept()
 
     async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        kept.this_task()
         host, port = (await reader.readline()).decode().split()
         try:
             onward = await asyncio.open_connection(host, int(port))
@@ -41,6 +56,7 @@ class Forwarder:
         self._folder = os.open(path.parent, os.O_PATH)
         self._path = f"/proc/self/fd/{self._folder}/{path.name}"  # however deep it lies: a socket's path has 107 bytes
         self._servers: list[asyncio.Server] = []
+        self._kept = _Kept()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -51,6 +67,7 @@ class Forwarder:
 
     async def _listen(self, host: str, port: int, local: int) -> int:
         async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            self._kept.this_task()
             try:
                 onward = await asyncio.open_unix_connection(self._path)
             except OSError:
