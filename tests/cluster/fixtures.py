@@ -43,7 +43,7 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     finally:
         if request.session.testsfailed > failed and made.alive:
             with contextlib.suppress(OSError, subprocess.SubprocessError):
-                said = made.kubectl("get", "all,wj,events", "-A", "-o", "wide", "--sort-by=.metadata.creationTimestamp")
+                said = made.kubectl("get", "all,wj,events", "-A", "-o", "wide")
                 (made.logs / "objects.txt").write_text(said)
         made.stop()
         if request.session.testsfailed == failed:

@@ -101,7 +101,9 @@ def test_an_api_pod_is_replaced_during_an_upload(api: httpx.Client, installation
         thread.join(90)
     assert answers
     assert answers[0].is_success, answers[0].text
+    wait_for(lambda: not old & {pod["metadata"]["name"] for pod in installation.pods("api")}, "the old pods to go")
     installation.wait_ready("api")
+    installation.wait_answers()
     completed(api, answers[0].json()["jobId"])
 
 
