@@ -21,7 +21,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Makes what a cluster needs before the first test begins, so that no test's time limit counts a build."""
     if session.config.option.collectonly or _PARTS in session.config.stash:
         return
-    if any("cluster" in getattr(item, "fixturenames", ()) for item in session.items):
+    if any("cluster_parts" in getattr(item, "fixturenames", ()) for item in session.items):
         try:
             session.config.stash[_PARTS] = Parts(session.config.get_terminal_writer().line)
         except (NoClusterError, ImagesError) as error:
@@ -29,13 +29,19 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 @pytest.fixture(scope="session")
-def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+def cluster_parts(request: pytest.FixtureRequest) -> Parts:
+    """What a cluster is made of; without it tests are skipped."""
     parts = request.config.stash[_PARTS]
     if isinstance(parts, NoClusterError):
         pytest.skip(str(parts))
     if isinstance(parts, ImagesError):
         raise parts
-    made = Cluster(parts)
+    return parts
+
+
+@pytest.fixture(scope="session")
+def cluster(request: pytest.FixtureRequest, cluster_parts: Parts) -> Iterator[Cluster]:
+    made = Cluster(cluster_parts)
     failed = request.session.testsfailed
     try:
         made.start()

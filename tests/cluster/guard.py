@@ -108,11 +108,19 @@ def remove_cgroups(name: str) -> None:
             time.sleep(0.05)
 
 
+def runs(pid: str) -> bool:
+    """Nobody may have waited for its end yet."""
+    try:
+        return Path("/proc", pid, "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 def remove_cgroups_of_the_dead() -> None:
     names = {path.name for tree in hierarchies() for path in tree.glob(f"{PREFIX}*")}
     for name in names:
         holder = name.removeprefix(PREFIX)
-        if holder.isdecimal() and not Path("/proc", holder).exists():
+        if holder.isdecimal() and not runs(holder):
             remove_cgroups(name)
 
 

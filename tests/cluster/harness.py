@@ -127,6 +127,12 @@ class Cluster:
             time.sleep(0.05)
 
     @property
+    def guard(self) -> int:
+        """The process that holds it all."""
+        assert self._entered is not None
+        return self._entered.process.pid
+
+    @property
     def alive(self) -> bool:
         return self._entered is not None and self._entered.process.poll() is None
 
@@ -198,8 +204,7 @@ class Cluster:
 
     def _first_process(self) -> int:
         """The namespaces' process 1 as the host numbers it: the guard's only grandchild."""
-        assert self._entered is not None
-        pid = self._entered.process.pid
+        pid = self.guard
         for _ in range(2):
             pid = int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
         return pid

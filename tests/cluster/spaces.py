@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from cluster.guard import GUARD, empty
+from cluster.guard import GUARD, empty, runs
 from cluster.paths import STATE
 
 _HERE = Path(__file__).parent
@@ -58,7 +58,7 @@ def _tidy(folder: Path) -> None:
         age = time.time() - folder.stat().st_mtime
     except FileNotFoundError:  # no guard has come to it yet, or somebody else tidied
         return
-    if Path("/proc", guard).exists():
+    if runs(guard):
         return
     if age > _KEEP_LOGS_SECONDS:
         shutil.rmtree(folder, ignore_errors=True)

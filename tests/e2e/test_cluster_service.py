@@ -140,16 +140,23 @@ def test_a_worker_runs_soon_after_the_upload_and_few_words_are_written(
     finished(api, name)
     status = installation.status(name)
     lasted = datetime.fromisoformat(status["completionTime"]) - datetime.fromisoformat(status["startTime"])
-    writes = [
-        "/".join(filter(None, (entry["verb"], entry["objectRef"]["resource"], entry["objectRef"].get("subresource"))))
-        for entry in cluster.audit()
-        if entry["user"]["username"] == installation.operator_user()
-        and entry["objectRef"].get("name", "").startswith((name, attempt))
-    ]
+
+    def writes() -> list[str]:
+        return [
+            "/".join(
+                filter(None, (entry["verb"], entry["objectRef"]["resource"], entry["objectRef"].get("subresource")))
+            )
+            for entry in cluster.audit()
+            if entry["user"]["username"] == installation.operator_user()
+            and entry["objectRef"].get("name", "").startswith((name, attempt))
+        ]
+
+    wait_for(lambda: "delete jobs" in writes() and writes().count("create events") == 3, "the operator's last words")
+    written = writes()
     with capsys.disabled():
-        print(f"\nfrom the upload's end to a running container: {took:.2f} s; the operator's writes: {writes}")
+        print(f"\nfrom the upload's end to a running container: {took:.2f} s; the operator's writes: {written}")
     assert took < 5
-    assert len(writes) <= 8 + lasted // PROGRESS_INTERVAL + 1
+    assert len(written) <= 8 + lasted // PROGRESS_INTERVAL + 1
 
 
 def has_begun(pod: Object) -> bool:
