@@ -1,12 +1,14 @@
 """What real files bring along: cover art, chapters, variable frames, odd rates, many channels. Sound comes through."""
 
+from array import array
 from pathlib import Path
 
 import pytest
 
 from support.format_matrix import SECONDS, Recipe
-from support.media import ffmpeg
+from support.media import decode, ffmpeg
 from support.tones import process, tone_share
+from whisperjob.model.manifest import SAMPLE_RATE
 
 TONE = ("-f", "lavfi", "-i", f"sine=frequency=440:duration={SECONDS}:sample_rate=48000,volume=12dB")
 COVER = ("-f", "lavfi", "-i", "testsrc=size=300x300:rate=1:duration=1")
@@ -48,3 +50,30 @@ def test_it_comes_through(
     assert manifest.duration_seconds == pytest.approx(SECONDS, abs=0.2)
     assert manifest.warnings == ()
     assert tone_share(tmp_path / "out" / manifest.chunks[0].filename) > 0.9
+
+
+class TestTimeline:
+    """Times in the result are times of the recording, so that subtitles fit the picture."""
+
+    def test_a_gap_is_filled(self, tmp_path: Path) -> None:
+        made = tmp_path / "muted.mka"
+        ffmpeg("-f", "lavfi", "-i", "sine=duration=10", "-af", "aselect='not(between(t,4,6))'", "-c:a", "libopus", made)
+        manifest = process(made, Recipe("", "mka"), tmp_path)
+        assert manifest.duration_seconds == pytest.approx(10, abs=0.1)
+        sound = decode(tmp_path / "out" / manifest.chunks[0].filename)
+        assert loudest(sound, 4.2, 5.8) < 0.01 < loudest(sound, 6.2, 9.8)
+
+    @pytest.mark.parametrize("container", ["mkv", "mp4", "mov", "ts"])
+    def test_sound_that_begins_late_stays_late(self, container: str, tmp_path: Path) -> None:
+        made = tmp_path / f"late.{container}"
+        picture = ("-f", "lavfi", "-i", "testsrc=size=64x64:duration=6.5")
+        ffmpeg("-itsoffset", "2.5", *TONE, *picture, "-map", "1", "-map", "0", "-pix_fmt", "yuv420p", made)
+        manifest = process(made, Recipe("", container), tmp_path)
+        assert manifest.duration_seconds == pytest.approx(6.5, abs=0.1)
+        assert manifest.warnings == ()
+        sound = decode(tmp_path / "out" / manifest.chunks[0].filename)
+        assert loudest(sound, 0, 2.4) < 0.01 < loudest(sound, 2.6, 6.4)
+
+
+def loudest(sound: "array[float]", begin: float, end: float) -> float:
+    return max(abs(sample) for sample in sound[int(begin * SAMPLE_RATE) : int(end * SAMPLE_RATE)])

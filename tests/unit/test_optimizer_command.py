@@ -36,7 +36,7 @@ def test_decode_stereo() -> None:
         ",aformat=channel_layouts=stereo,pan=3C|c0=c0|c1=c1|c2=0.5*c0+0.5*c1"
         ",astats=metadata=1:reset=1:measure_perchannel=RMS_level:measure_overall=none"
         ",ametadata=mode=print:file='pipe\\:9',anullsink;"
-        "[main]aformat=channel_layouts=stereo,pan=mono|c0=0.5*c0+0.5*c1,aresample=16000:osf=flt[out]"
+        "[main]aformat=channel_layouts=stereo,pan=mono|c0=0.5*c0+0.5*c1,aresample=16000:osf=flt:async=1[out]"
     )
     assert words(argv) == expected(
         START, "-i file:source -filter_complex", graph, "-map [out] -t 86401.000 -flush_packets 0 -f f32le pipe:1"
@@ -46,7 +46,7 @@ def test_decode_stereo() -> None:
 def test_decode_headerless_mono() -> None:
     source = Input("source.raw", RawFormat.S16BE, 8000, 1)
     argv = command.decode("ffmpeg", source, default_mix(1), "", max_seconds=10, channels_fd=None)
-    graph = "[0:a:0]pan=mono|c0=1*c0,aresample=16000:osf=flt[out]"
+    graph = "[0:a:0]pan=mono|c0=1*c0,aresample=16000:osf=flt:async=1[out]"
     assert words(argv) == expected(
         *(START, "-f s16be -ar 8000 -ac 1 -i file:source.raw -filter_complex", graph),
         "-map [out] -t 10.000 -flush_packets 0 -f f32le pipe:1",

@@ -25,12 +25,16 @@ ENHANCEMENT_ROLL = 5 * SAMPLE_RATE
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """An untrusted recording as ffmpeg is to open it: by the content of `path`, or as headerless PCM."""
+    """An untrusted recording as ffmpeg is to open it: by the content of `path`, or as headerless PCM.
+
+    `late_by_samples` (at 16 kHz) is how much later than the recording its sound begins.
+    """
 
     path: str
     raw_format: RawFormat | None = None
     sample_rate: int | None = None
     channels: int | None = None
+    late_by_samples: int = 0
 
     def options(self) -> list[str]:
         raw: list[str] = []
@@ -78,7 +82,9 @@ def decode(
     steps = [f"aformat=channel_layouts={layout}"] if layout else []
     if mix.weights != (1.0,) or not layout:
         steps.append(f"pan=mono|c0={mix.expression()}")
-    steps.append(f"aresample={SAMPLE_RATE}:osf=flt")
+    steps.append(f"aresample={SAMPLE_RATE}:osf=flt:async=1")  # fills what timestamps leave out
+    if source.late_by_samples:
+        steps.append(f"adelay={source.late_by_samples}S")
     graph = "[0:a:0]"
     if channels_fd is not None and 1 < count <= MAX_PROBED_CHANNELS:
         copies = "|".join(f"c{i}=c{i}" for i in range(count))

@@ -163,7 +163,7 @@ def _examine(
         opened = command.Input(path.name, raw, found.sample_rate, found.channels)
     else:
         found = probe.understand(report, head)
-        opened = command.Input(path.name)
+        opened = command.Input(path.name, late_by_samples=round(found.late_by_seconds * m.SAMPLE_RATE))
     progress.seconds = found.declared_seconds
     progress.at(Step.ANALYZING, 10)
     promised = None if raw else headers.promised_seconds(head)

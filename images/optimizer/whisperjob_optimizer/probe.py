@@ -19,6 +19,12 @@ _EXACT_CONTAINERS = frozenset(
 )
 """Demuxers whose stream duration comes from sample counts or tables in a header."""
 
+_LATE_SECONDS = 0.1
+"""Less is how containers interleave, not how the recording was made."""
+
+_LATEST_SECONDS = 60.0
+"""More is a piece of a longer recording that kept its clock, or a broken one."""
+
 CONFIDENT_SCORE = 51
 """ffmpeg's own mark, of 100: an extension alone is worth 50, so content that is worth no more needs a second look."""
 
@@ -35,6 +41,8 @@ class Probe:
     declared_seconds: float | None
     promised_seconds: float | None
     ffmpeg_version: str
+    late_by_seconds: float = 0.0
+    """How much later than the recording (its picture, most often) the sound begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +101,19 @@ def understand(report: Report, head: bytes) -> Probe:
         declared_seconds=of_stream or tagged or _seconds(report.format.get("duration")),
         promised_seconds=promised,
         ffmpeg_version=report.version,
+        late_by_seconds=_late_by(first, report),
     )
+
+
+def _late_by(sound: dict[str, Any], report: Report) -> float:
+    """Only beside a picture. Matroska's clock begins at 0; ffprobe, which may not decode the picture, takes it to
+    begin with the sound."""
+    if all(stream.get("codec_type") != "video" for stream in report.streams):
+        return 0.0
+    matroska = "matroska" in str(report.format.get("format_name", ""))
+    begin = 0.0 if matroska else _seconds(report.format.get("start_time")) or 0.0
+    late = (_seconds(sound.get("start_time")) or 0.0) - begin
+    return late if _LATE_SECONDS <= late <= _LATEST_SECONDS else 0.0
 
 
 def headerless(raw: RawFormat, sample_rate: int | None, channels: int | None, size_bytes: int, version: str) -> Probe:
