@@ -151,7 +151,7 @@ def test_a_worker_runs_soon_after_the_upload_and_few_words_are_written(
             and entry["objectRef"].get("name", "").startswith((name, attempt))
         ]
 
-    wait_for(lambda: "delete jobs" in writes() and writes().count("create events") == 3, "the operator's last words")
+    wait_for(lambda: "delete/jobs" in writes() and writes().count("create/events") == 3, "the operator's last words")
     written = writes()
     with capsys.disabled():
         print(f"\nfrom the upload's end to a running container: {took:.2f} s; the operator's writes: {written}")
