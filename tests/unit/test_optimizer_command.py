@@ -36,17 +36,23 @@ def test_decode_stereo() -> None:
         ",aformat=channel_layouts=stereo,pan=3C|c0=c0|c1=c1|c2=0.5*c0+0.5*c1"
         ",astats=metadata=1:reset=1:measure_perchannel=RMS_level:measure_overall=none"
         ",ametadata=mode=print:file='pipe\\:9',anullsink;"
-        "[main]aformat=channel_layouts=stereo,pan=mono|c0=0.5*c0+0.5*c1,aresample=16000:osf=flt:async=1[out]"
+        "[main]aformat=channel_layouts=stereo,pan=mono|c0=0.5*c0+0.5*c1,aresample=16000:osf=flt[out]"
     )
     assert words(argv) == expected(
         START, "-i file:source -filter_complex", graph, "-map [out] -t 86401.000 -flush_packets 0 -f f32le pipe:1"
     )
 
 
+def test_decode_fills_gaps_and_keeps_late_sound_late() -> None:
+    source = Input("source", timed=True, late_by_samples=40_000)
+    argv = command.decode("ffmpeg", source, default_mix(1, "mono"), "mono", max_seconds=10, channels_fd=None)
+    assert "aresample=16000:osf=flt:async=1,adelay=40000S[out]" in " ".join(argv)
+
+
 def test_decode_headerless_mono() -> None:
     source = Input("source.raw", RawFormat.S16BE, 8000, 1)
     argv = command.decode("ffmpeg", source, default_mix(1), "", max_seconds=10, channels_fd=None)
-    graph = "[0:a:0]pan=mono|c0=1*c0,aresample=16000:osf=flt:async=1[out]"
+    graph = "[0:a:0]pan=mono|c0=1*c0,aresample=16000:osf=flt[out]"
     assert words(argv) == expected(
         *(START, "-f s16be -ar 8000 -ac 1 -i file:source.raw -filter_complex", graph),
         "-map [out] -t 10.000 -flush_packets 0 -f f32le pipe:1",

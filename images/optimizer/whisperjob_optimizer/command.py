@@ -27,13 +27,15 @@ ENHANCEMENT_ROLL = 5 * SAMPLE_RATE
 class Input:
     """An untrusted recording as ffmpeg is to open it: by the content of `path`, or as headerless PCM.
 
-    `late_by_samples` (at 16 kHz) is how much later than the recording its sound begins.
+    `timed`: gaps in its timestamps are to be filled; `late_by_samples` (at 16 kHz) is how much later than the
+    recording its sound begins.
     """
 
     path: str
     raw_format: RawFormat | None = None
     sample_rate: int | None = None
     channels: int | None = None
+    timed: bool = False
     late_by_samples: int = 0
 
     def options(self) -> list[str]:
@@ -82,7 +84,7 @@ def decode(
     steps = [f"aformat=channel_layouts={layout}"] if layout else []
     if mix.weights != (1.0,) or not layout:
         steps.append(f"pan=mono|c0={mix.expression()}")
-    steps.append(f"aresample={SAMPLE_RATE}:osf=flt:async=1")  # fills what timestamps leave out
+    steps.append(f"aresample={SAMPLE_RATE}:osf=flt" + (":async=1" if source.timed else ""))
     if source.late_by_samples:
         steps.append(f"adelay={source.late_by_samples}S")
     graph = "[0:a:0]"

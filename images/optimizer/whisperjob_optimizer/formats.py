@@ -45,6 +45,9 @@ SUBTITLE_DEMUXERS: Final = _names(
 )
 """Only for the probe: a file of nothing but subtitles is a recording without sound, not garbage."""
 
+TIMED_DEMUXERS: Final = _names("3gp asf flv m4a matroska mov mp4 mpegts mxf nut ogg webm wtv")
+"""Containers whose timestamps are to be believed; the others' are guesses from a bit rate, or their muxers' habits."""
+
 AUDIO_DECODERS: Final = _names(
     """
     8svx_exp 8svx_fib aac aac_fixed aac_latm ac3 ac3_fixed acelp.kelvin adpcm_4xm adpcm_adx adpcm_afc adpcm_agm

@@ -163,7 +163,8 @@ def _examine(
         opened = command.Input(path.name, raw, found.sample_rate, found.channels)
     else:
         found = probe.understand(report, head)
-        opened = command.Input(path.name, late_by_samples=round(found.late_by_seconds * m.SAMPLE_RATE))
+        late = round(found.late_by_seconds * m.SAMPLE_RATE)
+        opened = command.Input(path.name, timed=found.timed, late_by_samples=late)
     progress.seconds = found.declared_seconds
     progress.at(Step.ANALYZING, 10)
     promised = None if raw else headers.promised_seconds(head)

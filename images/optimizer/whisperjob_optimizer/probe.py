@@ -41,6 +41,7 @@ class Probe:
     declared_seconds: float | None
     promised_seconds: float | None
     ffmpeg_version: str
+    timed: bool = False
     late_by_seconds: float = 0.0
     """How much later than the recording (its picture, most often) the sound begins."""
 
@@ -101,7 +102,8 @@ def understand(report: Report, head: bytes) -> Probe:
         declared_seconds=of_stream or tagged or _seconds(report.format.get("duration")),
         promised_seconds=promised,
         ffmpeg_version=report.version,
-        late_by_seconds=_late_by(first, report),
+        timed=bool(demuxers & formats.TIMED_DEMUXERS),
+        late_by_seconds=_late_by(first, report) if demuxers & formats.TIMED_DEMUXERS else 0.0,
     )
 
 
