@@ -51,6 +51,7 @@ def main(base: str) -> None:
     subprocess.run([*docker, "build", "-q", "-t", f"{REGISTRY}/pause:{TAGS[0]}", "-"], input=pause.encode(), check=True)
     for name in NAMES:
         subprocess.run([*docker, "tag", f"{REGISTRY}/{name}:{TAGS[0]}", f"{REGISTRY}/{name}:{TAGS[1]}"], check=True)
+    subprocess.run([*docker, "image", "prune", "-f"], check=True)  # what these images replaced
     images = [f"{REGISTRY}/{name}:{tag}" for name in NAMES for tag in TAGS] + [f"{REGISTRY}/pause:{TAGS[0]}"]
     fill_store(docker, images)
 
