@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -59,3 +60,21 @@ def test_every_answer_has_the_fields_that_are_shown(outputs: list[tuple[object, 
     for shown, printed in pairs:
         *_, last = (line for line in printed.splitlines() if line.startswith("{"))
         assert fields(json.loads(last)) == fields(shown)
+
+
+def test_the_command_line_by_example(tmp_path: Path) -> None:
+    write_speech_video(tmp_path / "talk.mp4", seconds=8)
+    (kind, script), *_ = BLOCK.findall(section("The command line"))
+    assert kind == "bash"
+    with served(tmp_path / "data") as service:
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", script.replace("http://127.0.0.1:8080", service.url)],
+            cwd=tmp_path,
+            env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert service.client.get("/stats").json()["totalJobs"] == 0
+    assert (tmp_path / "out" / "output.mp3").stat().st_size > 0
