@@ -131,7 +131,7 @@ def diarize(
 
 def trim(
     job: JobId,
-    max_seconds: Annotated[float, typer.Argument(metavar="SECONDS", help="Longest result.")],
+    max_seconds: Annotated[float, typer.Argument(metavar="SECONDS", min=0.001, help="Longest result.")],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", file_okay=False, help="Fetch the files into this folder.")
     ] = None,

@@ -12,6 +12,14 @@ from whisperjob_client.display import Display
 from whisperjob_client.sync_client import Client
 
 _MB = 1024 * 1024
+_PIPED_WIDTH = 400
+"""Nobody's screen: every name is printed whole."""
+
+_WARNINGS = {
+    "input_truncated": "the file ends before its own header says; what is there was used",
+    "silent": "there is nothing to be heard in it",
+    "opposite_phase": "its channels cancel each other out; they were taken apart",
+}
 
 
 def describe(job: Job) -> None:
@@ -23,7 +31,7 @@ def describe(job: Job) -> None:
     if job.duration is not None:
         typer.echo(f"  {clock(job.duration)} long, {job.original_size_mb} MB")
     for warning in job.warnings:
-        typer.echo(f"  Note: {warning}")
+        typer.echo(f"  Note: {_WARNINGS.get(warning, warning)} ({warning})")
     for chunk in job.chunks:
         typer.echo(
             f"  {chunk.filename}  {chunk.size_mb} MB  from {clock(chunk.start_seconds)}, "
@@ -41,13 +49,13 @@ def describe_speakers(result: DiarizationResult) -> None:
 def list_jobs(jobs: Sequence[Job]) -> None:
     table = Table(box=None, pad_edge=False)
     for name in ("JOB", "STATUS", "PROGRESS", "LENGTH", "CREATED", "FILE"):
-        table.add_column(name, no_wrap=name == "JOB", overflow="fold")
+        table.add_column(name, no_wrap=True, overflow="ellipsis" if name == "FILE" else "fold")
     for job in jobs:
         progress = "" if job.progress is None else f"{job.progress} %"
         length = "" if job.duration is None else clock(job.duration)
         table.add_row(job.job_id, job.status, progress, length, job.created_at[:19], _plain(job.original_filename))
     console = Console()
-    console.print(table, width=None if console.is_terminal else 200)
+    (console if console.is_terminal else Console(width=_PIPED_WIDTH)).print(table)
 
 
 def _plain(text: str) -> str:
