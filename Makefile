@@ -49,14 +49,14 @@ images:
 
 cluster:
 	deploy/local/setup.sh dev
-	PYTHONPATH=tests exec $(BIN)/python -m cluster
+	WHISPERJOB_BUILD_CLUSTER=1 PYTHONPATH=tests exec $(BIN)/python -m cluster
 
 kind:
 	deploy/kind/up.sh
 
 e2e:
 	deploy/local/setup.sh dev
-	$(BIN)/pytest -m cluster tests/e2e
+	WHISPERJOB_BUILD_CLUSTER=1 $(BIN)/pytest -m cluster tests/e2e
 
 lock:
 	$(COMPILE) --extra local pyproject.toml requirements/build.in -o requirements/local.txt

@@ -1,5 +1,6 @@
 """The programs of a cluster: from $WHISPERJOB_CLUSTER_BIN, from what the tests' support finds, or built with Go.
 
+Building takes up to an hour, so it must be asked for: by WHISPERJOB_BUILD_CLUSTER=1, as `make cluster` and `make e2e` do.
 `modules/` pins what is built: a go.mod, its sums and a list of imports for each.
 """
 
@@ -62,6 +63,8 @@ def _built(name: str, otherwise: str, say: Callable[[str], None]) -> Path:
     target = CACHE / "built" / digest.hexdigest()[:16] / name
     if target.is_file():
         return target
+    if os.environ.get("WHISPERJOB_BUILD_CLUSTER") != "1":
+        raise NoBinaryError(f"{otherwise}; WHISPERJOB_BUILD_CLUSTER=1 builds what is missing with Go, in up to an hour")
     go = shutil.which("go")
     if go is None:
         raise NoBinaryError(f"{otherwise}, and no Go to build {name} with")
