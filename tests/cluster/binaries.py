@@ -1,6 +1,6 @@
 """The programs of a cluster: from $WHISPERJOB_CLUSTER_BIN, from what the tests' support finds, or built with Go.
 
-Building takes up to an hour, so it must be asked for: by WHISPERJOB_BUILD_CLUSTER=1, as `make cluster` and `make e2e` do.
+Building takes up to an hour, so it must be asked for by WHISPERJOB_BUILD_CLUSTER=1; `make cluster` and `make e2e` do.
 `modules/` pins what is built: a go.mod, its sums and a list of imports for each.
 """
 
