@@ -16,7 +16,6 @@ from typing import Final
 from cluster.paths import CACHE
 
 SUITE: Final = "bookworm"
-MIRROR: Final = "http://deb.debian.org/debian"
 BASE_PACKAGES: Final = ("ca-certificates", "python3", "python3-venv")
 NODE_PACKAGES: Final = (
     *("docker.io", "containerd", "runc", "containernetworking-plugins"),
@@ -36,13 +35,13 @@ def make_base(say: Callable[[str], None]) -> Path:
 
     def build(folder: Path) -> None:
         include = f"--include={','.join(BASE_PACKAGES)}"
-        _run(_debootstrap(), "--variant=minbase", include, SUITE, str(folder), MIRROR)
+        _run(_debootstrap(), "--variant=minbase", include, SUITE, str(folder))
         (folder / "usr/local/bin/python").symlink_to("/usr/bin/python3")
         if Path(CERTIFICATES).is_file():
             shutil.copyfile(CERTIFICATES, folder / CERTIFICATES[1:])
         _drop_downloads(folder)
 
-    return _made("base", [SUITE, MIRROR, *BASE_PACKAGES, _digest(Path(CERTIFICATES))], build, say)
+    return _made("base", [SUITE, *BASE_PACKAGES, _digest(Path(CERTIFICATES))], build, say)
 
 
 def make_node(base: Path, say: Callable[[str], None]) -> Path:
