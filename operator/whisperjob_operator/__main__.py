@@ -8,7 +8,7 @@ import sys
 from pydantic import ValidationError
 
 from whisperjob.model.errors import WhisperJobError
-from whisperjob.model.settings import EngineSettings, StoreSettings
+from whisperjob.model.settings import EngineSettings, StoreSettings, setting_at_fault
 from whisperjob.stores.s3 import S3Store
 from whisperjob_operator.service import serve
 from whisperjob_operator.settings import OperatorSettings
@@ -39,9 +39,7 @@ def main() -> int:
     try:
         asyncio.run(_serve())
     except ValidationError as error:
-        wrong = error.errors()[0]
-        name = "_".join(str(part) for part in wrong["loc"]).upper().removeprefix("WHISPERJOB_")
-        problem = f"The setting WHISPERJOB_{name} is wrong: {wrong['msg']}"
+        problem = setting_at_fault(error)
     except (WhisperJobError, OSError, ValueError) as error:
         problem = str(error)
     if problem:

@@ -10,7 +10,7 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AliasChoices, BeforeValidator, Field, SecretStr
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -42,6 +42,13 @@ class ClientAddress(StrEnum):
     FULL = "full"
     TRUNCATED = "truncated"
     NONE = "none"
+
+
+def setting_at_fault(error: ValidationError) -> str:
+    """The first wrong setting as one sentence, by the name of its variable; never its value, which may be a secret."""
+    wrong = error.errors(include_input=False, include_url=False)[0]
+    name = "_".join(str(part) for part in wrong["loc"]).upper().removeprefix("WHISPERJOB_")
+    return f"The setting WHISPERJOB_{name} is wrong: {wrong['msg']}"
 
 
 class _Settings(BaseSettings):

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from whisperjob.engine.cache import RecordCache
 from whisperjob.engine.listener import Listener, bind
 from whisperjob.model.errors import WhisperJobError
-from whisperjob.model.settings import ApiSettings, StoreSettings
+from whisperjob.model.settings import ApiSettings, StoreSettings, setting_at_fault
 from whisperjob.stores.s3 import S3Store
 from whisperjob_api.app import create_app
 from whisperjob_api.protocol import ApiProtocol
@@ -79,8 +79,7 @@ def main() -> int:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve())
     except ValidationError as error:
-        wrong = error.errors()[0]
-        problem = f"The setting {'_'.join(str(part) for part in wrong['loc']).upper()} is wrong: {wrong['msg']}"
+        problem = setting_at_fault(error)
     except (WhisperJobError, OSError, ValueError) as error:
         problem = str(error)
     if problem:
