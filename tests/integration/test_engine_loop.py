@@ -24,7 +24,7 @@ from whisperjob.model.children import ChildState
 from whisperjob.model.errors import ClaimRefusedError, JobCode
 from whisperjob.model.manifest import Failure
 from whisperjob.model.phase import Phase, Stage, Step
-from whisperjob.model.protocol import Claim, FileRead, ProgressPost
+from whisperjob.model.protocol import Claim, FileRead, OptimizeOptions, ProgressPost
 from whisperjob.model.resource import Source, WhisperJob
 from whisperjob.model.settings import EngineSettings
 from whisperjob.stores.folder import FolderStore
@@ -277,9 +277,11 @@ class TestWorkerProtocol:
     ) -> None:
         first, second = [(await client.post("/work/claim")).raise_for_status() for _ in range(2)]
         claim = Claim.model_validate_json(first.content)
-        assert isinstance(claim.source, FileRead)
-        assert Path(claim.source.path).read_bytes() == b"sound"
-        assert (claim.filename, claim.optimize.max_chunk_seconds) == ("talk.mp4", 600)
+        (source,) = claim.inputs
+        assert isinstance(source.read, FileRead)
+        assert Path(source.read.path).read_bytes() == b"sound"
+        assert isinstance(claim.options, OptimizeOptions)
+        assert (source.filename, claim.options.max_chunk_seconds) == ("talk.mp4", 600)
         assert second.status_code == 200
 
     async def test_progress_is_taken_in(self, world: World, client: httpx.AsyncClient) -> None:

@@ -113,7 +113,7 @@ def test_progress_moves_forward_within_its_steps(state: WorkServer, store: Path,
     percents = [post.percent for post in state.posts]
     assert percents == sorted(percents)
     for post in state.posts:
-        low, high = STEP_PROGRESS[post.step]
+        low, high = STEP_PROGRESS[Step(post.step)]
         assert low <= post.percent <= high
     assert {Step.ANALYZING_LOUDNESS, Step.ENHANCING} <= {post.step for post in state.posts}
     assert len({post.percent for post in state.posts}) >= 6

@@ -15,7 +15,6 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from whisperjob.model.phase import Stage
 from whisperjob.model.protocol import (
     CLAIM_PATH,
     PROGRESS_PATH,
@@ -24,6 +23,7 @@ from whisperjob.model.protocol import (
     FileWrite,
     HttpRead,
     HttpWrite,
+    Input,
     OptimizeOptions,
     ProgressPost,
     WorkLimits,
@@ -157,14 +157,10 @@ def claim_for(
     return Claim(
         job_name="job",
         uid="uid-1",
-        stage=Stage.OPTIMIZE,
         attempt=1,
-        filename=filename,
-        size_bytes=size_bytes,
-        sha256=sha256,
-        source=source,
+        inputs=(Input(filename=filename, read=source, size_bytes=size_bytes, sha256=sha256),),
         results=results,
-        optimize=options or OptimizeOptions(),
+        options=options or OptimizeOptions(),
         limits=limits or WorkLimits(),
         expires_at=datetime.now(UTC) + lifetime,
     )

@@ -17,8 +17,9 @@ from whisperjob.model.children import Child
 from whisperjob.model.decision import AT_ONCE, Policy, Report
 from whisperjob.model.errors import ClaimRefusedError, StoreError, WhisperJobError
 from whisperjob.model.manifest import MAX_CHUNK_BYTES
+from whisperjob.model.phase import Step
 from whisperjob.model.plan import run_limit
-from whisperjob.model.protocol import Claim, OptimizeOptions, ProgressPost, WorkLimits
+from whisperjob.model.protocol import Claim, Input, OptimizeOptions, ProgressPost, WorkLimits
 from whisperjob.model.resource import WhisperJob
 from whisperjob.model.settings import EngineSettings
 from whisperjob.stores.port import ObjectStore, StoredObject
@@ -107,14 +108,17 @@ class Engine:
         return Claim(
             job_name=job.name,
             uid=job.uid,
-            stage=worker.stage,
             attempt=worker.attempt,
-            filename=source.filename,
-            size_bytes=source.size_bytes,
-            sha256=source.sha256,
-            source=await asyncio.to_thread(self._store.grant_read, source.key, lifetime),
+            inputs=(
+                Input(
+                    filename=source.filename,
+                    read=await asyncio.to_thread(self._store.grant_read, source.key, lifetime),
+                    size_bytes=source.size_bytes,
+                    sha256=source.sha256,
+                ),
+            ),
             results=await asyncio.to_thread(self._store.grant_write, prefix, lifetime, MAX_CHUNK_BYTES),
-            optimize=OptimizeOptions(
+            options=OptimizeOptions(
                 profile=job.spec.profile,
                 max_chunk_seconds=job.spec.max_chunk_seconds,
                 raw_format=source.raw_format,
@@ -132,6 +136,8 @@ class Engine:
     def report(self, worker: WorkerIdentity, post: ProgressPost) -> None:
         """Takes in a worker's progress; written at most once per interval. Raises ClaimRefusedError."""
         job = self._attempted(worker)
+        if not isinstance(post.step, Step):
+            raise ClaimRefusedError("not a step of this stage")
         reports = self._reconciler.reports
         known = reports.get(job.uid)
         if known and (known.attempt, known.percent) > (worker.attempt, post.percent):

@@ -53,6 +53,24 @@ def clamp_percent(step: Step, percent: float) -> int:
     return int(min(max(percent, low), high))
 
 
+class DiarizeStep(StrEnum):
+    """What a diarizer is doing, in the order it does it."""
+
+    LOADING = "loading"
+    SEGMENTATION = "segmentation"
+    EMBEDDINGS = "embeddings"
+    CLUSTERING = "clustering"
+
+
+DIARIZE_PROGRESS: dict[DiarizeStep, tuple[int, int]] = {
+    DiarizeStep.LOADING: (0, 10),
+    DiarizeStep.SEGMENTATION: (10, 40),
+    DiarizeStep.EMBEDDINGS: (40, 90),
+    DiarizeStep.CLUSTERING: (90, 99),
+}
+"""First and last percent of each step."""
+
+
 class Profile(StrEnum):
     """How much is done to the sound."""
 

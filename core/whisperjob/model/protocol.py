@@ -10,10 +10,10 @@ attempt lives, which is how an expired grant is renewed. Lost progress posts los
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
-from whisperjob.model.phase import Profile, RawFormat, Stage, Step
-from whisperjob.model.resource import Model
+from whisperjob.model.phase import DiarizeStep, Profile, RawFormat, Stage, Step
+from whisperjob.model.resource import MAX_SPEAKERS, Model, Sha256
 
 CLAIM_PATH = "/work/claim"
 PROGRESS_PATH = "/work/progress"
@@ -57,14 +57,39 @@ class HttpWrite(Model):
 WriteGrant = Annotated[FileWrite | HttpWrite, Field(discriminator="scheme")]
 
 
+class Input(Model):
+    """One file the worker reads: the upload, or a chunk of the optimised audio, which come in their order."""
+
+    filename: str
+    read: ReadGrant
+    size_bytes: int = Field(ge=1)
+    sha256: Sha256 | None = None
+    samples: int | None = Field(default=None, ge=1, description="Of a chunk: what it decodes to, exactly, at 16 kHz")
+
+
 class OptimizeOptions(Model):
     """What the optimizer is to do; from the job's spec."""
 
+    stage: Literal[Stage.OPTIMIZE] = Stage.OPTIMIZE
     profile: Profile = Profile.FULL
     max_chunk_seconds: int | None = None
     raw_format: RawFormat | None = None
     sample_rate: int | None = None
     channels: int | None = None
+
+
+class DiarizeOptions(Model):
+    """What the diarizer is to do; from the job's request and the settings."""
+
+    stage: Literal[Stage.DIARIZE] = Stage.DIARIZE
+    model: str = Field(description="`bundled`, a name on the model hub, or a folder")
+    num_speakers: int | None = Field(default=None, ge=1, le=MAX_SPEAKERS, description="Exactly so many; wins")
+    min_speakers: int | None = Field(default=None, ge=1, le=MAX_SPEAKERS)
+    max_speakers: int | None = Field(default=None, ge=1, le=MAX_SPEAKERS)
+    allow_cpu: bool = Field(default=True, description="Go on with the CPU where a GPU's memory does not do")
+
+
+Options = Annotated[OptimizeOptions | DiarizeOptions, Field(discriminator="stage")]
 
 
 class WorkLimits(Model):
@@ -80,21 +105,21 @@ class Claim(Model):
 
     job_name: str
     uid: str
-    stage: Stage
     attempt: int
-    filename: str
-    size_bytes: int
-    sha256: str | None = None
-    source: ReadGrant
+    inputs: tuple[Input, ...] = Field(min_length=1)
     results: WriteGrant
-    optimize: OptimizeOptions
+    options: Options
     limits: WorkLimits
     expires_at: datetime
 
 
 class ProgressPost(Model):
-    """How far a worker is: the percent is the whole job's, inside its step's range."""
+    """How far a worker is: an optimizer's percent is the whole job's, a diarizer's the diarization's; each lies inside
+    its step's range."""
 
-    step: Step
+    step: Step | DiarizeStep
     percent: float = Field(ge=0, le=100)
     duration_seconds: float | None = Field(default=None, ge=0, description="What the container or decoder says so far")
+    note: Annotated[str, StringConstraints(max_length=200)] = Field(
+        default="", description="What its owner should know of how it goes, as a sentence: a fallback, for one"
+    )

@@ -1,4 +1,4 @@
-"""Brings a worker its source and its results to the store, with nothing but the grants of its claim.
+"""Brings a worker its inputs and its results to the store, with nothing but the grants of its claim.
 
 Two schemes: `file` (read in place, publish by rename) and `http` (presigned GET, S3 POST policy). Grants expire; a new
 claim renews them, so that a worker may take as long as its deadline allows.
@@ -19,7 +19,7 @@ import urllib3
 from urllib3.util import Retry, Timeout
 
 from whisperjob.model.errors import WhisperJobError
-from whisperjob.model.protocol import Claim, FileRead, FileWrite, HttpRead, HttpWrite
+from whisperjob.model.protocol import Claim, FileRead, FileWrite, HttpRead, HttpWrite, Input
 
 _PIECE_BYTES = 256 * 1024
 _TIMEOUT = Timeout(connect=10, read=60)
@@ -37,7 +37,7 @@ class TransportError(WhisperJobError):
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """The source on this machine. `sha256` is None where nobody has computed it yet."""
+    """An input on this machine. `sha256` is None where nobody has computed it yet."""
 
     path: Path
     sha256: str | None
@@ -54,18 +54,18 @@ class Transport:
         self._scratch = scratch
         self._pool = urllib3.PoolManager(maxsize=2, timeout=_TIMEOUT)
 
-    def fetch(self) -> Fetched:
-        """Raises TransportError if the source cannot be had whole."""
-        source = self._claim.source
-        if isinstance(source, FileRead):
-            path = Path(source.path)
+    def fetch(self, index: int = 0) -> Fetched:
+        """One of the claim's inputs. Raises TransportError if it cannot be had whole."""
+        wanted = self._claim.inputs[index]
+        if isinstance(wanted.read, FileRead):
+            path = Path(wanted.read.path)
             if not path.is_file():
-                raise TransportError("the source is not where the claim says")
-            return Fetched(path, self._claim.sha256, 0)
-        path = self._scratch / "fetched"
-        digest = self._download(path)
-        if self._claim.sha256 not in (None, digest):
-            raise TransportError("the source is not what was uploaded: its SHA-256 differs")
+                raise TransportError(f"{_shown(wanted)} is not where the claim says")
+            return Fetched(path, wanted.sha256, 0)
+        path = self._scratch / f"fetched-{index}"
+        digest = self._download(path, index)
+        if wanted.sha256 not in (None, digest):
+            raise TransportError(f"{_shown(wanted)} is not what was stored: its SHA-256 differs")
         return Fetched(path, digest, path.stat().st_size)
 
     def publish(self, path: Path, name: str) -> None:
@@ -80,16 +80,16 @@ class Transport:
         if force or self._claim.expires_at - _EXPIRY_MARGIN < datetime.now(UTC):
             self._claim = self._renew()
 
-    def _download(self, path: Path) -> str:
+    def _download(self, path: Path, index: int) -> str:
         """SHA-256 of what was fetched. An interrupted transfer goes on where it stopped."""
-        digest, size = hashlib.sha256(), 0
+        digest, size, wanted = hashlib.sha256(), 0, self._claim.inputs[index]
         with path.open("wb") as out:
             for wait in _waits():
                 refused = False
-                source = self._claim.source
-                assert isinstance(source, HttpRead)
+                read = self._claim.inputs[index].read
+                assert isinstance(read, HttpRead)
                 try:
-                    for piece in self._read(source.url, size):
+                    for piece in self._read(read.url, size):
                         out.write(piece)
                         digest.update(piece)
                         size += len(piece)
@@ -97,12 +97,12 @@ class Transport:
                     refused = True
                 except urllib3.exceptions.HTTPError:
                     pass
-                if size >= self._claim.size_bytes:
+                if size >= wanted.size_bytes:
                     break
                 time.sleep(wait)
                 self._refresh(force=refused)
-        if size != self._claim.size_bytes:
-            raise TransportError(f"the source has {size} bytes here and {self._claim.size_bytes} in its record")
+        if size != wanted.size_bytes:
+            raise TransportError(f"{_shown(wanted)} has {size} bytes here and {wanted.size_bytes} in its record")
         return digest.hexdigest()
 
     def _read(self, url: str, start: int) -> Iterator[bytes]:
@@ -203,6 +203,10 @@ def _waits() -> Iterator[float]:
     """Seconds to wait after each attempt."""
     for attempt in range(_ATTEMPTS):
         yield _FIRST_WAIT_SECONDS * 2**attempt
+
+
+def _shown(wanted: Input) -> str:
+    return "a chunk" if wanted.samples else "the source"
 
 
 def _sync_folder(folder: Path) -> None:

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from whisperjob.model import names
-from whisperjob.model.errors import InputError
+from whisperjob.model.errors import ClaimRefusedError, InputError
 from whisperjob.model.manifest import Failure, Manifest
 from whisperjob.model.phase import STEP_PROGRESS, Step
-from whisperjob.model.protocol import Claim
+from whisperjob.model.protocol import Claim, OptimizeOptions
 from whisperjob.worker.lifeline import Children
 from whisperjob.worker.transport import Fetched, Transport
 from whisperjob_optimizer.pipeline import PUBLISHING_PERCENT, Report, optimize
@@ -39,8 +39,11 @@ def attempt(
 def _optimize(claim: Claim, fetched: Fetched, out: Path, scratch: Path, report: Report, tools: Tools) -> Manifest:
     room = max(1, claim.limits.max_scratch_bytes - fetched.scratch_bytes)
     limits = claim.limits.model_copy(update={"max_scratch_bytes": room})
+    if not isinstance(claim.options, OptimizeOptions):
+        raise ClaimRefusedError(f"this worker cannot {claim.options.stage}")
+    name = claim.inputs[0].filename
     return optimize(
-        fetched.path, claim.filename, out, scratch, claim.optimize, limits, report, tools, source_sha256=fetched.sha256
+        fetched.path, name, out, scratch, claim.options, limits, report, tools, source_sha256=fetched.sha256
     )
 
 

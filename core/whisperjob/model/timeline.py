@@ -1,0 +1,61 @@
+"""What a diarizer leaves behind: who speaks when, on the one timeline of the whole recording."""
+
+from itertools import pairwise
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from whisperjob.model.phase import Stage
+from whisperjob.model.resource import Model
+
+SpeakerId = Annotated[str, StringConstraints(pattern=r"^SPEAKER_[0-9]{2,3}$")]
+
+_ROUNDING_SECONDS = 0.05
+
+
+class Turn(Model):
+    """One speaker speaks from `start` to `end`, seconds of the optimised audio."""
+
+    start: float = Field(ge=0)
+    end: float = Field(ge=0)
+    speaker: SpeakerId
+
+
+class Timeline(Model):
+    """A diarization; the JSON object `manifest.json` of its attempt.
+
+    `segments` may overlap where people do; `exclusive` never do, and are the ones that give words their speakers.
+    Both are in order of their start. Speakers are numbered by their first appearance in `segments`.
+    """
+
+    schema_version: Literal[1] = 1
+    stage: Literal[Stage.DIARIZE] = Stage.DIARIZE
+    model: Annotated[str, StringConstraints(min_length=1, max_length=200)] = Field(description="Model and version")
+    device: Annotated[str, StringConstraints(min_length=1, max_length=100)] = Field(description="What it ran on")
+    duration_seconds: float = Field(gt=0)
+    segments: tuple[Turn, ...]
+    exclusive: tuple[Turn, ...]
+    notes: tuple[Annotated[str, StringConstraints(max_length=200)], ...] = Field(
+        default=(), description="What its owner should know of how it went: fallbacks, for one"
+    )
+
+    @model_validator(mode="after")
+    def _holds(self) -> Self:
+        last = self.duration_seconds + _ROUNDING_SECONDS
+        for turns in (self.segments, self.exclusive):
+            if any(turn.end <= turn.start or turn.end > last for turn in turns):
+                raise ValueError("a segment ends before it starts or after the recording")
+            if any(after.start < before.start for before, after in pairwise(turns)):
+                raise ValueError("the segments are out of order")
+        if any(after.start < before.end for before, after in pairwise(self.exclusive)):
+            raise ValueError("exclusive segments overlap")
+        if self.speakers != tuple(f"SPEAKER_{n:02d}" for n in range(len(self.speakers))):
+            raise ValueError("the speakers are not numbered by their first appearance")
+        if not {turn.speaker for turn in self.exclusive} <= set(self.speakers):
+            raise ValueError("an exclusive segment has a speaker of its own")
+        return self
+
+    @property
+    def speakers(self) -> tuple[str, ...]:
+        """In order of first appearance."""
+        return tuple(dict.fromkeys(turn.speaker for turn in self.segments))
