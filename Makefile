@@ -2,7 +2,9 @@
 # make run FILE=talk.mp4 send that file through a service of its own; the MP3s land in ./out
 # make setup             only set up (.venv)
 # make test              set up and run every check
-# make bench             measure, and keep the figures in docs/benchmarks.md (half an hour; BENCH="--help" for options)
+# make bench             measure, and keep the figures in docs/explanation/benchmarks.md (half an hour; for options
+#                        BENCH="--help")
+# make docs              the pages of docs/ as a site, in dist/docs
 # make images            build the container images with docker, try them, and show their sizes
 # make cluster           the service on a real cluster of processes on this machine (root), until Ctrl-C
 # make kind              the service on kind (docker, kind, helm)
@@ -17,8 +19,8 @@ override FILE := $(value FILE)
 export FILE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test bench images cluster kind e2e lock clean
-.SILENT: help setup run
+.PHONY: help setup run test bench docs images cluster kind e2e lock clean
+.SILENT: help setup run docs
 
 BIN := .venv/bin
 COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links
@@ -44,6 +46,16 @@ bench:
 	deploy/local/setup.sh bench
 	PYTHONPATH=tests $(BIN)/python -m bench $(BENCH)
 
+# In a copy: the generator takes a folder .cache beside its settings for its own.
+docs:
+	deploy/local/setup.sh docs
+	rm -rf dist/.docs dist/docs
+	mkdir -p dist/.docs
+	cp -R zensical.toml docs dist/.docs
+	.cache/docs/venv/bin/zensical build --strict --config-file dist/.docs/zensical.toml
+	mv dist/.docs/site dist/docs
+	rm -rf dist/.docs
+
 images:
 	images/build --registry "$${REGISTRY:-localhost/whisperjob}"
 
@@ -64,6 +76,7 @@ lock:
 	$(COMPILE) --extra api pyproject.toml requirements/api.in -o requirements/api.txt
 	$(COMPILE) --extra operator pyproject.toml -o requirements/operator.txt
 	$(COMPILE) --extra optimizer pyproject.toml -o requirements/optimizer.txt
+	$(COMPILE) requirements/docs.in -o requirements/docs.txt
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist

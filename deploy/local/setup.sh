@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes .venv ready from a committed lock: `setup.sh local` to run the service, `setup.sh dev` to test it
-# too, `setup.sh bench` to measure it as well.
+# too, `setup.sh bench` to measure it as well. `setup.sh docs` makes .cache/docs/venv, to build the documentation.
 #
 # Does nothing when nothing changed. Installs system packages only as root and only where apt-get is; otherwise it says
 # in one sentence what is missing. Set PYTHON to choose the interpreter.
@@ -11,7 +11,10 @@ case $1 in
     *) profile=$1 programs="" ;;
 esac
 cd "$(dirname "$0")/../.."
-venv=.venv
+case $profile in
+    docs) venv=.cache/docs/venv ;;
+    *) venv=.venv ;;
+esac
 lock=requirements/$profile.txt
 stamp=$venv/.whisperjob-installed
 
@@ -44,8 +47,10 @@ venv_package() {
 }
 
 missing_packages() {
-    command -v ffmpeg >/dev/null && command -v ffprobe >/dev/null || echo ffmpeg
-    "$python" -c 'import ctypes; ctypes.CDLL("libseccomp.so.2")' 2>/dev/null || echo libseccomp2
+    if [ "$profile" != docs ]; then
+        command -v ffmpeg >/dev/null && command -v ffprobe >/dev/null || echo ffmpeg
+        "$python" -c 'import ctypes; ctypes.CDLL("libseccomp.so.2")' 2>/dev/null || echo libseccomp2
+    fi
     for program in $programs; do
         command -v "$program" >/dev/null || echo "$program"
     done
@@ -100,7 +105,7 @@ install_python_packages() {
     say "Installing Python packages from $lock..."
     rm -f "$stamp"
     $pip --require-hashes --requirement "$lock"
-    $pip --no-build-isolation --no-deps --editable .
+    [ "$profile" = docs ] || $pip --no-build-isolation --no-deps --editable .
     echo "$profile $(fingerprint "$lock")" >"$stamp"
 }
 

@@ -1,4 +1,4 @@
-"""`make bench`: measures, prints the table and keeps it in docs/benchmarks.md."""
+"""`make bench`: measures, prints the table and keeps it in docs/explanation/benchmarks.md."""
 
 import argparse
 import os
@@ -17,7 +17,7 @@ from bench.speech import speech
 from support.minio_server import MinioServer, NoMinioError, find_binary
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-REPORT = REPOSITORY / "docs" / "benchmarks.md"
+REPORT = REPOSITORY / "docs" / "explanation" / "benchmarks.md"
 
 
 def main() -> None:

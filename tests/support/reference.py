@@ -1,4 +1,4 @@
-"""Makes docs/settings.md out of the settings themselves: `.venv/bin/python -m support.reference` from tests/."""
+"""Makes docs/reference/settings.md out of the settings themselves: `../.venv/bin/python -m support.reference`."""
 
 from datetime import timedelta
 from enum import Enum
@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings
 
 from whisperjob.model.settings import ApiSettings, EngineSettings, LocalSettings, StoreSettings
 
-REFERENCE = Path(__file__).resolve().parents[2] / "docs" / "settings.md"
+REFERENCE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "settings.md"
 
 _HEAD = """# Settings
 

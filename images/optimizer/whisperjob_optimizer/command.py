@@ -1,4 +1,4 @@
-"""Builds the command lines of ffmpeg and ffprobe. Pure; what they mean together stands in docs/pipeline.md."""
+"""Builds the command lines of ffmpeg and ffprobe. Pure; what they mean stands in docs/explanation/pipeline.md."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The optimizer's work, from a recording to MP3s and their manifest. docs/pipeline.md explains the stages.
+"""The optimizer's work, from a recording to MP3s and their manifest. docs/explanation/pipeline.md explains the stages.
 
     analyzing            probe
     analyzing_loudness   decode once → mono 16 kHz PCM; loudness, noise floor and channels measured on the way

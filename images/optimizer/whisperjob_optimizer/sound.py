@@ -1,5 +1,5 @@
-"""Every number that shapes the sound, with its reason. Strong settings hurt recognisers (docs/pipeline.md), so all of
-these are gentle, and all levels are relative to what was measured in the recording.
+"""Every number that shapes the sound, with its reason. Strong settings hurt recognisers (docs/explanation/pipeline.md),
+so all of these are gentle, and all levels are relative to what was measured in the recording.
 
 LUFS and dB throughout; times in milliseconds as ffmpeg takes them.
 """
