@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from whisperjob.model.errors import HttpCode, JobCode
@@ -182,11 +182,16 @@ class JobPage(Schema):
     model_config = _examples({"jobs": [_SUMMARY], "nextCursor": None})
 
 
+def _whole(value: Any) -> Any:
+    """3.0 is a whole number in JSON, as 3 is; "3" and true are none."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 class TrimRequest(Schema):
     job_id: str = Field(description="A completed job")
-    max_seconds: Annotated[int, Field(strict=True, gt=0)] | Annotated[float, Field(strict=True, gt=0)] = Field(
-        description="Longest result, in seconds"
-    )
+    max_seconds: Annotated[
+        float, Field(strict=True, gt=0, description="Longest result, in seconds"), AfterValidator(_whole)
+    ]
 
     model_config = _examples({"jobId": _ID, "maxSeconds": 300}) | ConfigDict(allow_inf_nan=False)
 
@@ -231,11 +236,6 @@ class NotTrimmed(Schema):
             "chunks": [_CHUNK],
         }
     )
-
-
-def _whole(value: Any) -> Any:
-    """3.0 is a whole number in JSON, as 3 is; "3" and true are none."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 SpeakerCount = Annotated[int, Field(strict=True, ge=0, le=MAX_SPEAKERS), BeforeValidator(_whole)]

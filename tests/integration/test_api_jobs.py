@@ -202,6 +202,7 @@ async def test_what_makes_no_sense_is_said_so(tmp_path: Path) -> None:
             answer = await server.client.request(method, path, content=body, headers=headers)
             assert (answer.status_code, answer.json()["code"]) == (status, code), (path, (body or b"")[:80])
             assert set(answer.json()) == {"error", "code"}
+            assert re.fullmatch(r"([a-zA-Z-]+: )?\w[^:]*\.", answer.json()["error"]), "a field, then a sentence"
             assert answer.headers["content-type"] == "application/json"
             assert answer.headers["x-content-type-options"] == "nosniff"
             assert answer.headers["cache-control"] == "no-store"

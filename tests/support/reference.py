@@ -1,87 +1,25 @@
-"""Makes docs/reference/settings.md out of the settings themselves: `../.venv/bin/python -m support.reference`."""
+"""Makes the pages of docs/reference that are what the code says: `../.venv/bin/python -m support.reference`, in tests/.
 
-from datetime import timedelta
-from enum import Enum
-from ipaddress import IPv4Network
-from pathlib import Path
-from types import UnionType
-from typing import Any, Union, get_args, get_origin
-
-from pydantic import AliasChoices, SecretStr
-from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings
-
-from whisperjob.model.settings import ApiSettings, EngineSettings, LocalSettings, StoreSettings
-
-REFERENCE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "settings.md"
-
-_HEAD = """# Settings
-
-All by environment variables. Durations read `90s`, `15m`, `12h`, `7d`, plain seconds or ISO 8601. A variable that is
-empty counts as absent; a value that makes no sense ends the start with a sentence that names it.
+Tests hold each page to its maker; a change of the code that users can see must be made again and read over.
 """
 
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
-def settings_reference() -> str:
-    """The page as it must be."""
-    parts = [_section(group) for group in (LocalSettings, ApiSettings, StoreSettings, EngineSettings)]
-    return "\n".join([_HEAD, *parts])
+from support.reference_api import api_reference
+from support.reference_commands import command_reference
+from support.reference_errors import error_reference
+from support.reference_settings import settings_reference
 
+FOLDER = Path(__file__).resolve().parents[2] / "docs" / "reference"
 
-def _section(group: type[BaseSettings]) -> str:
-    title, _, more = (group.__doc__ or "").strip().partition(". ")
-    title, more = title.rstrip("."), f"\n{more}\n" if more else ""
-    rows = "\n".join(_row(name, field) for name, field in group.model_fields.items())
-    return f"## {title}\n{more}\n| variable | kind | default | |\n| --- | --- | --- | --- |\n{rows}\n"
-
-
-def _row(name: str, field: FieldInfo) -> str:
-    aliases = field.validation_alias
-    names = (
-        [str(choice) for choice in aliases.choices]
-        if isinstance(aliases, AliasChoices)
-        else [f"WHISPERJOB_{name.upper()}"]
-    )
-    variables = ", ".join(f"`{variable}`" for variable in names)
-    return f"| {variables} | {_kind(field.annotation)} | {_shown(field.default)} | {field.description} |"
-
-
-def _kind(annotation: Any) -> str:
-    if get_origin(annotation) in (Union, UnionType):
-        return _kind(next(part for part in get_args(annotation) if part is not type(None)))
-    if get_origin(annotation) is tuple:
-        return "list"
-    if isinstance(annotation, type) and issubclass(annotation, Enum):
-        return "choice"
-    kinds = {timedelta: "duration", SecretStr: "secret", bool: "yes or no", int: "number", IPv4Network: "network"}
-    return kinds.get(annotation, "text")
-
-
-def _shown(default: Any) -> str:
-    match default:
-        case None | () | "":
-            return "–"
-        case SecretStr():
-            return "–"
-        case timedelta():
-            return _duration(default)
-        case Enum():
-            return f"`{default.value}`"
-        case bool():
-            return "yes" if default else "no"
-        case int():
-            return f"{default:,}" if default >= 10_000 else str(default)
-        case _:
-            return f"`{default}`"
-
-
-def _duration(value: timedelta) -> str:
-    seconds = value.total_seconds()
-    for unit, length in (("d", 86_400), ("h", 3600), ("m", 60)):
-        if seconds >= length and seconds % length == 0:
-            return f"`{seconds / length:.0f}{unit}`"
-    return f"`{seconds:g}s`"
-
+PAGES: Mapping[str, Callable[[], str]] = {
+    "api.md": api_reference,
+    "cli.md": command_reference,
+    "errors.md": error_reference,
+    "settings.md": settings_reference,
+}
 
 if __name__ == "__main__":
-    REFERENCE.write_text(settings_reference())
+    for name, page in PAGES.items():
+        (FOLDER / name).write_text(page())
