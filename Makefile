@@ -8,7 +8,7 @@
 # make images            build the container images with docker, try them, and show their sizes
 # make cluster           the service on a real cluster of processes on this machine (root), until Ctrl-C
 # make kind              the service on kind (docker, kind, helm)
-# make e2e               the tests on a cluster alone (root)
+# make e2e               the tests on a cluster alone (root); with KUBECONFIG=… REGISTRY=… TAG=… on one of yours
 # make lock              write the locks in requirements/ anew (needs uv)
 # make clean             remove what the above made, but for data/ and out/
 #
@@ -68,7 +68,7 @@ kind:
 
 e2e:
 	deploy/local/setup.sh dev
-	WHISPERJOB_BUILD_CLUSTER=1 $(BIN)/pytest -m cluster tests/e2e
+	WHISPERJOB_BUILD_CLUSTER=1 WHISPERJOB_E2E_KUBECONFIG="$$KUBECONFIG" $(BIN)/pytest -m cluster tests/e2e
 
 lock:
 	$(COMPILE) --extra local pyproject.toml requirements/build.in -o requirements/local.txt

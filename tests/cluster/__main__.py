@@ -10,8 +10,11 @@ from collections.abc import Callable
 from cluster.harness import Cluster, NoClusterError, Parts
 from cluster.images import ImagesError
 from cluster.installation import Installation
+from cluster.paths import CACHE, REPOSITORY
 
 NAMESPACE = "whisperjob"
+ENVIRONMENT = CACHE / "env"
+"""What another terminal reads; there while the cluster is."""
 
 
 def say(line: str) -> None:
@@ -43,6 +46,7 @@ def with_cluster(use: Callable[[Cluster], None]) -> None:
         cluster.start()
         use(cluster)
     finally:
+        ENVIRONMENT.unlink(missing_ok=True)
         cluster.stop()
     cluster.forget()
 
@@ -51,17 +55,20 @@ def serve(cluster: Cluster, port: int) -> None:
     installation = Installation(cluster, NAMESPACE)
     say("installing the chart")
     installation.install()
-    url = installation.api_url(port)
-    kubectl = cluster.parts.binaries["kubectl"]
+    cluster.kubectl("config", "set-context", "--current", f"--namespace={NAMESPACE}")
+    programs = dict.fromkeys(str(cluster.binaries[name].parent) for name in ("kubectl", "helm"))
+    settings = {"KUBECONFIG": cluster.kubeconfig, "URL": installation.api_url(port), "KEY": installation.api_key()}
+    exports = [f"export {name}={shlex.quote(str(value))}" for name, value in settings.items()]
+    ENVIRONMENT.touch(0o600)
+    ENVIRONMENT.write_text("\n".join([*exports, f"export PATH={shlex.quote(':'.join(programs))}:$PATH", ""]))
     say(f"""
-The cluster runs. In another terminal:
+The cluster runs. In another terminal, here:
 
-  export KUBECONFIG={cluster.kubeconfig}
-  {kubectl} -n {NAMESPACE} get wj -w
-
-  URL={url}
-  KEY={installation.api_key()}
+  . {ENVIRONMENT.relative_to(REPOSITORY)}
+  kubectl get wj -w
   curl -sf $URL/whisper_optimize -H "X-API-Key: $KEY" -F file=@talk.mp4
+
+{chr(10).join(f"{name}={value}" for name, value in settings.items())}
 
 Images:
 {cluster.parts.image_sizes()}

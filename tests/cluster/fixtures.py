@@ -4,15 +4,20 @@ Where there can be no cluster the tests are skipped, and the skip says why; imag
 """
 
 import contextlib
+import os
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 
+from cluster.foreign import VARIABLE, ForeignCluster
 from cluster.harness import Cluster, NoClusterError, Parts
 from cluster.images import ImagesError
 from cluster.installation import Installation
+from cluster.kube import Kube
+from support.kube_binaries import NoBinaryError
 
 _PARTS = pytest.StashKey[Parts | NoClusterError | ImagesError]()
 
@@ -20,6 +25,9 @@ _PARTS = pytest.StashKey[Parts | NoClusterError | ImagesError]()
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Makes what a cluster needs before the first test begins, so that no test's time limit counts a build."""
     if session.config.option.collectonly or _PARTS in session.config.stash:
+        return
+    if os.environ.get(VARIABLE):
+        session.config.stash[_PARTS] = NoClusterError("needs the inside of a cluster, and was given one to use")
         return
     if any("cluster_parts" in getattr(item, "fixturenames", ()) for item in session.items):
         try:
@@ -40,7 +48,8 @@ def cluster_parts(request: pytest.FixtureRequest) -> Parts:
 
 
 @pytest.fixture(scope="session")
-def cluster(request: pytest.FixtureRequest, cluster_parts: Parts) -> Iterator[Cluster]:
+def inner_cluster(request: pytest.FixtureRequest, cluster_parts: Parts) -> Iterator[Cluster]:
+    """The cluster, where it is one of processes on this machine: its containers and logs can be reached."""
     made = Cluster(cluster_parts)
     failed = request.session.testsfailed
     try:
@@ -59,7 +68,24 @@ def cluster(request: pytest.FixtureRequest, cluster_parts: Parts) -> Iterator[Cl
 
 
 @pytest.fixture(scope="session")
-def installation(cluster: Cluster) -> Installation:
+def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kube]:
+    """Whichever cluster there is."""
+    kubeconfig = os.environ.get(VARIABLE)
+    if not kubeconfig:
+        yield request.getfixturevalue("inner_cluster")
+        return
+    try:
+        foreign = ForeignCluster(Path(kubeconfig), tmp_path_factory.mktemp("cluster"))
+    except NoBinaryError as error:
+        pytest.skip(str(error))
+    try:
+        yield foreign
+    finally:
+        foreign.close()
+
+
+@pytest.fixture(scope="session")
+def installation(cluster: Kube) -> Installation:
     """In the namespace media."""
     made = Installation(cluster, "media")
     made.install()

@@ -9,13 +9,14 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import httpx
 
 from cluster.binaries import cluster_binaries
 from cluster.dial import Forwarder
 from cluster.images import image_store, sizes
+from cluster.kube import Kube, Object
 from cluster.node_config import kubeconfig
 from cluster.paths import REPOSITORY
 from cluster.roots import NoRootError, make_base, make_node
@@ -23,14 +24,11 @@ from cluster.spaces import Entered, Space, enter, new_folder
 from support.kube_binaries import NoBinaryError
 
 START_SECONDS: Final = 90.0
-COMMAND_SECONDS: Final = 120.0
 _NODE_BINARIES: Final = (
     *("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"),
     *("kubelet", "kube-proxy", "coredns"),
 )
 _TOOLS: Final = ("unshare", "nsenter", "mount", "pivot_root", "chroot")
-
-Object = dict[str, Any]
 
 
 class NoClusterError(Exception):
@@ -76,14 +74,14 @@ class Parts:
         return sizes(self.store)
 
 
-class Cluster:
+class Cluster(Kube):
     """One cluster. `start` it once, `stop` it in any case; if this process dies, it ends as well."""
 
     def __init__(self, parts: Parts) -> None:
+        folder = new_folder()
+        super().__init__(parts.binaries, folder, folder / "kubeconfig")
         self.parts = parts
-        self.folder = new_folder()
         self.logs = self.folder / "logs"
-        self.kubeconfig = self.folder / "kubeconfig"
         self._state = self.folder / "state"
         self._entered: Entered | None = None
         self._forwarder: Forwarder | None = None
@@ -136,49 +134,18 @@ class Cluster:
     def alive(self) -> bool:
         return self._entered is not None and self._entered.process.poll() is None
 
-    def run(
-        self, program: str, *arguments: str, check: bool = True, stdin: str = "", timeout: float = COMMAND_SECONDS
-    ) -> "subprocess.CompletedProcess[str]":
-        """kubectl or helm, on the host, as the administrator. Raises CalledProcessError with what it said."""
-        done = subprocess.run(
-            [self.parts.binaries[program], *arguments],
-            env={"PATH": os.defpath, "HOME": str(self.folder), "KUBECONFIG": str(self.kubeconfig)},
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-        )
-        if check and done.returncode:
-            error = subprocess.CalledProcessError(done.returncode, [program, *arguments], done.stdout, done.stderr)
-            error.add_note(done.stderr[-3000:])
-            raise error
-        return done
-
-    def kubectl(self, *arguments: str, stdin: str = "", timeout: float = COMMAND_SECONDS) -> str:
-        return self.run("kubectl", *arguments, stdin=stdin, timeout=timeout).stdout
-
-    def get(self, path: str, **query: str) -> Object:
-        """An object or a list, by its path in the API: cheaper than a kubectl process. Raises HTTPStatusError."""
+    def find(self, path: str, **query: str) -> Object | None:
+        """Cheaper than a kubectl process. Raises HTTPStatusError."""
         assert self._api is not None
         answer = self._api.get(path, params=query)
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            return None
         answer.raise_for_status()
         found: Object = answer.json()
         return found
 
-    def items(self, path: str, selector: str = "") -> list[Object]:
-        found: list[Object] = self.get(path, labelSelector=selector)["items"]
-        return found
-
-    def exists(self, path: str) -> bool:
-        assert self._api is not None
-        return self._api.get(path).status_code != httpx.codes.NOT_FOUND
-
-    def secret(self, namespace: str, name: str, key: str) -> str:
-        data: str = self.get(f"/api/v1/namespaces/{namespace}/secrets/{name}")["data"][key]
-        return base64.b64decode(data).decode()
-
     def forward(self, namespace: str, service: str, local: int = 0) -> str:
-        """The base URL on this host of a Service's first port, through its cluster address as pods use it."""
+        """Through the Service's cluster address, as pods use it."""
         assert self._forwarder is not None
         spec = self.get(f"/api/v1/namespaces/{namespace}/services/{service}")["spec"]
         return f"http://127.0.0.1:{self._forwarder.open(spec['clusterIP'], spec['ports'][0]['port'], local)}"

@@ -8,9 +8,8 @@ from typing import Final, TypeVar
 
 import httpx
 
-from cluster.harness import Cluster, Object
+from cluster.kube import Kube, Object
 from cluster.paths import CHART
-from cluster.prepare import REGISTRY, TAGS
 
 T = TypeVar("T")
 
@@ -18,11 +17,10 @@ INSTALL_SECONDS: Final = 120.0
 _POLL_SECONDS: Final = 0.1
 _WORKERS: Final = "app.kubernetes.io/component=worker"
 
+_CRD: Final = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/whisperjobs.whisperjob.dev"
+
 VALUES: Final = {
-    "image.registry": REGISTRY,
-    "image.tag": TAGS[0],
     "minio.enabled": "true",
-    "minio.image": f"{REGISTRY}/minio:{TAGS[0]}",
     "worker.cpuRequest": "200m",
     "engine.retryBase": "1s",
     "api.shutdownGrace": "20s",
@@ -43,20 +41,27 @@ def wait_for(condition: Callable[[], T], what: str, seconds: float = 60) -> T:
 class Installation:
     """Made by `install`."""
 
-    def __init__(self, cluster: Cluster, namespace: str, release: str = "wj") -> None:
+    def __init__(self, cluster: Kube, namespace: str, release: str = "wj") -> None:
         self.cluster = cluster
-        self.namespace = namespace
+        self.namespace = cluster.namespace(namespace)
+        namespace = self.namespace
         self.release = release
         self.name = f"{release}-whisperjob"
         self._core = f"/api/v1/namespaces/{namespace}"
         self._jobs = f"/apis/whisperjob.dev/v1alpha1/namespaces/{namespace}/whisperjobs"
 
     def install(self, **values: str) -> None:
-        """Into a new namespace that holds every pod to the restricted standard. Returns when all is ready."""
+        """Into a new namespace that holds every pod to the restricted standard. Returns when all is ready.
+
+        The definition of WhisperJobs is the whole cluster's: only the first release brings it.
+        """
+        registry, (tag, *_) = self.cluster.images
+        images = {"image.registry": registry, "image.tag": tag, "minio.image": f"{registry}/minio:{tag}"}
+        crd = {"crds.install": "false"} if self.cluster.exists(_CRD) else {}
         self.cluster.kubectl("create", "namespace", self.namespace)
         enforce = "pod-security.kubernetes.io/enforce=restricted"
         self.cluster.kubectl("label", "namespace", self.namespace, enforce)
-        self._helm("install", **(VALUES | values))
+        self._helm("install", **(VALUES | images | crd | values))
         self.wait_answers()
 
     def upgrade(self, **values: str) -> None:

@@ -10,8 +10,9 @@ import httpx
 import pytest
 
 from cluster.front import nginx
-from cluster.harness import Cluster, Object
+from cluster.harness import Cluster
 from cluster.installation import Installation, answers, download, finished, submit, wait_for
+from cluster.kube import Kube, Object
 from cluster.recordings import write_long
 from support.media import decode, write_speech_video
 
@@ -47,10 +48,12 @@ def test_a_video_becomes_an_mp3(api: httpx.Client, job: str, tmp_path: Path) -> 
 
 
 def test_the_bytes_are_those_of_the_worker_on_this_machine(
-    api: httpx.Client, cluster: Cluster, job: str, talk: Path, tmp_path: Path
+    api: httpx.Client, cluster: Kube, installation: Installation, job: str, talk: Path, tmp_path: Path
 ) -> None:
     here = subprocess.run(["ffmpeg", "-version"], capture_output=True, text=True).stdout.splitlines()[0]
-    pod = ["run", "ffmpeg", "--image=whisperjob.test/optimizer:a", "--restart=Never", "--attach", "--rm", "--quiet"]
+    registry, (tag, *_) = cluster.images
+    image = f"--image={registry}/optimizer:{tag}"
+    pod = ["-n", "default", "run", "ffmpeg", image, "--restart=Never", "--attach", "--rm", "--quiet"]
     there = cluster.kubectl(*pod, "--command", "--", "ffmpeg", "-version").splitlines()[0]
     if here != there:
         pytest.skip(f"another ffmpeg here ({here}) than in the image ({there})")
@@ -60,7 +63,7 @@ def test_the_bytes_are_those_of_the_worker_on_this_machine(
     assert download(api, chunk) == (tmp_path / "output.mp3").read_bytes()
 
 
-def test_kubectl_shows_it(cluster: Cluster, installation: Installation, job: str) -> None:
+def test_kubectl_shows_it(cluster: Kube, installation: Installation, job: str) -> None:
     head, line = cluster.kubectl("-n", installation.namespace, "get", "wj", job).splitlines()
     assert head.split() == ["NAME", "STATUS", "STEP", "PROGRESS", "DURATION", "CHUNKS", "SPEAKERS", "AGE"]
     assert line.split()[:4] == [job, "Completed", "done", "100"]
@@ -100,11 +103,11 @@ def test_bad_media_fails_at_once_and_once(
 
 
 def test_an_upload_through_nginx_with_the_ingress_s_settings(
-    api: httpx.Client, cluster: Cluster, installation: Installation, talk: Path, tmp_path: Path
+    api: httpx.Client, inner_cluster: Cluster, installation: Installation, talk: Path, tmp_path: Path
 ) -> None:
     large = write_long(tmp_path / "large.wav", minutes=10)
     with (
-        nginx(cluster, installation) as url,
+        nginx(inner_cluster, installation) as url,
         httpx.Client(base_url=url, headers=api.headers, timeout=60, trust_env=False) as front,
     ):
         wait_for(lambda: answers(front), "nginx to answer")
@@ -126,7 +129,7 @@ def test_cancelling_a_running_job_ends_its_pod_within_10_s(
 
 def test_a_worker_runs_soon_after_the_upload_and_few_words_are_written(
     api: httpx.Client,
-    cluster: Cluster,
+    inner_cluster: Cluster,
     installation: Installation,
     talk: Path,
     capsys: pytest.CaptureFixture[str],
@@ -146,7 +149,7 @@ def test_a_worker_runs_soon_after_the_upload_and_few_words_are_written(
             "/".join(
                 filter(None, (entry["verb"], entry["objectRef"]["resource"], entry["objectRef"].get("subresource")))
             )
-            for entry in cluster.audit()
+            for entry in inner_cluster.audit()
             if entry["user"]["username"] == installation.operator_user()
             and entry["objectRef"].get("name", "").startswith((name, attempt))
         ]

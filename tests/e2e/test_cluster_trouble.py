@@ -9,7 +9,7 @@ import pytest
 
 from cluster.harness import Cluster
 from cluster.installation import Installation, download, finished, submit, wait_for
-from cluster.prepare import TAGS
+from cluster.kube import Kube
 from cluster.recordings import write_long
 
 pytest_plugins = ["cluster.fixtures"]
@@ -53,7 +53,7 @@ def test_the_operator_s_pod_is_deleted(api: httpx.Client, installation: Installa
 
 
 def test_the_whisperjob_is_deleted_while_the_operator_is_down(
-    api: httpx.Client, cluster: Cluster, installation: Installation, running: str
+    api: httpx.Client, cluster: Kube, installation: Installation, running: str
 ) -> None:
     installation.scale("operator", 0)
     try:
@@ -65,13 +65,17 @@ def test_the_whisperjob_is_deleted_while_the_operator_is_down(
     wait_for(lambda: not installation.batch_jobs(running), "the Job to go")
 
 
-def test_the_store_is_killed(api: httpx.Client, cluster: Cluster, installation: Installation, running: str) -> None:
+def test_the_store_is_killed(
+    api: httpx.Client, inner_cluster: Cluster, installation: Installation, running: str
+) -> None:
     (pod,) = installation.pods("minio")
-    cluster.kill_container(pod["status"]["containerStatuses"][0]["containerID"].removeprefix("containerd://"))
+    inner_cluster.kill_container(pod["status"]["containerStatuses"][0]["containerID"].removeprefix("containerd://"))
     completed(api, running)
 
 
-def test_an_api_pod_is_replaced_during_an_upload(api: httpx.Client, installation: Installation, long: Path) -> None:
+def test_an_api_pod_is_replaced_during_an_upload(
+    api: httpx.Client, inner_cluster: Cluster, installation: Installation, long: Path
+) -> None:
     content = long.read_bytes()
     half, rest = threading.Event(), threading.Event()
 
@@ -107,10 +111,13 @@ def test_an_api_pod_is_replaced_during_an_upload(api: httpx.Client, installation
     completed(api, answers[0].json()["jobId"])
 
 
-def test_a_new_release_while_jobs_run(api: httpx.Client, installation: Installation, running: str) -> None:
-    installation.upgrade(**{"image.tag": TAGS[1]})
+def test_a_new_release_while_jobs_run(
+    api: httpx.Client, inner_cluster: Cluster, installation: Installation, running: str
+) -> None:
+    _, (_, following) = inner_cluster.images
+    installation.upgrade(**{"image.tag": following})
     completed(api, running)
     assert installation.status(running)["attempt"] == 1
     staying = [pod for pod in installation.pods("api") if "deletionTimestamp" not in pod["metadata"]]
     images = {pod["spec"]["containers"][0]["image"] for pod in staying + installation.pods("operator")}
-    assert {image.rpartition(":")[2] for image in images} == {TAGS[1]}
+    assert {image.rpartition(":")[2] for image in images} == {following}

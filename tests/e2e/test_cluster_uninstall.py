@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from cluster.harness import Cluster
 from cluster.installation import Installation, finished, submit, wait_for
+from cluster.kube import Kube
 from cluster.recordings import write_long
 
 pytest_plugins = ["cluster.fixtures"]
@@ -15,11 +15,9 @@ KINDS = "all,secrets,configmaps,serviceaccounts,roles,rolebindings,networkpolici
 OF_EVERY_NAMESPACE = {"configmap/kube-root-ca.crt", "serviceaccount/default"}
 
 
-def test_uninstalling_leaves_the_whisperjobs_alone(
-    cluster: Cluster, installation: Installation, tmp_path: Path
-) -> None:
+def test_uninstalling_leaves_the_whisperjobs_alone(cluster: Kube, installation: Installation, tmp_path: Path) -> None:
     second = Installation(cluster, "second")
-    second.install(**{"crds.install": "false", "api.replicas": "1"})
+    second.install(**{"api.replicas": "1"})
     with second.client() as api:
         job = submit(api, write_long(tmp_path / "short.wav", minutes=1))
         assert finished(api, job)["status"] == "completed"

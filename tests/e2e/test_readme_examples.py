@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,16 +9,8 @@ from pathlib import Path
 import pytest
 
 from support.media import write_speech_video
+from support.readme import blocks as blocks_of
 from support.serving import served
-
-README = Path(__file__).resolve().parents[2] / "README.md"
-BLOCK = re.compile(r"^```(bash|json)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-
-
-def section(title: str) -> str:
-    text = README.read_text()
-    begin = text.index(f"\n## {title}\n")
-    return text[begin : text.index("\n## ", begin + 1)]
 
 
 def fields(value: object) -> object:
@@ -36,7 +27,7 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[object, str]
     """What each bash block of the section printed, beside the JSON block that follows it (None if none does)."""
     folder = tmp_path_factory.mktemp("readme")
     write_speech_video(folder / "talk.mp4", seconds=8)
-    blocks = BLOCK.findall(section("The API by example"))
+    blocks = blocks_of("The API by example")
     mark = "=== end of a block ==="
     with served(folder / "data") as service:
         scripts = [body.replace("http://127.0.0.1:8080", service.url) for kind, body in blocks if kind == "bash"]
@@ -64,7 +55,7 @@ def test_every_answer_has_the_fields_that_are_shown(outputs: list[tuple[object, 
 
 def test_the_command_line_by_example(tmp_path: Path) -> None:
     write_speech_video(tmp_path / "talk.mp4", seconds=8)
-    (kind, script), *_ = BLOCK.findall(section("The command line"))
+    (kind, script), *_ = blocks_of("The command line")
     assert kind == "bash"
     with served(tmp_path / "data") as service:
         done = subprocess.run(

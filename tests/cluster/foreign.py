@@ -1,0 +1,60 @@
+"""A cluster that was there before: `make e2e KUBECONFIG=…`. It is given back as it was."""
+
+import os
+import re
+import secrets
+import subprocess
+from pathlib import Path
+
+from cluster.kube import Kube
+from support.kube_binaries import find_binaries
+
+VARIABLE = "WHISPERJOB_E2E_KUBECONFIG"
+"""Not KUBECONFIG itself: nobody's `make test` is to install anything in the cluster they happen to work on."""
+
+
+class ForeignCluster(Kube):
+    """Its images are REGISTRY and TAG, as `make images` made them, pushed to where its nodes can pull them."""
+
+    def __init__(self, kubeconfig: Path, folder: Path) -> None:
+        """Raises NoBinaryError without kubectl and helm, ValueError where it was not said where the images are."""
+        super().__init__(find_binaries(("kubectl", "helm")), folder, kubeconfig.resolve())
+        registry = os.environ.get("REGISTRY", "")
+        if not registry:
+            raise ValueError("REGISTRY says where a cluster of your own finds the images; it is not set")
+        tag = os.environ.get("TAG", "0.1.0")
+        self.images = (registry, (tag, tag))
+        self._suffix = secrets.token_hex(3)
+        self._namespaces: list[str] = []
+        self._forwards: list[subprocess.Popen[str]] = []
+
+    def namespace(self, name: str) -> str:
+        """One that was never there; it goes when the tests end."""
+        made = f"{name}-{self._suffix}"
+        if made not in self._namespaces:
+            self._namespaces.append(made)
+        return made
+
+    def forward(self, namespace: str, service: str, local: int = 0) -> str:
+        """To one of the Service's pods, for as long as that lives."""
+        process = subprocess.Popen(
+            [self.binaries["kubectl"], "-n", namespace, "port-forward", f"service/{service}", f"{local or ''}:80"],
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._forwards.append(process)
+        assert process.stdout is not None
+        if found := re.search(r"127\.0\.0\.1:\d+", process.stdout.readline()):
+            return f"http://{found[0]}"
+        raise RuntimeError(f"kubectl does not forward to service {service}")
+
+    def close(self) -> None:
+        """Removes the namespaces, without waiting for their end."""
+        for process in self._forwards:
+            process.kill()
+            process.communicate()
+        for namespace in self._namespaces:
+            self.run("helm", "uninstall", "wj", "-n", namespace, "--ignore-not-found", check=False)
+            self.kubectl("delete", "namespace", namespace, "--ignore-not-found", "--wait=false")
