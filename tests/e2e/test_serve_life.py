@@ -82,7 +82,7 @@ def test_a_recording_goes_in_and_comes_out_and_a_restart_keeps_it(tmp_path: Path
         assert service.key == key
         assert service.job(job) == ended
         assert download(service, job) == before
-        assert list((tmp_path / "data" / "scratch").iterdir()) == []
+        assert [file for file in (tmp_path / "data" / "scratch").rglob("*") if file.is_file()] == []
 
 
 def test_announces_itself_once_it_listens(tmp_path: Path) -> None:

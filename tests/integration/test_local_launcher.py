@@ -1,6 +1,7 @@
 """The subprocess launcher against small real programs that stand in for the worker."""
 
 import asyncio
+import os
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from support.builders import a_job, a_spec, at
-from support.processes import lives
+from support.processes import children_of, lives
 from support.waiting import until, until_sync
 from whisperjob.engine.ports import Launch, WorkerIdentity
 from whisperjob.model import names
@@ -20,6 +21,7 @@ from whisperjob.model.children import Child, ChildState
 from whisperjob.model.phase import Stage
 from whisperjob.model.resource import Deadlines
 from whisperjob_local.launcher import SubprocessLauncher, describe_exit
+from whisperjob_local.spare import Spare
 
 WORKER = r"""
 import os, signal, subprocess, sys, time
@@ -46,19 +48,41 @@ sys.stdin.read() if mode != "stubborn" else time.sleep(300)
 
 
 class Bench:
-    """A launcher of stand-in workers; each notes its pid and token in a file named like its child."""
+    """A launcher of stand-in workers; each notes its pid and token in a file named like its child, a spare in one
+    named like its folder."""
 
-    def __init__(self, folder: Path, capacity: int, run_deadline: timedelta = timedelta(minutes=5)) -> None:
+    def __init__(
+        self, folder: Path, capacity: int, run_deadline: timedelta = timedelta(minutes=5), *, spare: bool = False
+    ) -> None:
         self.notes = folder / "notes"
         self.notes.mkdir()
         self.scratch = folder / "scratch"
         self.modes: dict[str, str] = {}
-        self.launcher = SubprocessLauncher(self._argv, self.scratch, capacity=capacity, run_deadline=run_deadline)
+        self.launcher = SubprocessLauncher(
+            self._argv,
+            self.scratch,
+            capacity=capacity,
+            run_deadline=run_deadline,
+            spare=Spare(Stage.OPTIMIZE, self._spare_argv, self.scratch) if spare else None,
+        )
         self.told: list[Child] = []
         self.launcher.subscribe(self.told.append)
 
     def _argv(self, launch: Launch, scratch: Path) -> Sequence[str]:
         return sys.executable, "-c", WORKER, self.modes[launch.job.name], str(self.notes), launch.name
+
+    def _spare_argv(self, scratch: Path) -> Sequence[str]:
+        return sys.executable, "-c", WORKER, "wait", str(self.notes), scratch.name
+
+    async def spare(self) -> tuple[Path, int]:
+        """The folder and the pid of the one spare, once there is one."""
+        await until(lambda: self._spares(), "a spare")
+        ((folder, pid),) = self._spares()
+        return folder, pid
+
+    def _spares(self) -> list[tuple[Path, int]]:
+        folders = {str(path): path for path in self.scratch.glob("spare-*")}
+        return [(folders[at], pid) for pid in children_of(os.getpid()) if (at := folder_of(pid)) in folders]
 
     async def start(self, job_name: str, mode: str = "wait", *, age: float = 0, **spec: object) -> str:
         self.modes[job_name] = mode
@@ -92,6 +116,14 @@ def a_launch(job_name: str, age: float = 0, **spec: object) -> Launch:
 def shown_of(pid: int) -> bytes:
     """What other programs of this user see of a process: its environment and arguments."""
     return b"".join(Path(f"/proc/{pid}/{name}").read_bytes() for name in ("environ", "cmdline"))
+
+
+def folder_of(pid: int) -> str:
+    """The current folder of a process, empty if it is gone."""
+    try:
+        return str(Path(f"/proc/{pid}/cwd").readlink())
+    except OSError:
+        return ""
 
 
 @pytest.fixture
@@ -277,15 +309,67 @@ async def test_closing_ends_workers_and_tells_nobody(tmp_path: Path) -> None:
     assert bench.told == []
 
 
+@pytest.fixture
+async def prepared(tmp_path: Path) -> AsyncIterator[Bench]:
+    """Room for one worker, and one spare ready."""
+    bench = Bench(tmp_path, capacity=1, spare=True)
+    bench.launcher.prepare()
+    yield bench
+    await bench.launcher.close()
+
+
+async def test_a_spare_takes_the_work_and_another_its_place_afterwards(prepared: Bench) -> None:
+    folder, pid = await prepared.spare()
+    assert await prepared.launcher.children() == ()
+    name = await prepared.start("talk")
+    await until((prepared.notes / folder.name).exists, "the spare to work")
+    worker, token = prepared.worker(folder.name)
+    assert worker == pid
+    assert await prepared.launcher.verify(token) == WorkerIdentity("talk", "uid-talk", Stage.OPTIMIZE, 1)
+    assert not (prepared.notes / name).exists()
+    assert list(prepared.scratch.iterdir()) == [folder], "no second one while there is no room for it"
+    await prepared.launcher.stop(name)
+    assert not lives(pid)
+    await until(lambda: not folder.exists(), "the end of its folder")
+    other, another = await prepared.spare()
+    assert (other, another) != (folder, pid)
+
+
+async def test_a_spare_that_died_fails_no_job(prepared: Bench) -> None:
+    folder, pid = await prepared.spare()
+    os.kill(pid, signal.SIGKILL)
+    await until(lambda: not children_of(os.getpid()), "the launcher to notice")
+    name = await prepared.start("talk")
+    await prepared.running(name)
+    assert not folder.exists()
+
+
+async def test_a_spare_that_cannot_be_started_does_not_matter(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, capacity=1)
+    spare = Spare(Stage.OPTIMIZE, lambda _: ["/no/such/program"], bench.scratch)
+    spare.prepare()
+    assert await spare.take(Stage.OPTIMIZE) is None
+    assert list(bench.scratch.iterdir()) == []
+
+
+async def test_closing_ends_the_spare(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, capacity=2, spare=True)
+    bench.launcher.prepare()
+    folder, pid = await bench.spare()
+    await bench.launcher.close()
+    assert not lives(pid)
+    assert not folder.exists()
+
+
 SERVER = """
 import asyncio, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from integration.test_local_launcher import Bench
 async def main():
-    bench = Bench(Path(sys.argv[1]), capacity=2)
-    for job in ("a", "b"):
-        print(*(await bench.running(await bench.start(job))), flush=True)
+    bench = Bench(Path(sys.argv[1]), capacity=2, spare=True)
+    print(*(await bench.running(await bench.start("a"))), flush=True)
+    print((await bench.spare())[1], flush=True)
     await asyncio.Event().wait()
 asyncio.run(main())
 """

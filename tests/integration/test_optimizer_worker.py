@@ -217,6 +217,14 @@ def test_it_ends_with_its_ffmpeg_within_two_seconds(
     assert list(scratch.iterdir()) == []
 
 
+def test_a_worker_without_work_ends_with_its_parent(state: WorkServer, scratch: Path) -> None:
+    with working(state, scratch, token=None) as process:
+        until_sync(lambda: list(scratch.iterdir()), "the worker to wait")
+        close_stdin(process)
+        assert process.wait(10) == 143
+    assert (state.posts, list(scratch.iterdir())) == ([], [])
+
+
 def test_kill_9_takes_its_ffmpeg_along(state: WorkServer, store: Path, scratch: Path, hour: Path) -> None:
     state.claim = file_claim(hour, store)
     with working(state, scratch) as process:

@@ -58,9 +58,16 @@ class Lifeline:
         """`clean_up` removes what would stay behind; it must be quick and must not raise."""
         self._children = children
         self._clean_up = clean_up
+        self._ending = threading.RLock()
+
+    def settle(self) -> None:
+        """Does not return if another thread is ending this process: killed children are no failure to tell of then."""
+        with self._ending:
+            pass
 
     def end(self, code: int, why: str) -> None:
         """Does not return; safe from any thread and from a signal handler."""
+        self._ending.acquire()
         self._children.kill_all()
         if self._clean_up is not None:
             self._clean_up()

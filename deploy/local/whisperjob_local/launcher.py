@@ -19,6 +19,7 @@ from whisperjob.engine.ports import Launch, WorkerIdentity
 from whisperjob.model.children import Child, ChildState
 from whisperjob.model.phase import Reason
 from whisperjob_local.clock import utc_now
+from whisperjob_local.spare import Ready, Spare
 from whisperjob_local.worker_process import WorkerEnd, WorkerProcess
 
 log = logging.getLogger(__name__)
@@ -49,11 +50,14 @@ class SubprocessLauncher:
     """Launcher and TokenVerifier of one process. Not thread-safe: one event loop.
 
     `argv` makes the command of an attempt from it and its scratch folder; `scratch` belongs to this launcher alone:
-    what an earlier life left there is removed.
+    what an earlier life left there is removed. A `spare` is kept ready while there is room for another worker.
     """
 
-    def __init__(self, argv: Argv, scratch: Path, *, capacity: int, run_deadline: timedelta) -> None:
+    def __init__(
+        self, argv: Argv, scratch: Path, *, capacity: int, run_deadline: timedelta, spare: Spare | None = None
+    ) -> None:
         self._argv = argv
+        self._spare = spare
         self._scratch = scratch
         self._capacity = capacity
         self._run_deadline = run_deadline
@@ -113,15 +117,24 @@ class SubprocessLauncher:
         self._closed = True
         self._callbacks.clear()
         await asyncio.gather(*(self.stop(name) for name in list(self._attempts)))
+        if self._spare is not None:
+            await self._spare.close()
+
+    def prepare(self) -> None:
+        """Readies the spare for the first attempt; to be called on the event loop."""
+        self._fill()
 
     def _fill(self) -> None:
-        """Starts what there is room for."""
+        """Starts what there is room for; where nothing waits and room is left, a spare is readied for the next."""
         waiting = [a for a in self._attempts.values() if a.task is None and not a.child.stopping]
         running = sum(1 for a in self._attempts.values() if a.task is not None and not a.child.state.ended)
         if self._closed:
             return
-        for attempt in sorted(waiting, key=lambda a: a.rank)[: max(0, self._capacity - running)]:
+        room = max(0, self._capacity - running)
+        for attempt in sorted(waiting, key=lambda a: a.rank)[:room]:
             attempt.task = asyncio.create_task(self._run(attempt), name=attempt.child.name)
+        if self._spare is not None and room and not waiting:
+            self._spare.prepare()
 
     async def _run(self, attempt: _Attempt) -> None:
         failed = {"state": ChildState.FAILED, "reason": Reason.INFRASTRUCTURE}
@@ -142,10 +155,15 @@ class SubprocessLauncher:
         scratch = self._scratch / launch.name
         token = secrets.token_urlsafe(32)
         try:
-            scratch.mkdir()
             identity = WorkerIdentity(launch.job.name, launch.job.uid, launch.stage, launch.attempt)
             self._identities[_digest(token)] = identity
-            attempt.process = await WorkerProcess.start(self._argv(launch, scratch), token, scratch)
+            ready = None if self._spare is None else await self._spare.take(launch.stage)
+            self._fill()
+            if ready is None:
+                scratch.mkdir()
+                ready = Ready(await WorkerProcess.start(self._argv(launch, scratch), scratch), scratch)
+            attempt.process, scratch = ready.process, ready.scratch
+            await attempt.process.work(token)
             self._change(attempt, state=ChildState.RUNNING, started_at=utc_now(), reason="", message="")
             if attempt.child.stopping:
                 await attempt.process.terminate()

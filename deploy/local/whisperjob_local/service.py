@@ -16,9 +16,9 @@ from pydantic import SecretStr
 from whisperjob.engine.cache import RecordCache
 from whisperjob.engine.listener import Listener
 from whisperjob.engine.loop import Engine
-from whisperjob.engine.ports import Launch
 from whisperjob.engine.work_app import create_work_app
 from whisperjob.model.errors import RecordError, StoreError
+from whisperjob.model.phase import Stage
 from whisperjob.model.settings import ApiSettings, StoreSettings
 from whisperjob.stores.open import open_store
 from whisperjob.stores.port import ObjectStore
@@ -28,6 +28,7 @@ from whisperjob_api.services import Api
 from whisperjob_local.launcher import SubprocessLauncher
 from whisperjob_local.records import SqliteRecords
 from whisperjob_local.settings import ServiceSettings
+from whisperjob_local.spare import Spare
 from whisperjob_local.startup import StartupError, bind, find_ffmpeg, open_data_folder, read_or_make_key, url_of
 from whisperjob_local.tasks import InnerTasks
 
@@ -69,11 +70,13 @@ async def run_service(settings: ServiceSettings, body: Callable[[Ready], Awaitab
         records = await _open_records(folder.records)
         stack.push_async_callback(records.close)
         store = _open_store(settings.store, folder.objects)
+        optimizer = optimizer_argv(url_of(internal), ffmpeg)
         launcher = SubprocessLauncher(
-            worker_argv(url_of(internal), ffmpeg),
+            lambda _, scratch: optimizer(scratch),
             folder.scratch,
             capacity=local.workers or default_workers(),
             run_deadline=settings.engine.run_deadline,
+            spare=Spare(Stage.OPTIMIZE, optimizer, folder.scratch),
         )
         stack.push_async_callback(launcher.close)
         cache = RecordCache(records, resync_interval=settings.engine.resync_interval)
@@ -97,6 +100,7 @@ async def run_service(settings: ServiceSettings, body: Callable[[Ready], Awaitab
             tasks.start("the engine", engine.run())
             serving = tasks.start("the API", front.run())
             await front.listening()
+            launcher.prepare()
             result = await body(Ready(url_of(public), key_of(api), key_file))
             parts.uploads.close()
             tasks.release(serving)
@@ -108,10 +112,10 @@ async def run_service(settings: ServiceSettings, body: Callable[[Ready], Awaitab
         return await tasks.guard(live())
 
 
-def worker_argv(server: str, ffmpeg: str) -> Callable[[Launch, Path], Sequence[str]]:
-    """The command of an optimizer that takes its work from `server`."""
+def optimizer_argv(server: str, ffmpeg: str) -> Callable[[Path], Sequence[str]]:
+    """The command of an optimizer that takes its work from `server`, by its scratch folder."""
 
-    def argv(_: Launch, scratch: Path) -> Sequence[str]:
+    def argv(scratch: Path) -> Sequence[str]:
         worker = [sys.executable, "-P", "-m", "whisperjob_optimizer.run", "--server", server, "--token-stdin"]
         return ["nice", "-n", str(_WORKER_NICENESS), *worker, "--scratch", str(scratch), "--ffmpeg", ffmpeg]
 

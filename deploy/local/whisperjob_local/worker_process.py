@@ -51,8 +51,8 @@ class WorkerProcess:
         self._reader = asyncio.create_task(self._read_stderr())
 
     @classmethod
-    async def start(cls, argv: Sequence[str], token: str, scratch: Path) -> Self:
-        """Raises OSError if the program cannot be started."""
+    async def start(cls, argv: Sequence[str], scratch: Path) -> Self:
+        """It waits for its token. Raises OSError if the program cannot be started."""
         environment = {name: value for name, value in os.environ.items() if name in _PASSED_ON}
         process = await asyncio.create_subprocess_exec(
             *argv,
@@ -63,13 +63,19 @@ class WorkerProcess:
             env=environment | {"TMPDIR": str(scratch)},
             start_new_session=True,
         )
-        worker = cls(process)
-        if process.stdin is None:  # cannot be: it was asked for
+        return cls(process)
+
+    @property
+    def lives(self) -> bool:
+        return self._process.returncode is None
+
+    async def work(self, token: str) -> None:
+        """Lets it begin; once."""
+        if self._process.stdin is None:  # cannot be: it was asked for
             raise OSError("the worker has no standard input")
         with suppress(ConnectionError):  # it died already; `wait` will say how
-            process.stdin.write(token.encode() + b"\n")
-            await process.stdin.drain()
-        return worker
+            self._process.stdin.write(token.encode() + b"\n")
+            await self._process.stdin.drain()
 
     async def wait(self, limit: timedelta) -> WorkerEnd:
         """Until it ended; it is ended when `limit` is over."""

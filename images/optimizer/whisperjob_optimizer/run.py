@@ -3,7 +3,8 @@
     python -m whisperjob_optimizer.run --server URL (--token-stdin | --token-file PATH) --scratch DIR [--ffmpeg PATH]
 
 With --token-stdin the token is the first line of standard input, and its end means that the parent died. A token file
-is read anew before every request. Imports wait until they are needed: the first progress must be told at once.
+is read anew before every request. Imports wait until they are needed, for the first progress must be told at once;
+but a worker that is given no token yet was started ahead of its work and uses the time to import.
 
 Exit status: 0 a manifest or a failure was published; 1 the infrastructure failed; 3 the attempt is over, nothing that
 is done will be read; 143 ended by SIGTERM or with the parent. One line on standard error says why.
@@ -12,6 +13,7 @@ is done will be read; 143 ended by SIGTERM or with the parent. One line on stand
 import argparse
 import logging
 import os
+import select
 import shutil
 import sys
 import tempfile
@@ -22,7 +24,7 @@ from whisperjob.model.errors import ClaimRefusedError, WhisperJobError
 from whisperjob.model.phase import STEP_PROGRESS, Step
 from whisperjob.model.protocol import ProgressPost
 from whisperjob.worker.client import ProgressReporter, WorkClient
-from whisperjob.worker.lifeline import Children, Lifeline
+from whisperjob.worker.lifeline import TERMINATED, Children, Lifeline
 
 DONE = 0
 INFRASTRUCTURE = 1
@@ -42,6 +44,7 @@ def main(argv: list[str] | None = None) -> int:
     except ClaimRefusedError as error:
         return _say(ATTEMPT_OVER, str(error))
     except (WhisperJobError, OSError) as error:
+        lifeline.settle()
         return _say(INFRASTRUCTURE, f"{type(error).__name__}: {error}")
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -66,9 +69,21 @@ def _token(arguments: argparse.Namespace, lifeline: Lifeline) -> Callable[[], st
     if arguments.token_file is not None:
         path: Path = arguments.token_file
         return lambda: path.read_text().strip()
-    token = _first_line(sys.stdin.fileno())
+    stdin = sys.stdin.fileno()
+    if not select.select([stdin], [], [], 0)[0]:
+        _import_ahead()
+    token = _first_line(stdin)
     lifeline.on_stdin_closed()
+    if not token:
+        lifeline.end(TERMINATED, "no token came")
     return lambda: token
+
+
+def _import_ahead() -> None:
+    from whisperjob_optimizer import attempt, sandbox
+
+    sandbox.filter_program()
+    del attempt
 
 
 def _first_line(descriptor: int) -> str:
