@@ -69,7 +69,8 @@ def child_of(job: Job, pods: Iterable[Pod], now: datetime, lost_after: timedelta
     )
     pod = max(pods, key=lambda p: (p.metadata.creation_timestamp, p.metadata.name), default=None)
     seen = _from_pod(waiting, pod, now, lost_after) if pod else waiting
-    return _with_job(seen, job, pod)
+    child = _with_job(seen, job, pod)
+    return replace(child, out_of_memory=child.state.ended and child.reason in MEMORY_REASONS)
 
 
 def _with_job(child: Child, job: Job, pod: Pod | None) -> Child:

@@ -14,7 +14,7 @@ from whisperjob.model.decision import Policy
 from whisperjob.model.errors import RecordConflictError
 from whisperjob.model.settings import EngineSettings
 from whisperjob_operator import labels
-from whisperjob_operator.children import MEMORY_REASONS, child_of
+from whisperjob_operator.children import child_of
 from whisperjob_operator.cluster import ClusterError, JsonObject, asking, read_object
 from whisperjob_operator.manifests import build_job
 from whisperjob_operator.observed import Job, Pod
@@ -24,7 +24,6 @@ from whisperjob_operator.settings import OperatorSettings
 log = logging.getLogger(__name__)
 
 _PAGE: Final = 500
-_REMEMBERED_UIDS: Final = 10_000
 
 
 class KubernetesLauncher:
@@ -54,7 +53,6 @@ class KubernetesLauncher:
         self._jobs: dict[str, Job] = {}
         self._pods = PodIndex()
         self._callbacks: list[Callable[[Child], None]] = []
-        self._short_of_memory: dict[str, None] = {}  # uids; a dict for its order: the oldest are forgotten first
 
     def subscribe(self, on_change: Callable[[Child], None]) -> None:
         self._callbacks.append(on_change)
@@ -62,8 +60,7 @@ class KubernetesLauncher:
     async def start(self, launch: Launch) -> Child:
         if launch.attempt > 1:
             await self._refuse_beside_living(launch)
-        raised = launch.job.uid in self._short_of_memory
-        body = build_job(launch, self._settings, self._engine, self._policy, memory_raised=raised)
+        body = build_job(launch, self._settings, self._engine, self._policy)
         namespace = self._settings.namespace
         try:
             with asking():
@@ -199,12 +196,7 @@ class KubernetesLauncher:
                 return found
 
     def _child(self, job: Job) -> Child | None:
-        child = child_of(job, self._pods.of(job.metadata.uid), self._clock(), self._settings.worker_lost_after)
-        if child and child.reason in MEMORY_REASONS:
-            self._short_of_memory[child.job_uid] = None
-            while len(self._short_of_memory) > _REMEMBERED_UIDS:
-                del self._short_of_memory[next(iter(self._short_of_memory))]
-        return child
+        return child_of(job, self._pods.of(job.metadata.uid), self._clock(), self._settings.worker_lost_after)
 
     def _tell(self, job: Job) -> None:
         if child := self._child(job):

@@ -22,9 +22,7 @@ _SCRATCH: Final = "scratch"
 _TOKEN: Final = "token"  # noqa: S105 - a volume's name
 
 
-def build_job(
-    launch: Launch, settings: OperatorSettings, engine: EngineSettings, policy: Policy, *, memory_raised: bool = False
-) -> client.V1Job:
+def build_job(launch: Launch, settings: OperatorSettings, engine: EngineSettings, policy: Policy) -> client.V1Job:
     """The Job that runs one attempt. Nothing secret stands in it, nothing in it expires while it waits."""
     marks = _labels(launch, settings)
     return client.V1Job(
@@ -44,7 +42,7 @@ def build_job(
             ttl_seconds_after_finished=int(settings.worker_job_ttl.total_seconds()),
             template=client.V1PodTemplateSpec(
                 metadata=client.V1ObjectMeta(labels=marks, annotations=_annotations(settings)),
-                spec=_pod(launch, settings, engine, policy, memory_raised=memory_raised),
+                spec=_pod(launch, settings, engine, policy),
             ),
         ),
     )
@@ -80,7 +78,10 @@ def _owner(launch: Launch) -> client.V1OwnerReference:
 
 
 def _pod(
-    launch: Launch, settings: OperatorSettings, engine: EngineSettings, policy: Policy, *, memory_raised: bool
+    launch: Launch,
+    settings: OperatorSettings,
+    engine: EngineSettings,
+    policy: Policy,
 ) -> client.V1PodSpec:
     size = launch.job.spec.source.size_bytes
     scratch = scratch_limit_bytes(size, engine.max_duration, engine.max_scratch_bytes)
@@ -96,7 +97,7 @@ def _pod(
         node_selector=settings.worker_node_selector or None,
         tolerations=[client.V1Toleration.model_validate(t) for t in settings.worker_tolerations] or None,
         security_context=pod_security(settings.worker_user),
-        containers=[_container(launch, settings, engine, memory_raised=memory_raised)],
+        containers=[_container(launch, settings, engine)],
         volumes=[
             client.V1Volume(name=_SCRATCH, empty_dir=client.V1EmptyDirVolumeSource(size_limit=str(scratch))),
             client.V1Volume(name=_TOKEN, projected=_token_volume(settings)),
@@ -120,10 +121,12 @@ def _token_volume(settings: OperatorSettings) -> client.V1ProjectedVolumeSource:
 
 
 def _container(
-    launch: Launch, settings: OperatorSettings, engine: EngineSettings, *, memory_raised: bool
+    launch: Launch,
+    settings: OperatorSettings,
+    engine: EngineSettings,
 ) -> client.V1Container:
     size = launch.job.spec.source.size_bytes
-    memory = str(memory_bytes(settings.worker_memory, settings.worker_memory_factor, raised=memory_raised))
+    memory = str(memory_bytes(settings.worker_memory, settings.worker_memory_factor, raised=launch.more_memory))
     limits = {
         "memory": memory,
         "ephemeral-storage": str(scratch_limit_bytes(size, engine.max_duration, engine.max_scratch_bytes)),

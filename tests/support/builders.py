@@ -8,6 +8,7 @@ from whisperjob.model.children import Child, ChildState
 from whisperjob.model.manifest import ChunkEntry, CutKind, Loudness, Manifest, SourceInfo, ToolVersions, seconds
 from whisperjob.model.phase import Phase, Profile, Stage
 from whisperjob.model.resource import Metadata, Source, Spec, Status, WhisperJob
+from whisperjob.model.timeline import Timeline, Turn
 
 T0 = datetime(2026, 2, 12, 10, 0, tzinfo=UTC)
 UID = "11111111-2222-4333-8444-555555555555"
@@ -87,3 +88,19 @@ def a_manifest(chunk_samples: tuple[int, ...] = (16_000,), size_bytes: int = 800
         "tools": ToolVersions(whisperjob="0", ffmpeg="0"),
     }
     return Manifest(**{**fields, **changes})
+
+
+def a_timeline(
+    turns: tuple[tuple[float, float, int], ...] = ((0, 2, 0), (2, 3.5, 1), (4, 5, 0)), **changes: Any
+) -> Timeline:
+    """Who speaks when as (start, end, speaker's number); nobody overlaps."""
+    segments = tuple(Turn(start=start, end=end, speaker=f"SPEAKER_{who:02d}") for start, end, who in turns)
+    duration = max((turn.end for turn in segments), default=1.0)
+    fields: dict[str, Any] = {
+        "model": "test 1",
+        "device": "cpu",
+        "duration_seconds": duration,
+        "segments": segments,
+        "exclusive": segments,
+    }
+    return Timeline(**{**fields, **changes})

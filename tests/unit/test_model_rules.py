@@ -7,7 +7,7 @@ import pytest
 from support.builders import SHA, a_spec, at
 from whisperjob.model.errors import JobCode, RecordInvalidError
 from whisperjob.model.phase import Phase, Profile
-from whisperjob.model.resource import DiarizationRequest, JobFailure, Output, Spec, Status
+from whisperjob.model.resource import DiarizationRequest, DiarizationState, JobFailure, Output, Spec, Status
 from whisperjob.model.rules import check_spec_change, check_status_change
 
 M = TypeVar("M", Output, Status)
@@ -15,6 +15,9 @@ M = TypeVar("M", Output, Status)
 OUTPUT = Output(manifest_key="k", manifest_sha256=SHA, total_chunks=1, size_bytes=1)
 FAILURE = JobFailure(code=JobCode.NO_AUDIO, message="No sound.")
 COMPLETED = Status(phase=Phase.COMPLETED, output=OUTPUT, completion_time=at(1))
+DIARIZED = COMPLETED.model_copy(
+    update={"diarization": DiarizationState(request_id="1", attempt=1, phase=Phase.COMPLETED, result_key="k")}
+)
 FAILED = Status(phase=Phase.ERROR, error=FAILURE, completion_time=at(1))
 
 
@@ -54,6 +57,16 @@ def update(model: M, **changes: Any) -> M:
         pytest.param(FAILED, COMPLETED, id="failed, then completed"),
         pytest.param(COMPLETED, update(COMPLETED, output=update(OUTPUT, total_chunks=2)), id="another output"),
         pytest.param(COMPLETED, update(COMPLETED, completion_time=at(2)), id="ended twice"),
+        pytest.param(
+            update(DIARIZED, diarization=DiarizationState(request_id="1", attempt=2)),
+            update(DIARIZED, diarization=DiarizationState(request_id="2", attempt=1)),
+            id="fewer attempts at a diarization",
+        ),
+        pytest.param(
+            DIARIZED,
+            update(DIARIZED, diarization=DiarizationState(request_id="1", attempt=1)),
+            id="an ended diarization runs again unasked",
+        ),
         pytest.param(Status(attempt=2), Status(attempt=1), id="fewer attempts"),
         pytest.param(Status(failure_count=2), Status(failure_count=1), id="fewer failures"),
         pytest.param(Status(), Status(phase=Phase.COMPLETED), id="completed with nothing"),
@@ -73,6 +86,12 @@ def test_what_is_final(old: Status, new: Status) -> None:
         pytest.param(Status(phase=Phase.PROCESSING), Status(phase=Phase.QUEUED), id="suspended"),
         pytest.param(Status(attempt=1), COMPLETED.model_copy(update={"attempt": 1}), id="ends"),
         pytest.param(COMPLETED, update(COMPLETED, observed_generation=4), id="an ended one is seen again"),
+        pytest.param(
+            DIARIZED,
+            update(DIARIZED, diarization=DiarizationState(request_id="2", attempt=2)),
+            id="a diarization is asked for again",
+        ),
+        pytest.param(DIARIZED, update(DIARIZED, observed_generation=4), id="a diarized one is seen again"),
     ],
 )
 def test_what_may_happen(old: Status, new: Status) -> None:

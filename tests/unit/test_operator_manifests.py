@@ -33,13 +33,11 @@ EVERYTHING: dict[str, Any] = {
 }
 
 
-def built(
-    spec: Spec | None = None, attempt: int = 1, *, memory_raised: bool = False, **settings: Any
-) -> dict[str, Any]:
-    job = a_job(spec=spec)
+def built(spec: Spec | None = None, attempt: int = 1, *, more_memory: bool = False, **settings: Any) -> dict[str, Any]:
+    job = a_job(spec=spec, out_of_memory=more_memory)
     launch = Launch(job, Stage.OPTIMIZE, attempt, names.child_name(job.uid, Stage.OPTIMIZE, attempt))
     wanted: OperatorSettings = operator_settings("default", **settings)
-    manifest = build_job(launch, wanted, EngineSettings(), Policy(), memory_raised=memory_raised)
+    manifest = build_job(launch, wanted, EngineSettings(), Policy())
     return manifest.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
@@ -49,7 +47,7 @@ def built(
         ("defaults", built()),
         (
             "everything",
-            built(a_spec(priority=7, deadlines=Deadlines(run_seconds=90)), 2, memory_raised=True, **EVERYTHING),
+            built(a_spec(priority=7, deadlines=Deadlines(run_seconds=90)), 2, more_memory=True, **EVERYTHING),
         ),
     ],
     ids=["defaults", "everything"],

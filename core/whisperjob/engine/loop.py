@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from whisperjob.engine.cache import RecordCache
+from whisperjob.engine.claims import build_claim
 from whisperjob.engine.ports import ChangeKind, EventTeller, JobRecords, Launcher, RecordChange, WorkerIdentity
 from whisperjob.engine.queue import WorkQueue
 from whisperjob.engine.reconcile import Reconciler
@@ -16,12 +17,11 @@ from whisperjob.model import names
 from whisperjob.model.children import Child
 from whisperjob.model.decision import AT_ONCE, Policy, Report
 from whisperjob.model.errors import ClaimRefusedError, StoreError, WhisperJobError
-from whisperjob.model.manifest import MAX_CHUNK_BYTES
-from whisperjob.model.phase import Step
-from whisperjob.model.plan import run_limit
-from whisperjob.model.protocol import Claim, Input, OptimizeOptions, ProgressPost, WorkLimits
+from whisperjob.model.phase import Stage
+from whisperjob.model.protocol import Claim, ProgressPost
 from whisperjob.model.resource import WhisperJob
 from whisperjob.model.settings import EngineSettings
+from whisperjob.model.view import active_stage, stage_state
 from whisperjob.stores.port import ObjectStore, StoredObject
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def policy_from(settings: EngineSettings) -> Policy:
+def policy_from(settings: EngineSettings, *, diarizes: bool = False) -> Policy:
     return Policy(
         retention=settings.retention,
         start_deadline=settings.start_deadline,
@@ -42,6 +42,8 @@ def policy_from(settings: EngineSettings) -> Policy:
         retry_base=settings.retry_base,
         retry_cap=settings.retry_cap,
         stuck_after=settings.stuck_after,
+        diarizes=diarizes,
+        max_diarizations=settings.max_diarizations,
     )
 
 
@@ -56,6 +58,7 @@ class Engine:
         store: ObjectStore,
         launcher: Launcher,
         settings: EngineSettings,
+        diarizes: bool = False,
         teller: EventTeller | None = None,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
@@ -68,7 +71,14 @@ class Engine:
         self._queue = WorkQueue()
         self._progress_written: dict[str, float] = {}
         self._reconciler = Reconciler(
-            records, cache, store, launcher, teller or LogTeller(), policy_from(settings), settings.keep_source, clock
+            records,
+            cache,
+            store,
+            launcher,
+            teller or LogTeller(),
+            policy_from(settings, diarizes=diarizes),
+            settings.keep_source,
+            clock,
         )
         cache.subscribe(self._record_changed)
         launcher.subscribe(self._child_changed)
@@ -101,48 +111,21 @@ class Engine:
     async def claim(self, worker: WorkerIdentity) -> Claim:
         """What the worker is to do and what it may touch. Raises ClaimRefusedError if its attempt is over."""
         job = self._attempted(worker)
-        settings, source = self._settings, job.spec.source
-        lifetime = settings.grant_lifetime
-        prefix = names.attempt_prefix(job.metadata.namespace, job.uid, worker.stage, worker.attempt)
-        expires_at = self._clock() + lifetime
-        return Claim(
-            job_name=job.name,
-            uid=job.uid,
-            attempt=worker.attempt,
-            inputs=(
-                Input(
-                    filename=source.filename,
-                    read=await asyncio.to_thread(self._store.grant_read, source.key, lifetime),
-                    size_bytes=source.size_bytes,
-                    sha256=source.sha256,
-                ),
-            ),
-            results=await asyncio.to_thread(self._store.grant_write, prefix, lifetime, MAX_CHUNK_BYTES),
-            options=OptimizeOptions(
-                profile=job.spec.profile,
-                max_chunk_seconds=job.spec.max_chunk_seconds,
-                raw_format=source.raw_format,
-                sample_rate=source.sample_rate,
-                channels=source.channels,
-            ),
-            limits=WorkLimits(
-                max_duration_seconds=int(settings.max_duration.total_seconds()),
-                max_scratch_bytes=settings.max_scratch_bytes,
-                run_seconds=int(run_limit(job, self._reconciler.policy).total_seconds()),
-            ),
-            expires_at=expires_at,
+        return await asyncio.to_thread(
+            build_claim, job, worker, self._store, self._settings, self._reconciler.policy, self._clock()
         )
 
     def report(self, worker: WorkerIdentity, post: ProgressPost) -> None:
         """Takes in a worker's progress; written at most once per interval. Raises ClaimRefusedError."""
         job = self._attempted(worker)
-        if not isinstance(post.step, Step):
-            raise ClaimRefusedError("not a step of this stage")
+        report = Report(worker.attempt, post.step, post.percent, post.duration_seconds, post.note)
+        if report.stage is not worker.stage:
+            raise ClaimRefusedError("that is no step of this stage")
         reports = self._reconciler.reports
         known = reports.get(job.uid)
-        if known and (known.attempt, known.percent) > (worker.attempt, post.percent):
+        if known and known.stage is report.stage and (known.attempt, known.percent) > (report.attempt, report.percent):
             return
-        reports[job.uid] = Report(worker.attempt, post.step, post.percent, post.duration_seconds)
+        reports[job.uid] = report
         interval = self._settings.progress_interval.total_seconds()
         since = time.monotonic() - self._progress_written.get(job.uid, float("-inf"))
         self._queue.add(job.name, timedelta(seconds=max(0.0, interval - since)))
@@ -151,9 +134,10 @@ class Engine:
         job = self._cache.get(worker.job_name)
         if job is None or job.uid != worker.job_uid:
             raise ClaimRefusedError("the job is gone")
-        status, spec = job.status, job.spec
-        counted = worker.attempt == status.attempt and status.next_attempt_time is not None
-        if status.phase.terminal or spec.cancel or spec.suspend or counted or worker.attempt < status.attempt:
+        state, spec = stage_state(job, worker.stage), job.spec
+        counted = worker.attempt == state.attempt and state.next_attempt_time is not None
+        resting = active_stage(job) is not worker.stage
+        if resting or spec.cancel or spec.suspend or counted or worker.attempt < state.attempt:
             raise ClaimRefusedError("the attempt is over")
         return job
 
@@ -166,6 +150,10 @@ class Engine:
     def _child_changed(self, child: Child) -> None:
         if self._reconciler.children.put(child):
             self._queue.add(child.job_name)
+        if child.stage is Stage.DIARIZE and (child.stopping or child.state.ended):
+            for job in self._cache.all():  # there may be room for the next
+                if active_stage(job) is Stage.DIARIZE:
+                    self._queue.add(job.name)
 
     async def _work(self) -> None:
         while True:

@@ -13,6 +13,7 @@ from whisperjob.model.children import Child
 from whisperjob.model.decision import Event
 from whisperjob.model.phase import Stage
 from whisperjob.model.resource import Spec, Status, WhisperJob
+from whisperjob.model.view import stage_state
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,11 @@ class Launch:
     attempt: int
     name: str
     """The child's; derived from the job's uid, stage and attempt, so that starting twice is harmless."""
+
+    @property
+    def more_memory(self) -> bool:
+        """An earlier attempt ran out of memory."""
+        return stage_state(self.job, self.stage).out_of_memory
 
 
 class Launcher(Protocol):

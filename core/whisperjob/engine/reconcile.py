@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from whisperjob.engine.cache import RecordCache
 from whisperjob.engine.children import Children
+from whisperjob.engine.diarizations import diarizations_ahead
 from whisperjob.engine.ports import EventTeller, JobRecords, Launch, Launcher
 from whisperjob.engine.results import read_result
 from whisperjob.engine.tidying import remove_all, tidy_ended
@@ -17,6 +18,7 @@ from whisperjob.model.errors import RecordConflictError, RecordNotFoundError, St
 from whisperjob.model.phase import Stage
 from whisperjob.model.plan import decide, needs_result
 from whisperjob.model.resource import Status, WhisperJob
+from whisperjob.model.view import active_stage, stage_state
 from whisperjob.stores.port import ObjectStore
 
 log = logging.getLogger(__name__)
@@ -52,7 +54,9 @@ class Reconciler:
             return None
         children = self.children.of(job.uid)
         result = await self._result(job) if needs_result(job, children) else None
-        seen = Observed(children=children, result=result, report=self.reports.get(job.uid))
+        report = self.reports.get(job.uid)
+        ahead = diarizations_ahead(job, self.cache.all(), self.children) if self._is_limited(job) else 0
+        seen = Observed(children=children, result=result, report=report, diarizations_ahead=ahead)
         decision = decide(job, seen, self.clock(), self.policy)
         try:
             return await self._apply(job, decision)
@@ -63,21 +67,26 @@ class Reconciler:
             self.cache.forget(job)
             return AT_ONCE
 
+    def _is_limited(self, job: WhisperJob) -> bool:
+        return self.policy.max_diarizations is not None and active_stage(job) is Stage.DIARIZE
+
     async def _result(self, job: WhisperJob) -> Result | None:
-        prefix = names.attempt_prefix(job.metadata.namespace, job.uid, Stage.OPTIMIZE, job.status.attempt)
-        return await asyncio.to_thread(read_result, self.store, prefix)
+        stage = active_stage(job) or Stage.OPTIMIZE
+        attempt = stage_state(job, stage).attempt
+        prefix = names.attempt_prefix(job.metadata.namespace, job.uid, stage, attempt)
+        return await asyncio.to_thread(read_result, self.store, stage, prefix)
 
     async def _apply(self, job: WhisperJob, decision: Decision) -> timedelta | None:
         if decision.status is not None:
             await self._write(job, decision.status)
         if decision.launch_attempt is not None:
-            await self._launch(job, decision.launch_attempt)
+            await self._launch(job, decision.launch_stage, decision.launch_attempt)
         for child in self.children.of(job.uid):
             if child.name in decision.stop:
                 self.children.stopped(child)
                 await self.launcher.stop(child.name)
-        if decision.status is not None and decision.status.phase.terminal:
-            await self._tidy(job, decision.status)
+        if decision.status is not None:
+            await self._tidy_at_rest(job.model_copy(update={"status": decision.status}))
         if decision.delete_record:
             await self.records.delete(job.name, job.uid)
             self.cache.forget(job)
@@ -88,20 +97,21 @@ class Reconciler:
     async def _write(self, job: WhisperJob, status: Status) -> None:
         self.cache.put(await self.records.patch_status(job.name, status, job.version))
 
-    async def _launch(self, job: WhisperJob, attempt: int) -> None:
+    async def _launch(self, job: WhisperJob, stage: Stage, attempt: int) -> None:
         live = await self.records.get(job.name)
         if live.version != job.version:  # the copy is behind: decide again on what is true
             raise RecordConflictError(job.name)
-        name = names.child_name(job.uid, Stage.OPTIMIZE, attempt)
-        child = await self.launcher.start(Launch(job=live, stage=Stage.OPTIMIZE, attempt=attempt, name=name))
+        name = names.child_name(job.uid, stage, attempt)
+        child = await self.launcher.start(Launch(job=live, stage=stage, attempt=attempt, name=name))
         self.children.put(child)
 
-    async def _tidy(self, job: WhisperJob, status: Status) -> None:
-        """What is left behind here, the sweeper finds later: the job has ended all the same."""
+    async def _tidy_at_rest(self, job: WhisperJob) -> None:
+        """What is left behind here, the sweeper finds later: the job rests all the same."""
+        if active_stage(job) is not None:
+            return
         self.reports.pop(job.uid, None)
-        ended = job.model_copy(update={"status": status})
         try:
-            await asyncio.to_thread(tidy_ended, self.store, ended, keep_source=self.keep_source)
+            await asyncio.to_thread(tidy_ended, self.store, job, keep_source=self.keep_source)
         except StoreError as error:
             log.warning("job %s: its leftovers stay for the next sweep: %s", job.name, error)
 

@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from whisperjob.model import names
-from whisperjob.model.phase import Phase
+from whisperjob.model.phase import Phase, Stage
 from whisperjob.model.resource import WhisperJob
+from whisperjob.model.view import active_stage
 from whisperjob.stores.port import ObjectStore, StoredObject
 
 
@@ -17,12 +18,17 @@ def is_needed(key: str, job: WhisperJob, *, keep_source: bool) -> bool:
     output = job.status.output
     if job.status.phase is Phase.COMPLETED and output:
         where = (job.metadata.namespace, job.uid)
-        kept = (
+        timeline = job.status.diarization.result_key if job.status.diarization else None
+        kept = [
             output.manifest_key.removesuffix(names.MANIFEST_NAME),
             names.trim_key(*where),
             names.trim_prefix(*where),
-        )
-        return key.startswith(kept)
+        ]
+        if active_stage(job) is Stage.DIARIZE:
+            kept.append(names.stage_prefix(*where, Stage.DIARIZE))
+        elif timeline:
+            kept.append(timeline)
+        return key.startswith(tuple(kept))
     return not ended
 
 

@@ -40,5 +40,7 @@ class Child:
     message: str = ""
     deadline_exceeded: bool = False
     """It was ended because its run took too long."""
+    out_of_memory: bool = False
+    """It failed, and more memory may help."""
     stopping: bool = False
     """It is on its way out; stopping it again changes nothing."""

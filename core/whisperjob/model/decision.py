@@ -5,8 +5,9 @@ from datetime import timedelta
 
 from whisperjob.model.children import Child
 from whisperjob.model.manifest import Failure, Manifest
-from whisperjob.model.phase import Step
+from whisperjob.model.phase import DiarizeStep, Stage, Step
 from whisperjob.model.resource import Status
+from whisperjob.model.timeline import Timeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,10 @@ class Policy:
     retry_base: timedelta = timedelta(seconds=5)
     retry_cap: timedelta = timedelta(minutes=5)
     stuck_after: timedelta = timedelta(minutes=2)
+    diarizes: bool = True
+    """Whether there is a diarizer at all."""
+    max_diarizations: int | None = None
+    """How many may run at a time; None: as many as there is room for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +32,15 @@ class Finished:
     """The attempt's manifest exists and every file it lists is there with its size."""
 
     manifest: Manifest
+    key: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Diarized:
+    """The attempt's timeline exists and holds."""
+
+    timeline: Timeline
     key: str
     sha256: str
 
@@ -45,7 +59,7 @@ class Unusable:
     why: str
 
 
-Result = Finished | Refused | Unusable
+Result = Finished | Diarized | Refused | Unusable
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +67,14 @@ class Report:
     """The latest progress post of an attempt's worker."""
 
     attempt: int
-    step: Step
+    step: Step | DiarizeStep
     percent: float
     duration_seconds: float | None = None
+    note: str = ""
+
+    @property
+    def stage(self) -> Stage:
+        return Stage.DIARIZE if isinstance(self.step, DiarizeStep) else Stage.OPTIMIZE
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +83,10 @@ class Observed:
 
     children: tuple[Child, ...] = ()
     result: Result | None = None
-    """Of attempt `status.attempt`; looked for only when `needs_result` says so."""
+    """Of the active stage's attempt; looked for only when `needs_result` says so."""
     report: Report | None = None
+    diarizations_ahead: int = 0
+    """Diarizations of other jobs that run, or that go before this one's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +104,7 @@ class Decision:
 
     status: Status | None = None
     launch_attempt: int | None = None
+    launch_stage: Stage = Stage.OPTIMIZE
     delete_record: bool = False
     stop: tuple[str, ...] = ()
     requeue_after: timedelta | None = None

@@ -98,6 +98,10 @@ INPUT_CODES = frozenset(
 """The verdicts a worker may pass on its input. They are final: the same file would fail the same way again."""
 
 
+VERDICT_CODES = INPUT_CODES | {JobCode.MODEL_UNAVAILABLE}
+"""What a worker may end its stage with for good: its input's fault, or a model that cannot be had as it is set up."""
+
+
 class WhisperJobError(Exception):
     """The root of everything this project raises on purpose."""
 
@@ -110,6 +114,15 @@ class InputError(WhisperJobError):
             raise ValueError(f"{code} is not a verdict on an input")
         super().__init__(message)
         self.code = code
+        self.message = message
+
+
+class ModelUnavailableError(WhisperJobError):
+    """The configured model cannot be had: no token, terms not accepted, no network. `message` says what to do."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.code = JobCode.MODEL_UNAVAILABLE
         self.message = message
 
 

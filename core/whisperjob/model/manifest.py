@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from whisperjob.model import names
-from whisperjob.model.errors import INPUT_CODES, JobCode, WarningCode
+from whisperjob.model.errors import VERDICT_CODES, JobCode, WarningCode
 from whisperjob.model.phase import Profile, Stage
 from whisperjob.model.resource import Model, Sha256
 
@@ -19,6 +19,8 @@ CHANNELS: Final = 1
 BIT_RATE: Final = 64_000
 MAX_CHUNK_BYTES = 20_971_520
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024
+MAX_TIMELINE_BYTES = MAX_CHUNK_BYTES
+"""What workers may write at all; 24 h of lively talk are some 5 MB."""
 
 
 class CutKind(StrEnum):
@@ -107,7 +109,7 @@ class Manifest(Model):
 
 
 class Failure(Model):
-    """A worker's final verdict on its input; the JSON object `failure.json`."""
+    """A worker's final verdict; the JSON object `failure.json`."""
 
     schema_version: Literal[1] = 1
     code: JobCode
@@ -116,7 +118,7 @@ class Failure(Model):
     @field_validator("code")
     @classmethod
     def _only_verdicts(cls, code: JobCode) -> JobCode:
-        if code not in INPUT_CODES:
+        if code not in VERDICT_CODES:
             raise ValueError(f"a worker cannot say {code}")
         return code
 

@@ -70,8 +70,12 @@ def job_owner(key: str) -> tuple[str, str] | None:
     return (parts[1], parts[2]) if len(parts) >= 4 and f"{parts[0]}/" == JOBS_PREFIX else None
 
 
+def stage_prefix(namespace: str, uid: str, stage: Stage) -> str:
+    return f"{job_prefix(namespace, uid)}{stage}/"
+
+
 def attempt_prefix(namespace: str, uid: str, stage: Stage, attempt: int) -> str:
-    return f"{job_prefix(namespace, uid)}{stage}/{attempt}/"
+    return f"{stage_prefix(namespace, uid, stage)}{attempt}/"
 
 
 def trim_key(namespace: str, uid: str) -> str:

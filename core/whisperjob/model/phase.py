@@ -45,14 +45,6 @@ STEP_PROGRESS: dict[Step, tuple[int, int]] = {
 """First and last percent of each step (from the reference API's progress table)."""
 
 
-def clamp_percent(step: Step, percent: float) -> int:
-    """The whole percent, held inside its step's range; 100 is kept for a finished job."""
-    low, high = STEP_PROGRESS[step]
-    if step is not Step.DONE:
-        high = min(high, 99)
-    return int(min(max(percent, low), high))
-
-
 class DiarizeStep(StrEnum):
     """What a diarizer is doing, in the order it does it."""
 
@@ -69,6 +61,14 @@ DIARIZE_PROGRESS: dict[DiarizeStep, tuple[int, int]] = {
     DiarizeStep.CLUSTERING: (90, 99),
 }
 """First and last percent of each step."""
+
+
+def clamp_percent(step: Step | DiarizeStep, percent: float) -> int:
+    """The whole percent, held inside its step's range; 100 is kept for what is finished."""
+    low, high = DIARIZE_PROGRESS[step] if isinstance(step, DiarizeStep) else STEP_PROGRESS[step]
+    if step is not Step.DONE:
+        high = min(high, 99)
+    return int(min(max(percent, low), high))
 
 
 class Profile(StrEnum):
@@ -117,6 +117,7 @@ class Reason(StrEnum):
     SUSPENDED = "Suspended"
     RETRYING = "Retrying"
     SUCCEEDED = "Succeeded"
+    DIARIZED = "Diarized"
     BAD_INPUT = "BadInput"
     INFRASTRUCTURE = "Infrastructure"
     DEADLINE_EXCEEDED = "DeadlineExceeded"

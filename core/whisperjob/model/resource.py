@@ -11,7 +11,7 @@ from pydantic import AliasGenerator, BaseModel, ConfigDict, Field, StringConstra
 from pydantic.alias_generators import to_camel
 
 from whisperjob.model.errors import JobCode
-from whisperjob.model.phase import ConditionType, Phase, Profile, RawFormat, Step
+from whisperjob.model.phase import ConditionType, DiarizeStep, Phase, Profile, RawFormat, Step
 
 API_GROUP = "whisperjob.dev"
 API_VERSION = f"{API_GROUP}/v1alpha1"
@@ -134,10 +134,14 @@ class DiarizationState(Model):
     """The second, smaller state machine: it may run again on a completed job, once a request id."""
 
     request_id: str
+    request_time: datetime | None = Field(default=None, description="When the engine took the request up")
     phase: Phase = Phase.QUEUED
+    step: DiarizeStep | None = None
     progress: int = Field(default=0, ge=0, le=100)
     attempt: int = Field(default=0, ge=0)
     failure_count: int = Field(default=0, ge=0)
+    out_of_memory: bool = False
+    next_attempt_time: datetime | None = None
     start_time: datetime | None = None
     completion_time: datetime | None = None
     num_speakers: int | None = None
@@ -145,6 +149,7 @@ class DiarizationState(Model):
     result_key: str | None = None
     result_sha256: Sha256 | None = None
     model: str | None = None
+    device: str | None = None
     error: JobFailure | None = None
 
 
@@ -157,6 +162,9 @@ class Status(Model):
     progress: int = Field(default=0, ge=0, le=100)
     attempt: int = Field(default=0, ge=0, description="Grows with every worker started, whatever ended the last one")
     failure_count: int = Field(default=0, ge=0, description="Workers that failed; an engine's restart is none")
+    out_of_memory: bool = Field(
+        default=False, description="A worker ran out of memory: the next ones get more, which is done once"
+    )
     next_attempt_time: datetime | None = Field(
         default=None, description="The latest attempt failed and was counted; the next starts no earlier than this"
     )

@@ -4,7 +4,7 @@ The SQLite store enforces it in code, the CRD by CEL expressions; the contract s
 """
 
 from whisperjob.model.errors import RecordInvalidError
-from whisperjob.model.resource import MUTABLE_SPEC_FIELDS, Spec, Status
+from whisperjob.model.resource import MUTABLE_SPEC_FIELDS, DiarizationState, Spec, Status
 
 TERMINAL_STATUS_FIELDS = ("phase", "output", "error", "duration_seconds", "completion_time")
 
@@ -28,5 +28,15 @@ def check_status_change(old: Status, new: Status) -> None:
     for field in ("attempt", "failure_count"):
         if getattr(new, field) < getattr(old, field):
             raise RecordInvalidError(f"status.{field} never shrinks")
+    _check_diarization_change(old.diarization, new.diarization)
     if new.phase.terminal and (new.error is None) == (new.output is None):
         raise RecordInvalidError("an ended job has either an output or an error")
+
+
+def _check_diarization_change(old: DiarizationState | None, new: DiarizationState | None) -> None:
+    if old is None or new is None:
+        return
+    if new.attempt < old.attempt:
+        raise RecordInvalidError("status.diarization.attempt never shrinks")
+    if old.phase.terminal and new.request_id == old.request_id and new != old:
+        raise RecordInvalidError("status.diarization is final once it has ended, until it is asked for again")

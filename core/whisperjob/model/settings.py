@@ -150,6 +150,20 @@ class EngineSettings(_Settings):
     max_duration: Duration = Field(
         default=timedelta(hours=24), description="Longest decoded audio; then `duration_limit`."
     )
+    diarization_model: str = Field(
+        default="bundled",
+        min_length=1,
+        validation_alias=AliasChoices("WHISPERJOB_DIARIZATION_MODEL", "DIARIZATION_MODEL"),
+        description="`bundled` (needs no token), a model's name on the hub (needs HF_TOKEN), or a folder.",
+    )
+    diarization_allow_cpu: bool = Field(
+        default=True, description="A diarization that a GPU's memory does not do for goes on with the CPU."
+    )
+    max_diarizations: int | None = Field(
+        default=None,
+        ge=1,
+        description="Diarizations at a time. Default: on one machine 1, in a cluster as many as find a place.",
+    )
     max_scratch_bytes: int = Field(
         default=12 * GIB,
         ge=1,

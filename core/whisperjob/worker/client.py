@@ -23,7 +23,8 @@ _CLAIM_RETRY = Retry(
 _PROGRESS_RETRY = Retry(total=1, backoff_factor=0.1, allowed_methods=None)
 _TIMEOUT = Timeout(connect=5, read=15)
 _REFUSED = (401, 410)
-_ANSWER_BYTES = 1024 * 1024
+_ANSWER_BYTES = 4 * 1024 * 1024
+"""A day in chunks of a minute is 1,440 signed addresses."""
 
 POSTS_PER_SECOND = 4
 FLUSH_SECONDS = 3.0

@@ -1,0 +1,39 @@
+"""How many diarizations go before one: so many may run at a time, and those that wait have an order."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from whisperjob.engine.children import Children
+from whisperjob.model.phase import Stage
+from whisperjob.model.resource import WhisperJob
+from whisperjob.model.view import active_stage
+
+_LAST = datetime.max.replace(tzinfo=UTC)
+
+
+def diarizations_ahead(job: WhisperJob, jobs: Iterable[WhisperJob], children: Children) -> int:
+    """Other jobs' diarizations that have a worker, or that wait and go first: by priority, then by age. Pure."""
+    ours = _rank(job)
+    return sum(
+        1
+        for other in jobs
+        if other.uid != job.uid
+        and active_stage(other) is Stage.DIARIZE
+        and (_has_worker(other, children) or (_may_start(other) and _rank(other) < ours))
+    )
+
+
+def _has_worker(job: WhisperJob, children: Children) -> bool:
+    return any(c.stage is Stage.DIARIZE and not c.state.ended for c in children.of(job.uid))
+
+
+def _may_start(job: WhisperJob) -> bool:
+    """One that is suspended, or backs off after a failure, lets others go first."""
+    state = job.status.diarization
+    return not job.spec.suspend and (state is None or state.next_attempt_time is None)
+
+
+def _rank(job: WhisperJob) -> tuple[int, datetime, str]:
+    state = job.status.diarization
+    asked = state.request_time if state and state.request_time else _LAST
+    return (-job.spec.priority, asked, job.uid)
