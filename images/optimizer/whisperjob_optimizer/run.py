@@ -11,6 +11,7 @@ is done will be read; 143 ended by SIGTERM or with the parent. One line on stand
 """
 
 import argparse
+import importlib
 import logging
 import os
 import select
@@ -29,6 +30,9 @@ from whisperjob.worker.lifeline import TERMINATED, Children, Lifeline
 DONE = 0
 INFRASTRUCTURE = 1
 ATTEMPT_OVER = 3
+
+_ATTEMPT = "whisperjob_optimizer.attempt"
+"""All that the work itself needs, which takes a while to import."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -54,11 +58,14 @@ def main(argv: list[str] | None = None) -> int:
 def _work(client: WorkClient, children: Children, lifeline: Lifeline, scratch: Path, ffmpeg: str) -> None:
     claim = client.claim()
     reporter = ProgressReporter(client, lambda refused: lifeline.end(ATTEMPT_OVER, str(refused)))
+    begun = STEP_PROGRESS[Step.ANALYZING][0]
 
     def report(step: Step, percent: float, seconds: float | None) -> None:
-        reporter.report(ProgressPost(step=step, percent=percent, duration_seconds=seconds))
+        if percent > begun:
+            reporter.report(ProgressPost(step=step, percent=percent, duration_seconds=seconds))
 
-    report(Step.ANALYZING, STEP_PROGRESS[Step.ANALYZING][0], None)
+    if _ATTEMPT not in sys.modules:  # else there soon is more to tell, which would have to wait behind this
+        reporter.report(ProgressPost(step=Step.ANALYZING, percent=begun))
     from whisperjob_optimizer.attempt import attempt
 
     attempt(claim, client.claim, report, children, scratch, ffmpeg)
@@ -80,10 +87,8 @@ def _token(arguments: argparse.Namespace, lifeline: Lifeline) -> Callable[[], st
 
 
 def _import_ahead() -> None:
-    from whisperjob_optimizer import attempt, sandbox
-
-    sandbox.filter_program()
-    del attempt
+    importlib.import_module(_ATTEMPT)
+    importlib.import_module("whisperjob_optimizer.sandbox").filter_program()
 
 
 def _first_line(descriptor: int) -> str:
