@@ -1,6 +1,7 @@
 """A stand-in of the speech API, as strict about requests as the real one, over real HTTP.
 
-It hears `tone_speech` in the audio it is sent and answers in the shapes that Groq and whisper-compatible servers use.
+It hears `tone_speech` in the audio it is sent (or what its `ear` hears) and answers in the shapes that Groq and
+whisper-compatible servers use.
 It can refuse (429, 500) and hold its answers back, and it counts which chunk was sent and answered how often.
 """
 
@@ -8,9 +9,9 @@ import hashlib
 import json
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.message import Message
 from email.parser import BytesParser
 from email.policy import HTTP
@@ -26,6 +27,9 @@ OPENAI_PATH = "/v1/audio/transcriptions"
 MODELS = ("whisper-large-v3", "whisper-large-v3-turbo", "whisper-1")
 ENDINGS = ("flac", "mp3", "mp4", "mpeg", "mpga", "m4a", "ogg", "opus", "wav", "webm")
 FIELDS = ("file", "model", "language", "prompt", "response_format", "temperature", "timestamp_granularities[]")
+
+Ear = Callable[[bytes], tuple[list[list[Said]], float]]
+"""Audio to sentences, their words spelt and timed, and its length in seconds."""
 
 Shape = Literal["groq", "inner-words", "segments", "text"]
 
@@ -50,6 +54,7 @@ class Refusal(Exception):  # noqa: N818 - it is what the real API calls an error
 class AsrServer:
     """`faults` are answered first, one a request; while `held` is set, no answer after the first `free` leaves."""
 
+    ear: Ear
     shape: Shape = "groq"
     words_supported: bool = True
     faults: list[Fault] = field(default_factory=list)
@@ -85,14 +90,14 @@ class AsrServer:
             if self.faults:
                 fault = self.faults.pop(0)
                 raise Refusal(fault.status, f"{fault.message}\0{fault.retry_after or ''}")
-        said, seconds = hear(audio)
+        sentences, seconds = self.ear(audio)
         with self.condition:
             self.in_hand += 1
             self.condition.notify_all()
             self.condition.wait_for(lambda: not self.held or sum(self.answered.values()) < self.free)
             self.in_hand -= 1
             self.answered[sha256] += 1
-        return _answer(self.shape, said, seconds, "word" in granularities)
+        return _answer(self.shape, sentences, seconds, "word" in granularities)
 
 
 def _check_key(headers: Message) -> None:
@@ -149,15 +154,22 @@ def _check(form: dict[str, list[str]], files: list[tuple[str, str, bytes]]) -> b
     return audio
 
 
-def _answer(shape: Shape, said: list[Said], seconds: float, with_words: bool) -> dict[str, Any]:
-    """Sentences of five words, with a capital and a full stop; Groq's words come bare."""
+def hear_tones(audio: bytes) -> tuple[list[list[Said]], float]:
+    """Sentences of five words, with a capital and a full stop."""
+    said, seconds = hear(audio)
+    sentences = [said[first : first + 5] for first in range(0, len(said), 5)]
+    for sentence in sentences:
+        sentence[0] = replace(sentence[0], text=sentence[0].text.capitalize())
+        sentence[-1] = replace(sentence[-1], text=f"{sentence[-1].text}.")
+    return sentences, seconds
+
+
+def _answer(shape: Shape, sentences: list[list[Said]], seconds: float, with_words: bool) -> dict[str, Any]:
+    """Groq's words come bare."""
     text = []
     segments: list[dict[str, Any]] = []
-    for index, first in enumerate(range(0, len(said), 5)):
-        group = said[first : first + 5]
-        spelt = [word.text for word in group]
-        spelt[0], spelt[-1] = spelt[0].capitalize(), f"{spelt[-1]}."
-        sentence = " " + " ".join(spelt)
+    for index, group in enumerate(filter(None, sentences)):
+        sentence = " " + " ".join(word.text for word in group)
         text.append(sentence)
         segment: dict[str, Any] = {
             "id": index,
@@ -172,9 +184,8 @@ def _answer(shape: Shape, said: list[Said], seconds: float, with_words: bool) ->
             "no_speech_prob": 0.01,
         }
         if shape == "inner-words":
-            timed = zip(spelt, group, strict=True)
             segment["words"] = [
-                {"word": f" {word}", "start": s.start, "end": s.end, "probability": 0.9} for word, s in timed
+                {"word": f" {s.text}", "start": s.start, "end": s.end, "probability": 0.9} for s in group
             ]
         segments.append(segment)
     if shape == "text":
@@ -183,13 +194,18 @@ def _answer(shape: Shape, said: list[Said], seconds: float, with_words: bool) ->
     body["segments"] = segments
     if shape == "groq":
         body["x_groq"] = {"id": "req_stand-in"}
-        body["words"] = [{"word": s.text, "start": s.start, "end": s.end} for s in said] if with_words else None
+        said = [word for group in sentences for word in group]
+        body["words"] = [{"word": _bare(s.text), "start": s.start, "end": s.end} for s in said] if with_words else None
     return body
 
 
+def _bare(word: str) -> str:
+    return word.strip(".,?!").lower()
+
+
 @contextmanager
-def asr_server(shape: Shape = "groq") -> Iterator[AsrServer]:
-    state = AsrServer(shape)
+def asr_server(shape: Shape = "groq", ear: Ear = hear_tones) -> Iterator[AsrServer]:
+    state = AsrServer(ear, shape)
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

@@ -61,25 +61,16 @@ def write_tones(file: Path, said: Sequence[Said], seconds: float) -> None:
         opened.writeframes(samples.tobytes())
 
 
+def decode(audio: bytes) -> "array.array[int]":
+    """Samples of any audio that ffmpeg decodes, at RATE, mono."""
+    source = ["ffmpeg", "-v", "error", "-nostdin", "-i", "pipe:0"]
+    command = [*source, "-f", "s16le", "-ar", str(RATE), "-ac", "1", "pipe:1"]
+    return array.array("h", subprocess.run(command, input=audio, capture_output=True, check=True).stdout)
+
+
 def hear(audio: bytes) -> tuple[list[Said], float]:
     """The words in any audio that ffmpeg decodes, and its length in seconds."""
-    command = [
-        "ffmpeg",
-        "-v",
-        "error",
-        "-nostdin",
-        "-i",
-        "pipe:0",
-        "-f",
-        "s16le",
-        "-ar",
-        str(RATE),
-        "-ac",
-        "1",
-        "pipe:1",
-    ]
-    decoded = subprocess.run(command, input=audio, capture_output=True, check=True).stdout
-    samples = array.array("h", decoded)
+    samples = decode(audio)
     levels = [max(samples[at : at + _FRAME : 3], default=0) for at in range(0, len(samples), _FRAME)]
     loud = [level > max(levels, default=0) / 4 > 50 for level in levels]
     found, begin = [], None

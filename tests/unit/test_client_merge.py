@@ -1,6 +1,6 @@
 """The merge keeps every word once, in order and in its chunk, whatever a recogniser answers."""
 
-from itertools import pairwise
+from itertools import accumulate, groupby, pairwise
 from typing import Any
 
 import pytest
@@ -21,6 +21,7 @@ from whisperjob_client.transcript.model import (
 )
 from whisperjob_client.transcript.paragraphs import CUE_COLUMNS, cues, labelled_lines, paragraphs
 from whisperjob_client.transcript.spelling import columns, joined, letters, tokens
+from whisperjob_client.transcript.turns import at_sentence_ends
 
 NOT_ASKED = Speakers.unknown(NoSpeaker.NOT_ASKED)
 
@@ -344,6 +345,37 @@ def test_speaker_of_a_word(
     word = spoken_at(start, end, *segments)
     assert word.speaker == speaker
     assert word.no_speaker is (None if speaker else NoSpeaker.NOBODY_HEARD)
+
+
+@pytest.mark.parametrize(
+    ("text", "heard", "given"),
+    [
+        pytest.param("In Jersey. And I am Sheila.", "AAABBB", "AABBBB", id="the first word of a sentence"),
+        pytest.param("What can I say? Well, no.", "AAABBB", "AAAABB", id="the last word of a sentence"),
+        pytest.param("No. Yes. No.", "ABA", "ABA", id="changes at sentences' ends stay"),
+        pytest.param("I think that No! you are wrong.", "AAABAAA", "AAABAAA", id="nobody loses a whole turn"),
+        pytest.param("one two three four", "AABB", "AABB", id="no sentence ends near"),
+        pytest.param("It is. a very long way away", "AAAABBB", "AAAABBB", id="a sentence's end far away"),
+        pytest.param("It is so. Now you speak.", "AAAB-B", "AAAB-B", id="where nobody was heard nothing moves"),
+    ],
+)
+def test_a_change_of_speakers_goes_to_the_sentence_end_close_by(text: str, heard: str, given: str) -> None:
+    said = [
+        Word(i * 0.3, i * 0.3 + 0.25, word, who.strip("-") or None)
+        for i, (word, who) in enumerate(zip(text.split(), heard, strict=True))
+    ]
+    assert "".join(word.speaker or "-" for word in at_sentence_ends(said)) == given
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["so", "so.", "so?"]), st.sampled_from(["A", "B", "C", None]), st.floats(0, 1)))
+)
+def test_settled_changes_lose_no_word_and_no_speaker(parts: list[tuple[str, str | None, float]]) -> None:
+    starts = list(accumulate((length for *_, length in parts), initial=0.0))
+    said = [Word(starts[i], starts[i + 1], text, who) for i, (text, who, _) in enumerate(parts)]
+    found = at_sentence_ends(said)
+    assert [(w.start, w.end, w.text) for w in found] == [(w.start, w.end, w.text) for w in said]
+    assert [who for who, _ in groupby(w.speaker for w in found)] == [who for who, _ in groupby(w.speaker for w in said)]
 
 
 def test_language_is_that_of_most_of_the_recording() -> None:

@@ -13,6 +13,7 @@ from whisperjob_client.transcript.answers import ChunkAnswer, Segment
 from whisperjob_client.transcript.model import ChunkPlace, Doubt, Speakers, Transcript, Word
 from whisperjob_client.transcript.speakers import with_speakers
 from whisperjob_client.transcript.timing import Span, spans
+from whisperjob_client.transcript.turns import at_sentence_ends
 
 
 def merge(
@@ -28,7 +29,7 @@ def merge(
         end = min(place.end, ordered[index + 1][0].start) if index + 1 < len(ordered) else place.end
         words += _words(place.start, max(end, place.start), answer)
     duration = ordered[-1][0].end if ordered else 0.0
-    return Transcript(with_speakers(words, speakers), duration, _language(ordered), dict(names or {}))
+    return Transcript(at_sentence_ends(with_speakers(words, speakers)), duration, _language(ordered), dict(names or {}))
 
 
 def _words(start: float, end: float, answer: ChunkAnswer) -> list[Word]:

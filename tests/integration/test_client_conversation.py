@@ -1,0 +1,88 @@
+"""`whisperjob transcribe` on a real conversation of two people: the real service, and a recogniser that knows it.
+
+Who speaks when is the truth that comes with the recording, as the network says it in a diarizer's place.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from support.asr_server import KEY, asr_server
+from support.client_proxy import network
+from support.conversation import Conversation, conversation
+from support.serving import served
+
+TOLERANCE_SECONDS = 0.1
+
+
+@pytest.fixture(scope="module")
+def talk() -> Conversation:
+    return conversation()
+
+
+@pytest.fixture(scope="module")
+def folder(talk: Conversation, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the conversation was transcribed in every format."""
+    folder = tmp_path_factory.mktemp("conversation")
+    shutil.copy(talk.file, folder / "call.wav")
+    names = [option for name in talk.names for option in ("--speaker-name", name)]
+    formats = [option for name in ("srt", "txt", "json") for option in ("--format", name)]
+    with served(folder / "data") as service, network(service.url) as net, asr_server(ear=talk.hear) as asr:
+        net.speakers = talk.diarization()
+        here = {"WHISPERJOB_URL": net.url, "WHISPERJOB_API_KEY": service.key, "GROQ_API_KEY": KEY}
+        done = subprocess.run(
+            [sys.executable, "-m", "whisperjob_client", "transcribe", "call.wav", "--diarize", *names, *formats],
+            cwd=folder,
+            env={**os.environ, **here, "GROQ_BASE_URL": asr.url},
+            capture_output=True,
+            text=True,
+            timeout=90,
+        )
+        assert done.returncode == 0, done.stderr
+        assert list(asr.answered.values()) == [1]
+    return folder
+
+
+def test_every_word_is_there_once_where_it_is_said_and_whose_it_is(talk: Conversation, folder: Path) -> None:
+    words = json.loads((folder / "call.json").read_text())["words"]
+    assert [word["text"] for word in words] == [word.text for _, word in talk.words]
+    for found, (_, said) in zip(words, talk.words, strict=True):
+        assert found["start"] == pytest.approx(said.start, abs=TOLERANCE_SECONDS)
+    numbers = {name: f"SPEAKER_{n:02d}" for n, name in enumerate(talk.names)}
+    wrong = [(w["text"], name) for w, (name, _) in zip(words, talk.words, strict=True) if w["speaker"] != numbers[name]]
+    assert wrong == [], "the two truths that come with it, of words and of turns, agree on these words"
+
+
+def test_the_text_is_the_conversation(talk: Conversation, folder: Path) -> None:
+    turns: list[tuple[str, list[str]]] = []
+    for name, said in talk.words:
+        if not turns or turns[-1][0] != name:
+            turns.append((name, []))
+        turns[-1][1].append(said.text)
+    expected = [f"{name}: {' '.join(words)}" for name, words in turns]
+    paragraphs = (folder / "call.txt").read_text().strip().split("\n\n")
+    assert [" ".join(paragraph.split()) for paragraph in paragraphs] == expected
+
+
+def test_the_subtitles_show_each_sentence_while_it_is_said(talk: Conversation, folder: Path) -> None:
+    cues = [cue.split("\n") for cue in (folder / "call.srt").read_text().strip().split("\n\n")]
+    times = [[_seconds(stamp) for stamp in cue[1].split(" --> ")] for cue in cues]
+    assert all(end <= after for (_, end), (after, _) in pairwise(times))
+    shown = [word for cue in cues for word in re.sub(r"^\w+: ", "", " ".join(cue[2:])).split()]
+    assert shown == [word.text for _, word in talk.words]
+    for (start, end), cue in zip(times, cues, strict=True):
+        first = re.sub(r"^\w+: ", "", cue[2]).split()[0]
+        near = [said for _, said in talk.words if said.text == first and start - 0.1 <= said.start <= end]
+        assert near, f"{cue} while nobody says {first}"
+
+
+def _seconds(stamp: str) -> float:
+    hours, minutes, seconds = stamp.replace(",", ".").split(":")
+    return int(hours) * 3600 + int(minutes) * 60 + float(seconds)

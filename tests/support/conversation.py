@@ -1,0 +1,156 @@
+"""A real conversation of two people on the telephone, thirty seconds, with who speaks when and what they say.
+
+It comes inside the package pyannote.audio (MIT), which is fetched once by its hash and never installed.
+"""
+
+import re
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.tone_speech import RATE, Said, decode
+
+ROOT = Path(__file__).resolve().parents[2]
+PINNED = ROOT / "tests" / "data" / "conversation.txt"
+FOLDER = ROOT / ".cache" / "conversation"
+FETCH_SECONDS = 120
+_INSIDE = "pyannote/audio/sample/sample."
+_FRAME = RATE // 100
+_FARTHEST_FRAMES = 50
+_ALIKE = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    speaker: str
+    start: float
+    end: float
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """`turns` may overlap; `sentences` are in the order they are said, each word timed by its letters."""
+
+    file: Path
+    turns: tuple[Turn, ...]
+    sentences: tuple[tuple[str, tuple[Said, ...]], ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """In the order they first speak."""
+        return tuple(dict.fromkeys(name for name, _ in self.sentences))
+
+    @property
+    def words(self) -> list[tuple[str, Said]]:
+        """Every word and who says it."""
+        return [(name, word) for name, sentence in self.sentences for word in sentence]
+
+    def diarization(self) -> dict[str, Any]:
+        """The truth, as a diarizer says it."""
+        numbers = {name: f"SPEAKER_{n:02d}" for n, name in enumerate(dict.fromkeys(t.speaker for t in self.turns))}
+        said = [{"start": t.start, "end": t.end, "speaker": numbers[t.speaker]} for t in self.turns]
+        alone = [{"start": t.start, "end": t.end, "speaker": numbers[t.speaker]} for t in _exclusive(self.turns)]
+        return {"segments": said, "exclusive": alone, "num_speakers": len(numbers), "total_segments": len(said)}
+
+    def hear(self, audio: bytes) -> tuple[list[list[Said]], float]:
+        """What a perfect recogniser would: the sentences where they sound; nothing in any other audio."""
+        samples = decode(audio)
+        seconds = len(samples) / RATE
+        shift = _shift(_loudness(decode(self.file.read_bytes())), _loudness(samples))
+        if shift is None:
+            return [], seconds
+        moved = [
+            [Said(w.text, round(w.start + shift, 2), round(min(w.end + shift, seconds), 2)) for w in sentence]
+            for _, sentence in self.sentences
+        ]
+        return [[word for word in sentence if 0 <= word.start < seconds] for sentence in moved], seconds
+
+
+@cache
+def conversation() -> Conversation:
+    """Skips the test where the recording is not here and cannot be fetched."""
+    if not (FOLDER / "sample.wav").exists():
+        _fetch()
+    turns = []
+    for line in (FOLDER / "sample.rttm").read_text().splitlines():
+        _, _, _, start, length, _, _, speaker, *_ = line.split()
+        turns.append(Turn(speaker, float(start), round(float(start) + float(length), 3)))
+    sentences = []
+    for line in (FOLDER / "sample.stm").read_text().splitlines():
+        _, _, name, begin, end, *words = line.split()
+        sentences.append((name, _timed(words, float(begin), float(end))))
+    return Conversation(FOLDER / "sample.wav", tuple(turns), tuple(sentences))
+
+
+def _fetch() -> None:
+    FOLDER.parent.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=FOLDER.parent) as folder:
+        command = [sys.executable, "-m", "pip", "--quiet", "download", "--no-deps", "--require-hashes"]
+        try:
+            subprocess.run(
+                [*command, "--requirement", PINNED, "--dest", folder],
+                check=True,
+                capture_output=True,
+                text=True,
+                timeout=FETCH_SECONDS,
+            )
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+            pytest.skip(f"the recording of a conversation cannot be fetched: {error}")
+        (wheel,) = Path(folder).glob("*.whl")
+        unpacked = Path(folder) / "unpacked"
+        unpacked.mkdir()
+        with zipfile.ZipFile(wheel) as archive:
+            for ending in ("wav", "rttm", "stm"):
+                (unpacked / f"sample.{ending}").write_bytes(archive.read(_INSIDE + ending))
+        if not FOLDER.exists():
+            unpacked.rename(FOLDER)
+
+
+def _timed(words: Sequence[str], start: float, end: float) -> tuple[Said, ...]:
+    letters = [len(re.sub(r"\W", "", word)) + 1 for word in words]
+    ends = [start + (end - start) * sum(letters[: n + 1]) / sum(letters) for n in range(len(words))]
+    return tuple(Said(w, round(b, 2), round(e, 2)) for w, (b, e) in zip(words, pairwise([start, *ends]), strict=True))
+
+
+def _exclusive(turns: Sequence[Turn]) -> list[Turn]:
+    """Of two who speak at once each gets half; who speaks only while another does gets nothing."""
+    alone: list[Turn] = []
+    for turn in turns:
+        if alone and turn.end <= alone[-1].end:
+            continue
+        start = turn.start
+        if alone and start < alone[-1].end:
+            start = round((start + alone[-1].end) / 2, 3)
+            alone[-1] = Turn(alone[-1].speaker, alone[-1].start, start)
+        alone.append(Turn(turn.speaker, start, turn.end))
+    return alone
+
+
+def _loudness(samples: Sequence[int]) -> list[float]:
+    return [sum(abs(s) for s in samples[at : at + _FRAME : 4]) ** 0.5 for at in range(0, len(samples), _FRAME)]
+
+
+def _shift(truth: Sequence[float], heard: Sequence[float]) -> float | None:
+    """By how many seconds the second is late against the first; None if they are not alike."""
+    near = range(-_FARTHEST_FRAMES, _FARTHEST_FRAMES + 1)
+    best = max(near, key=lambda late: _alike(truth, heard, late))
+    return best / 100 if _alike(truth, heard, best) > _ALIKE else None
+
+
+def _alike(truth: Sequence[float], heard: Sequence[float], late: int) -> float:
+    pairs = list(zip(truth[max(0, -late) :], heard[max(0, late) :], strict=False))
+    if len(pairs) < len(truth) // 2:
+        return 0.0
+    a, b = (sum(side) / len(pairs) for side in zip(*pairs, strict=True))
+    both = sum((x - a) * (y - b) for x, y in pairs)
+    spread = sum((x - a) ** 2 for x, _ in pairs) * sum((y - b) ** 2 for _, y in pairs)
+    return both / spread**0.5 if spread else 0.0
