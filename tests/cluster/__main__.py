@@ -40,15 +40,21 @@ def main() -> int:
 
 
 def with_cluster(use: Callable[[Cluster], None]) -> None:
+    """Its logs stay where it did not end as it was told to."""
     cluster = Cluster(Parts(say))
+    wanted = False
     try:
         say("starting the cluster")
         cluster.start()
         use(cluster)
+    except KeyboardInterrupt:
+        wanted = True
+        raise
     finally:
         ENVIRONMENT.unlink(missing_ok=True)
         cluster.stop()
-    cluster.forget()
+        if wanted:
+            cluster.forget()
 
 
 def serve(cluster: Cluster, port: int) -> None:
