@@ -142,6 +142,7 @@ _EXAMPLES = {
     HttpCode.RANGE_NOT_SATISFIABLE: "The file has only 15938355 bytes.",
     HttpCode.TOO_MANY_JOBS: "Too many jobs are unfinished; wait for some to end.",
     HttpCode.DIARIZATION_UNAVAILABLE: "This service has no diarizer.",
+    HttpCode.DIARIZATION_RUNNING: "A diarization with other numbers is running; wait for it to end.",
     HttpCode.UNAVAILABLE: "The object store does not answer; try again soon.",
     HttpCode.INSUFFICIENT_STORAGE: "There is no room left in the store.",
 }

@@ -1,18 +1,24 @@
 """What a job left in the store, read back: its manifest, and the pointer to its latest trim."""
 
 import hashlib
-from typing import Final
+from typing import Final, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from whisperjob.model import names
 from whisperjob.model.errors import ObjectNotFoundError, StoreError
-from whisperjob.model.manifest import MAX_MANIFEST_BYTES, Manifest, Trim
-from whisperjob.model.resource import Output, WhisperJob
+from whisperjob.model.manifest import MAX_MANIFEST_BYTES, MAX_TIMELINE_BYTES, Manifest, Trim
+from whisperjob.model.resource import DiarizationState, Output, WhisperJob
+from whisperjob.model.timeline import Timeline
 from whisperjob.stores.port import ObjectStore, read_all
 from whisperjob_api import views
 from whisperjob_api.recent import Recent
 from whisperjob_api.threads import Threads
+
+M = TypeVar("M", bound=BaseModel)
+
+CACHED_TIMELINES: Final = 32
+"""One of an hour is some 100 kB."""
 
 CACHED_VIEWS: Final = 1024
 """Of completed jobs, as JSON: 300 bytes and as much for each chunk."""
@@ -34,13 +40,16 @@ class Results:
         self._store = store
         self._threads = threads
         self._manifests: Recent[str, Manifest] = Recent(CACHED_MANIFESTS)
+        self._timelines: Recent[str, Timeline] = Recent(CACHED_TIMELINES)
         self._views: Recent[tuple[str, str], bytes] = Recent(CACHED_VIEWS)
 
     async def manifest(self, output: Output) -> Manifest:
         """Raises ObjectNotFoundError, DamagedResultError, StoreUnavailableError."""
         known = self._manifests.get(output.manifest_sha256)
         if known is None:
-            known = await self._threads.call(self._read_manifest, output)
+            known = await self._threads.call(
+                self._read, Manifest, output.manifest_key, output.manifest_sha256, MAX_MANIFEST_BYTES
+            )
             self._manifests.put(output.manifest_sha256, known)
         return known
 
@@ -58,14 +67,26 @@ class Results:
             self._views.put((job.uid, job.version), known)
         return known
 
-    def _read_manifest(self, output: Output) -> Manifest:
+    async def timeline(self, state: DiarizationState) -> Timeline:
+        """Of a completed diarization. Raises what `manifest` does."""
+        if state.result_key is None or state.result_sha256 is None:
+            raise DamagedResultError("a diarization without a result")
+        known = self._timelines.get(state.result_sha256)
+        if known is None:
+            known = await self._threads.call(
+                self._read, Timeline, state.result_key, state.result_sha256, MAX_TIMELINE_BYTES
+            )
+            self._timelines.put(state.result_sha256, known)
+        return known
+
+    def _read(self, model: type[M], key: str, sha256: str, max_bytes: int) -> M:
         try:
-            data = read_all(self._store, output.manifest_key, MAX_MANIFEST_BYTES)
-            if hashlib.sha256(data).hexdigest() != output.manifest_sha256:
-                raise DamagedResultError(f"{output.manifest_key} is not the manifest the engine saw")
-            return Manifest.model_validate_json(data)
+            data = read_all(self._store, key, max_bytes)
+            if hashlib.sha256(data).hexdigest() != sha256:
+                raise DamagedResultError(f"{key} is not what the engine saw")
+            return model.model_validate_json(data)
         except (ValueError, ValidationError) as error:
-            raise DamagedResultError(f"{output.manifest_key} is no manifest: {error}") from error
+            raise DamagedResultError(f"{key} is no {model.__name__}: {error}") from error
 
     async def trim(self, job: WhisperJob) -> Trim | None:
         """The latest trim, None if there is none. Never cached: the next trim replaces it."""

@@ -280,18 +280,25 @@ class SpeakerTotal(BaseModel):
 class DiarizationResult(BaseModel):
     """Named as the reference names it: snake_case."""
 
-    segments: list[SpeakerSegment]
-    speakers: list[SpeakerTotal]
+    segments: list[SpeakerSegment] = Field(description="In order of their start; they overlap where people do")
+    exclusive: list[SpeakerSegment] = Field(description="Without overlap: the ones that give words their speakers")
+    speakers: list[SpeakerTotal] = Field(description="In order of their first appearance")
     num_speakers: int
     total_segments: int
+    model: str = Field(description="What found them, with its version")
+    device: str = Field(description="What it ran on")
+    notes: list[str] = Field(default=[], description="What is worth knowing of how it went")
 
 
 class DiarizationView(Schema):
     job_id: str
     status: Literal["running", "completed", "error"]
     started_at: str | None = None
+    progress: int | None = Field(default=None, ge=0, le=100, description="Of a running one, percent")
+    waiting_for: str | None = Field(default=None, description="Why no worker runs yet, where that is known")
     result: DiarizationResult | None = None
     error: str | None = None
+    error_code: JobCode | None = None
 
     model_config = _examples(
         {
@@ -303,12 +310,19 @@ class DiarizationView(Schema):
                     {"start": 0.0, "end": 5.2, "speaker": "SPEAKER_00"},
                     {"start": 5.4, "end": 12.8, "speaker": "SPEAKER_01"},
                 ],
+                "exclusive": [
+                    {"start": 0.0, "end": 5.2, "speaker": "SPEAKER_00"},
+                    {"start": 5.4, "end": 12.8, "speaker": "SPEAKER_01"},
+                ],
                 "speakers": [
                     {"id": "SPEAKER_00", "total_seconds": 120.5},
                     {"id": "SPEAKER_01", "total_seconds": 85.3},
                 ],
                 "num_speakers": 2,
                 "total_segments": 2,
+                "model": "bundled",
+                "device": "cpu",
+                "notes": [],
             },
             "error": None,
         }

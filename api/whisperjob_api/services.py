@@ -28,7 +28,7 @@ class Api:
     """Everything the API needs from outside.
 
     `engine_ready` says whether recordings can be worked on (the `ffmpeg` of /health). `uploads.close()` lets no new
-    upload in; the ones in flight go on. `diarizer` is None until there is one.
+    upload in; the ones in flight go on. `diarizes` says whether there is a diarizer.
     """
 
     records: JobRecords
@@ -36,7 +36,7 @@ class Api:
     store: ObjectStore
     settings: ApiSettings
     engine_ready: Callable[[], bool]
-    diarizer: None = None
+    diarizes: bool = False
     uploads: UploadGate = field(default_factory=UploadGate)
 
 

@@ -239,19 +239,8 @@ async def test_a_job_without_output_has_nothing_to_give(tmp_path: Path) -> None:
                 await server.client.get(f"/job/{job.name}/download/output.mp3"),
                 await server.client.post("/demo_trim", json={"jobId": job.name, "maxSeconds": 5}),
                 await server.client.post("/diarize", json={"jobId": job.name}),
-                await server.client.get(f"/diarize/{job.name}"),
             ):
                 assert (answer.status_code, answer.json()["code"]) == (409, "not_completed")
-
-
-async def test_diarization_says_that_it_is_not_there(tmp_path: Path) -> None:
-    async with serving_api(tmp_path) as server:
-        job = await server.completed(16_000)
-        for answer in (
-            await server.client.post("/diarize", json={"jobId": job.name, "numSpeakers": 0}),
-            await server.client.get(f"/diarize/{job.name}"),
-        ):
-            assert (answer.status_code, answer.json()["code"]) == (503, "diarization_unavailable")
 
 
 WRONG_KEYS: tuple[dict[str, str], ...] = (
