@@ -151,7 +151,7 @@ def _why(pod: Pod, ended: Terminated | None) -> tuple[str, str]:
     if disrupted and disrupted.status == "True":
         return FailReason.DISRUPTED, f"the worker was moved off its node ({disrupted.reason})"
     if ended and ended.reason == "OOMKilled":
-        return FailReason.OUT_OF_MEMORY, "the worker ran out of memory"
+        return FailReason.OUT_OF_MEMORY, "the worker ran out of memory (OOMKilled)"
     if pod.metadata.deletion_timestamp is not None:
         return FailReason.POD_DELETED, "the worker's pod was deleted"
     if ended and ended.exit_code == _KILLED:

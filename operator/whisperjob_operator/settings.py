@@ -74,7 +74,7 @@ class OperatorSettings(BaseSettings):
     worker_cpu_request: str = Field(default="1", description="CPU requested; ffmpeg keeps about one core busy.")
     worker_cpu_limit: str | None = Field(default=None, description="CPU limit; none: idle cores are used.")
     worker_memory: Bytes = Field(
-        default="512Mi", validate_default=True, ge=2**26, description="Memory requested and allowed, bytes or 512Mi."
+        default="512Mi", validate_default=True, ge=2**24, description="Memory requested and allowed, bytes or 512Mi."
     )
     worker_memory_factor: float = Field(
         default=2.0, ge=1, le=16, description="After an attempt ran out of memory the next get so much more, once."

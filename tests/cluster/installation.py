@@ -44,11 +44,11 @@ class Installation:
     def __init__(self, cluster: Kube, namespace: str, release: str = "wj") -> None:
         self.cluster = cluster
         self.namespace = cluster.namespace(namespace)
-        namespace = self.namespace
         self.release = release
         self.name = f"{release}-whisperjob"
-        self._core = f"/api/v1/namespaces/{namespace}"
-        self._jobs = f"/apis/whisperjob.dev/v1alpha1/namespaces/{namespace}/whisperjobs"
+        self.notes = ""
+        self._core = f"/api/v1/namespaces/{self.namespace}"
+        self._jobs = f"/apis/whisperjob.dev/v1alpha1/namespaces/{self.namespace}/whisperjobs"
 
     def install(self, **values: str) -> None:
         """Into a new namespace that holds every pod to the restricted standard. Returns when all is ready.
@@ -61,7 +61,7 @@ class Installation:
         self.cluster.kubectl("create", "namespace", self.namespace)
         enforce = "pod-security.kubernetes.io/enforce=restricted"
         self.cluster.kubectl("label", "namespace", self.namespace, enforce)
-        self._helm("install", **(VALUES | images | crd | values))
+        self.notes = self._helm("install", **(VALUES | images | crd | values)).partition("\nNOTES:\n")[2]
         self.wait_answers()
 
     def upgrade(self, **values: str) -> None:
@@ -76,11 +76,17 @@ class Installation:
         wait = ("--wait", "--timeout", f"{INSTALL_SECONDS:.0f}s")
         self.cluster.run("helm", "uninstall", self.release, "-n", self.namespace, *wait, timeout=INSTALL_SECONDS + 10)
 
-    def _helm(self, command: str, *options: str, **values: str) -> None:
+    def _helm(self, command: str, *options: str, **values: str) -> str:
         settings = [part for name, value in values.items() for part in ("--set", f"{name}={value}")]
         wait = ("--wait", "--timeout", f"{INSTALL_SECONDS:.0f}s")
         arguments = (command, self.release, str(CHART), "-n", self.namespace, *options, *wait, *settings)
-        self.cluster.run("helm", *arguments, timeout=INSTALL_SECONDS + 10)
+        return self.cluster.run("helm", *arguments, timeout=INSTALL_SECONDS + 10).stdout
+
+    def helm_test(self) -> str:
+        """Raises CalledProcessError where the release does not stand its own test. Returns what it said."""
+        wait = ("--logs", "--timeout", f"{INSTALL_SECONDS:.0f}s")
+        done = self.cluster.run("helm", "test", self.release, "-n", self.namespace, *wait, timeout=INSTALL_SECONDS + 10)
+        return done.stdout
 
     def api_url(self, local: int = 0) -> str:
         return self.cluster.forward(self.namespace, f"{self.name}-api", local)

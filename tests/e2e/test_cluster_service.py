@@ -1,5 +1,7 @@
 """A user of a real cluster: uploads through the Service, watches, downloads, trims, counts, deletes."""
 
+import os
+import re
 import subprocess
 import sys
 import time
@@ -61,6 +63,28 @@ def test_the_bytes_are_those_of_the_worker_on_this_machine(
     subprocess.run([script, "local", "optimize", talk, "-o", tmp_path], check=True, capture_output=True, timeout=120)
     (chunk,) = api.get(f"/job/{job}").json()["chunks"]
     assert download(api, chunk) == (tmp_path / "output.mp3").read_bytes()
+
+
+def test_the_release_stands_its_own_test(installation: Installation) -> None:
+    assert "Succeeded" in installation.helm_test()
+
+
+def test_the_notes_say_what_works(cluster: Kube, installation: Installation) -> None:
+    commands = {
+        (heading or ":").rstrip(":"): command
+        for heading, command in re.findall(r"^([^:\n]+:)? +(kubectl .*)$", installation.notes, re.MULTILINE)
+    }
+    environment = cluster.environment | {"PATH": f"{cluster.binaries['kubectl'].parent}:{os.environ['PATH']}"}
+
+    def typed(command: str) -> str:
+        done = subprocess.run(["bash", "-c", command], env=environment, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert typed(commands["Its key"]) == installation.api_key()
+    assert typed(commands["Jobs"].removesuffix(" -w"))
+    assert "labeled" in typed(commands[""])
+    assert f"service/{installation.name}-api 8080:80" in commands["The API"]
 
 
 def test_kubectl_shows_it(cluster: Kube, installation: Installation, job: str) -> None:
