@@ -7,6 +7,7 @@ so that it reads its own writes before the watch tells of them.
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Callable, Collection
 from datetime import timedelta
 
@@ -31,6 +32,12 @@ class RecordCache:
         self._deleted_uids: dict[str, None] = {}  # a dict for its order: the oldest are forgotten first
         self._callbacks: list[Callable[[RecordChange], None]] = []
         self._synced = asyncio.Event()
+        self._heard = float("-inf")
+
+    @property
+    def age_seconds(self) -> float:
+        """Since the records were last heard of, by a listing or a change; infinite before the first."""
+        return time.monotonic() - self._heard
 
     @property
     def synced(self) -> bool:
@@ -85,6 +92,7 @@ class RecordCache:
             self.put(record)
         for ghost in [r for r in self._by_name.values() if r.uid not in seen and int(r.version) <= int(page.version)]:
             self.forget(ghost)
+        self._heard = time.monotonic()
         self._synced.set()
         return page.version
 
@@ -109,6 +117,7 @@ class RecordCache:
                 retry = min(retry * 2, _LAST_RETRY_SECONDS)
 
     def _tell(self, change: RecordChange) -> None:
+        self._heard = time.monotonic()
         for callback in self._callbacks:
             callback(change)
 

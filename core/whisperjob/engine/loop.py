@@ -60,14 +60,17 @@ class Engine:
         settings: EngineSettings,
         diarizes: bool = False,
         teller: EventTeller | None = None,
+        on_pass: Callable[[float, bool], None] = lambda _seconds, _failed: None,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
+        """`on_pass` is told of every pass over a job: how long it took, and whether it has to be tried again."""
         self._records = records
         self._cache = cache
         self._store = store
         self._launcher = launcher
         self._settings = settings
         self._clock = clock
+        self._on_pass = on_pass
         self._queue = WorkQueue()
         self._progress_written: dict[str, float] = {}
         self._reconciler = Reconciler(
@@ -107,6 +110,11 @@ class Engine:
     def oldest_wait(self) -> timedelta:
         """How long the key that waits longest to be looked at has waited; zero when none waits."""
         return self._queue.oldest_wait
+
+    @property
+    def queue_length(self) -> int:
+        """How many keys wait to be looked at now."""
+        return len(self._queue)
 
     async def claim(self, worker: WorkerIdentity) -> Claim:
         """What the worker is to do and what it may touch. Raises ClaimRefusedError if its attempt is over."""
@@ -158,10 +166,12 @@ class Engine:
     async def _work(self) -> None:
         while True:
             name = await self._queue.get()
+            began, failed = time.monotonic(), True
             try:
                 self._note_progress(name)
                 after = await self._reconciler.reconcile(name)
                 self._queue.succeeded(name)
+                failed = False
                 if after is not None:
                     self._queue.add(name, max(after, AT_ONCE))
             except WhisperJobError as error:
@@ -172,6 +182,7 @@ class Engine:
                 log.exception("job %s: trying again in %.1f s", name, wait.total_seconds())
             finally:
                 self._queue.done(name)
+                self._on_pass(time.monotonic() - began, failed)
 
     def _note_progress(self, name: str) -> None:
         job = self._cache.get(name)

@@ -55,6 +55,10 @@ class WorkQueue:
         since = self._queued.get(self._ready[0]) if self._ready else None
         return timedelta(0) if since is None else timedelta(seconds=time.monotonic() - since)
 
+    def __len__(self) -> int:
+        """Keys that wait for a worker now; those that come later are not counted."""
+        return len(self._ready)
+
     async def get(self) -> str:
         """The next key; its worker must call `done` with it."""
         while not self._ready:
