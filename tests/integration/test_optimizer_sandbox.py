@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from support.media import write_speech
-from whisperjob_optimizer import sandbox
+from whisperjob.worker import sandbox
 
 pytestmark = pytest.mark.skipif(not sandbox.filter_program(), reason="there is no libseccomp here")
 

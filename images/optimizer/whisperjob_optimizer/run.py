@@ -88,7 +88,7 @@ def _token(arguments: argparse.Namespace, lifeline: Lifeline) -> Callable[[], st
 
 def _import_ahead() -> None:
     importlib.import_module(_ATTEMPT)
-    importlib.import_module("whisperjob_optimizer.sandbox").filter_program()
+    importlib.import_module("whisperjob.worker.sandbox").filter_program()
 
 
 def _first_line(descriptor: int) -> str:

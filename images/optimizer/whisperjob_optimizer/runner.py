@@ -16,8 +16,8 @@ from typing import IO, Self
 
 from whisperjob.model.errors import InputError, JobCode, WhisperJobError
 from whisperjob.worker.lifeline import Children
+from whisperjob.worker.sandbox import confined
 from whisperjob_optimizer.progress import progress_seconds
-from whisperjob_optimizer.sandbox import confined
 
 _STDERR_TAIL_BYTES = 4096
 _ENVIRONMENT = {"LC_ALL": "C", "AV_LOG_FORCE_NOCOLOR": "1"}
