@@ -21,6 +21,7 @@ from whisperjob.model.children import Child, ChildState
 from whisperjob.model.phase import Stage
 from whisperjob.model.resource import Deadlines
 from whisperjob_local.launcher import SubprocessLauncher, describe_exit
+from whisperjob_local.programs import Program
 from whisperjob_local.spare import Spare
 
 WORKER = r"""
@@ -59,20 +60,18 @@ class Bench:
         self.scratch = folder / "scratch"
         self.modes: dict[str, str] = {}
         self.launcher = SubprocessLauncher(
-            self._argv,
+            {stage: Program(self._argv, {}) for stage in Stage},
             self.scratch,
             capacity=capacity,
             run_deadline=run_deadline,
-            spare=Spare(Stage.OPTIMIZE, self._spare_argv, self.scratch) if spare else None,
+            spare=Spare(Stage.OPTIMIZE, Program(self._argv, {}), self.scratch) if spare else None,
         )
         self.told: list[Child] = []
         self.launcher.subscribe(self.told.append)
 
-    def _argv(self, launch: Launch, scratch: Path) -> Sequence[str]:
-        return sys.executable, "-c", WORKER, self.modes[launch.job.name], str(self.notes), launch.name
-
-    def _spare_argv(self, scratch: Path) -> Sequence[str]:
-        return sys.executable, "-c", WORKER, "wait", str(self.notes), scratch.name
+    def _argv(self, scratch: Path) -> Sequence[str]:
+        mode = self.modes.get(scratch.name, "wait")
+        return sys.executable, "-c", WORKER, mode, str(self.notes), scratch.name
 
     async def spare(self) -> tuple[Path, int]:
         """The folder and the pid of the one spare, once there is one."""
@@ -84,9 +83,11 @@ class Bench:
         folders = {str(path): path for path in self.scratch.glob("spare-*")}
         return [(folders[at], pid) for pid in children_of(os.getpid()) if (at := folder_of(pid)) in folders]
 
-    async def start(self, job_name: str, mode: str = "wait", *, age: float = 0, **spec: object) -> str:
-        self.modes[job_name] = mode
-        launch = a_launch(job_name, age, **spec)
+    async def start(
+        self, job_name: str, mode: str = "wait", *, age: float = 0, stage: Stage = Stage.OPTIMIZE, **spec: object
+    ) -> str:
+        launch = a_launch(job_name, age, stage, **spec)
+        self.modes[launch.name] = mode
         await self.launcher.start(launch)
         return launch.name
 
@@ -108,9 +109,9 @@ class Bench:
         return child
 
 
-def a_launch(job_name: str, age: float = 0, **spec: object) -> Launch:
+def a_launch(job_name: str, age: float = 0, stage: Stage = Stage.OPTIMIZE, **spec: object) -> Launch:
     job = a_job(name=job_name, uid=f"uid-{job_name}", created_at=at(-age), spec=a_spec(**spec))
-    return Launch(job=job, stage=Stage.OPTIMIZE, attempt=1, name=names.child_name(job.uid, Stage.OPTIMIZE, 1))
+    return Launch(job=job, stage=stage, attempt=1, name=names.child_name(job.uid, stage, 1))
 
 
 def shown_of(pid: int) -> bytes:
@@ -171,7 +172,7 @@ async def test_failures_say_what_happened_and_no_more(bench: Bench, mode: str, m
 
 async def test_a_program_that_is_not_there_is_a_failure(tmp_path: Path) -> None:
     launcher = SubprocessLauncher(
-        lambda _launch, _scratch: ["/no/such/program"],
+        {Stage.OPTIMIZE: Program(lambda _: ["/no/such/program"], {})},
         tmp_path / "scratch",
         capacity=1,
         run_deadline=timedelta(minutes=1),
@@ -182,6 +183,15 @@ async def test_a_program_that_is_not_there_is_a_failure(tmp_path: Path) -> None:
     await until(lambda: told[-1].state.ended, "the end")
     assert (told[-1].state, told[-1].message) == (ChildState.FAILED, "the worker could not be started")
     await launcher.close()
+
+
+async def test_a_diarizer_takes_no_optimizer_s_place(tmp_path: Path) -> None:
+    """It may run for an hour, and how many run is the engine's decision."""
+    bench = Bench(tmp_path, capacity=1)
+    for number in range(2):
+        await bench.running(await bench.start(f"talk-{number}", stage=Stage.DIARIZE))
+    await bench.running(await bench.start("upload"))
+    await bench.launcher.close()
 
 
 async def test_no_more_run_than_there_is_room_for(tmp_path: Path) -> None:
@@ -346,7 +356,7 @@ async def test_a_spare_that_died_fails_no_job(prepared: Bench) -> None:
 
 async def test_a_spare_that_cannot_be_started_does_not_matter(tmp_path: Path) -> None:
     bench = Bench(tmp_path, capacity=1)
-    spare = Spare(Stage.OPTIMIZE, lambda _: ["/no/such/program"], bench.scratch)
+    spare = Spare(Stage.OPTIMIZE, Program(lambda _: ["/no/such/program"], {}), bench.scratch)
     spare.prepare()
     assert await spare.take(Stage.OPTIMIZE) is None
     assert list(bench.scratch.iterdir()) == []

@@ -1,7 +1,7 @@
 """Workers as subprocesses: the embedded engine's stand-in for batch/v1 Jobs and their scheduler.
 
-At most `capacity` run at a time; the others are Pending, the highest priority first, then the oldest job. Each attempt
-has a random token, of which only the hash is kept here.
+At most `capacity` optimizers run at a time; the others are Pending, the highest priority first, then the oldest job.
+How many diarizers run is the engine's decision. Each attempt has a random token, of which only the hash is kept here.
 """
 
 import asyncio
@@ -10,24 +10,23 @@ import logging
 import secrets
 import shutil
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from whisperjob.engine.ports import Launch, WorkerIdentity
 from whisperjob.model.children import Child, ChildState
-from whisperjob.model.phase import Reason
+from whisperjob.model.phase import Reason, Stage
 from whisperjob_local.clock import utc_now
-from whisperjob_local.spare import Ready, Spare
+from whisperjob_local.programs import Program
+from whisperjob_local.spare import Ready, Spare, start_worker
 from whisperjob_local.worker_process import WorkerEnd, WorkerProcess
 
 log = logging.getLogger(__name__)
 
 EXIT_ATTEMPT_OVER = 3
 """A worker's exit code when the engine told it that its attempt is over."""
-
-Argv = Callable[[Launch, Path], Sequence[str]]
 
 
 @dataclass(slots=True, eq=False)
@@ -49,14 +48,20 @@ class _Attempt:
 class SubprocessLauncher:
     """Launcher and TokenVerifier of one process. Not thread-safe: one event loop.
 
-    `argv` makes the command of an attempt from it and its scratch folder; `scratch` belongs to this launcher alone:
-    what an earlier life left there is removed. A `spare` is kept ready while there is room for another worker.
+    `programs` are the workers of each stage; `scratch` belongs to this launcher alone: what an earlier life left there
+    is removed. A `spare` is kept ready while there is room for another worker.
     """
 
     def __init__(
-        self, argv: Argv, scratch: Path, *, capacity: int, run_deadline: timedelta, spare: Spare | None = None
+        self,
+        programs: Mapping[Stage, Program],
+        scratch: Path,
+        *,
+        capacity: int,
+        run_deadline: timedelta,
+        spare: Spare | None = None,
     ) -> None:
-        self._argv = argv
+        self._programs = programs
         self._spare = spare
         self._scratch = scratch
         self._capacity = capacity
@@ -126,12 +131,15 @@ class SubprocessLauncher:
 
     def _fill(self) -> None:
         """Starts what there is room for; where nothing waits and room is left, a spare is readied for the next."""
-        waiting = [a for a in self._attempts.values() if a.task is None and not a.child.stopping]
-        running = sum(1 for a in self._attempts.values() if a.task is not None and not a.child.state.ended)
         if self._closed:
             return
-        room = max(0, self._capacity - running)
-        for attempt in sorted(waiting, key=lambda a: a.rank)[:room]:
+        alive = [a for a in self._attempts.values() if not a.child.state.ended]
+        optimizers = [a for a in alive if a.launch.stage is Stage.OPTIMIZE]
+        waiting = [a for a in optimizers if a.task is None and not a.child.stopping]
+        room = max(0, self._capacity - sum(1 for a in optimizers if a.task is not None))
+        starting = sorted(waiting, key=lambda a: a.rank)[:room]
+        starting += [a for a in alive if a.launch.stage is Stage.DIARIZE and a.task is None and not a.child.stopping]
+        for attempt in starting:
             attempt.task = asyncio.create_task(self._run(attempt), name=attempt.child.name)
         if self._spare is not None and room and not waiting:
             self._spare.prepare()
@@ -161,7 +169,7 @@ class SubprocessLauncher:
             self._fill()
             if ready is None:
                 scratch.mkdir()
-                ready = Ready(await WorkerProcess.start(self._argv(launch, scratch), scratch), scratch)
+                ready = Ready(await start_worker(self._programs[launch.stage], scratch), scratch)
             attempt.process, scratch = ready.process, ready.scratch
             await attempt.process.work(token)
             self._change(attempt, state=ChildState.RUNNING, started_at=utc_now(), reason="", message="")

@@ -2,8 +2,7 @@
 
 import logging
 import os
-import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
@@ -26,6 +25,7 @@ from whisperjob_api.app import create_app
 from whisperjob_api.protocol import ApiProtocol
 from whisperjob_api.services import Api
 from whisperjob_local.launcher import SubprocessLauncher
+from whisperjob_local.programs import diarizer, find_diarizer, optimizer
 from whisperjob_local.records import SqliteRecords
 from whisperjob_local.settings import ServiceSettings
 from whisperjob_local.spare import Spare
@@ -35,9 +35,6 @@ from whisperjob_local.tasks import InnerTasks
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-_WORKER_NICENESS = 5
-"""Workers take all cores they get; the API should still answer at once."""
 
 _WORK_GRACE = timedelta(seconds=1)
 
@@ -70,17 +67,28 @@ async def run_service(settings: ServiceSettings, body: Callable[[Ready], Awaitab
         records = await _open_records(folder.records)
         stack.push_async_callback(records.close)
         store = _open_store(settings.store, folder.objects)
-        optimizer = optimizer_argv(url_of(internal), ffmpeg)
+        python = find_diarizer(local.diarizer_python)
+        optimizes = optimizer(url_of(internal), ffmpeg)
+        programs = {Stage.OPTIMIZE: optimizes}
+        if python is not None:
+            programs[Stage.DIARIZE] = diarizer(python, url_of(internal), ffmpeg)
         launcher = SubprocessLauncher(
-            lambda _, scratch: optimizer(scratch),
+            programs,
             folder.scratch,
             capacity=local.workers or default_workers(),
             run_deadline=settings.engine.run_deadline,
-            spare=Spare(Stage.OPTIMIZE, optimizer, folder.scratch),
+            spare=Spare(Stage.OPTIMIZE, optimizes, folder.scratch),
         )
         stack.push_async_callback(launcher.close)
         cache = RecordCache(records, resync_interval=settings.engine.resync_interval)
-        engine = Engine(records=records, cache=cache, store=store, launcher=launcher, settings=settings.engine)
+        engine = Engine(
+            records=records,
+            cache=cache,
+            store=store,
+            launcher=launcher,
+            settings=settings.engine,
+            diarizes=python is not None,
+        )
         work = Listener(create_work_app(engine, launcher), internal, grace=_WORK_GRACE)
         parts = Api(
             records=records,
@@ -88,6 +96,7 @@ async def run_service(settings: ServiceSettings, body: Callable[[Ready], Awaitab
             store=store,
             settings=api,
             engine_ready=lambda: os.access(ffmpeg, os.X_OK),
+            diarizes=python is not None,
         )
         front = Listener(_make_api(parts), public, grace=local.shutdown_grace, http=ApiProtocol)
         tasks = InnerTasks()
@@ -110,16 +119,6 @@ async def run_service(settings: ServiceSettings, body: Callable[[Ready], Awaitab
 
         tasks.start("the record cache", cache.run())
         return await tasks.guard(live())
-
-
-def optimizer_argv(server: str, ffmpeg: str) -> Callable[[Path], Sequence[str]]:
-    """The command of an optimizer that takes its work from `server`, by its scratch folder."""
-
-    def argv(scratch: Path) -> Sequence[str]:
-        worker = [sys.executable, "-P", "-m", "whisperjob_optimizer.run", "--server", server, "--token-stdin"]
-        return ["nice", "-n", str(_WORKER_NICENESS), *worker, "--scratch", str(scratch), "--ffmpeg", ffmpeg]
-
-    return argv
 
 
 def key_of(settings: ApiSettings) -> str:

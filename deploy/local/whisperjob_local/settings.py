@@ -29,6 +29,8 @@ def make_settings(
     try:
         local = LocalSettings(**given)
         engine = EngineSettings(progress_interval=local.progress_interval)
+        if engine.max_diarizations is None:  # one takes all cores, and memory by the hour of audio
+            engine = engine.model_copy(update={"max_diarizations": 1})
         return ServiceSettings(local, ApiSettings(), StoreSettings(), engine)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]

@@ -7,11 +7,11 @@ import asyncio
 import logging
 import secrets
 import shutil
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from whisperjob.model.phase import Stage
+from whisperjob_local.programs import Program
 from whisperjob_local.worker_process import WorkerProcess
 
 log = logging.getLogger(__name__)
@@ -28,10 +28,10 @@ class Ready:
 class Spare:
     """At most one worker of one stage. It dies with this process as every worker does, and is no job's attempt."""
 
-    def __init__(self, stage: Stage, argv: Callable[[Path], Sequence[str]], scratch: Path) -> None:
-        """`argv` makes its command from its folder, which is made in `scratch`. Nothing starts before `prepare`."""
+    def __init__(self, stage: Stage, program: Program, scratch: Path) -> None:
+        """It gets a folder of its own in `scratch`. Nothing starts before `prepare`."""
         self._stage = stage
-        self._argv = argv
+        self._program = program
         self._scratch = scratch
         self._starting: asyncio.Task[Ready | None] | None = None
 
@@ -62,11 +62,16 @@ class Spare:
         scratch = self._scratch / f"spare-{secrets.token_hex(4)}"
         try:
             scratch.mkdir()
-            return Ready(await WorkerProcess.start(self._argv(scratch), scratch), scratch)
+            return Ready(await start_worker(self._program, scratch), scratch)
         except OSError as error:
             log.warning("no spare worker: %s", error)
             shutil.rmtree(scratch, ignore_errors=True)
             return None
+
+
+async def start_worker(program: Program, scratch: Path) -> WorkerProcess:
+    """Raises OSError if it cannot be started."""
+    return await WorkerProcess.start(program.argv(scratch), scratch, program.environment)
 
 
 async def _discard(ready: Ready) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -51,16 +51,16 @@ class WorkerProcess:
         self._reader = asyncio.create_task(self._read_stderr())
 
     @classmethod
-    async def start(cls, argv: Sequence[str], scratch: Path) -> Self:
+    async def start(cls, argv: Sequence[str], scratch: Path, environment: Mapping[str, str] | None = None) -> Self:
         """It waits for its token. Raises OSError if the program cannot be started."""
-        environment = {name: value for name, value in os.environ.items() if name in _PASSED_ON}
+        passed = {name: value for name, value in os.environ.items() if name in _PASSED_ON}
         process = await asyncio.create_subprocess_exec(
             *argv,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
             cwd=scratch,
-            env=environment | {"TMPDIR": str(scratch)},
+            env={**passed, "TMPDIR": str(scratch), **(environment or {})},
             start_new_session=True,
         )
         return cls(process)
