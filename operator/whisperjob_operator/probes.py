@@ -2,18 +2,19 @@
 
 from collections.abc import Callable
 
+from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from whisperjob_operator.metrics import CONTENT_TYPE
+from whisperjob.engine.metrics import scrape
 
 Check = Callable[[], str]
 """Says what is wrong, nothing if all is well."""
 
 
-def create_probe_app(live: Check, ready: Check, metrics: Callable[[], bytes]) -> Starlette:
+def create_probe_app(live: Check, ready: Check, registry: CollectorRegistry) -> Starlette:
     """/livez, /readyz and /metrics."""
 
     async def livez(_: Request) -> Response:
@@ -22,10 +23,10 @@ def create_probe_app(live: Check, ready: Check, metrics: Callable[[], bytes]) ->
     async def readyz(_: Request) -> Response:
         return _answer(ready())
 
-    async def scrape(_: Request) -> Response:
-        return Response(metrics(), media_type=CONTENT_TYPE)
+    async def metrics(_: Request) -> Response:
+        return scrape(registry)
 
-    return Starlette(routes=[Route("/livez", livez), Route("/readyz", readyz), Route("/metrics", scrape)])
+    return Starlette(routes=[Route("/livez", livez), Route("/readyz", readyz), Route("/metrics", metrics)])
 
 
 def _answer(wrong: str) -> Response:

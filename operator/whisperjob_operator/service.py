@@ -21,6 +21,7 @@ from whisperjob_operator.cluster import JsonObject, connect
 from whisperjob_operator.edge import KINDS, watch_events
 from whisperjob_operator.events import KubernetesEvents
 from whisperjob_operator.flow import Flow, identity_of
+from whisperjob_operator.lag import LoopLag
 from whisperjob_operator.launcher import KubernetesLauncher
 from whisperjob_operator.metrics import Metrics
 from whisperjob_operator.probes import create_probe_app
@@ -36,6 +37,9 @@ _HOST = "0.0.0.0"  # noqa: S104 - a pod's own network; NetworkPolicies say who r
 
 _LONGEST_WAIT = timedelta(minutes=5)
 """A pass takes milliseconds, so that a key that waited so long was forgotten or all workers hang."""
+
+_LONGEST_LAG_SECONDS = 5.0
+"""Everything on the loop takes milliseconds; what takes longer is in threads."""
 
 
 class TaskEndedError(WhisperJobError):
@@ -70,8 +74,11 @@ class Operator:
             store=store,
             launcher=self.launcher,
             settings=engine,
-            teller=KubernetesEvents(api, socket.gethostname()),
+            teller=metrics.engine.telling(KubernetesEvents(api, socket.gethostname())),
+            on_pass=metrics.engine.passed,
         )
+        self.launcher.subscribe(metrics.engine.child_changed)
+        self.lag = LoopLag()
         tokens = PodTokens(
             lambda: fetch_keys(api),
             self.launcher.identity,
@@ -79,9 +86,10 @@ class Operator:
             namespace=settings.namespace,
             account=settings.worker_service_account,
         )
-        metrics.watch(self.cache.all, self.flow, time.monotonic)
+        metrics.engine.watch(self.cache, self.engine)
+        metrics.watch(self.flow, self.lag, time.monotonic)
         work_app = create_work_app(self.engine, tokens)
-        probe_app = create_probe_app(self.what_is_dead, self.what_is_missing, metrics.text)
+        probe_app = create_probe_app(self.what_is_dead, self.what_is_missing, metrics.registry)
         self.work = Listener(work_app, bind(_HOST, settings.work_port), grace=settings.shutdown_grace)
         self.probes = Listener(probe_app, bind(_HOST, settings.probe_port), grace=settings.shutdown_grace)
 
@@ -99,6 +107,7 @@ class Operator:
                 "watches": self._watch(),
             }.items()
         ]
+        lag = asyncio.create_task(self.lag.watch(), name="loop lag")
         stopping = asyncio.create_task(self._stopping.wait(), name="stop")
         try:
             await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
@@ -107,6 +116,7 @@ class Operator:
                 cause = None if dead.cancelled() else dead.exception()
                 raise TaskEndedError(f"{dead.get_name()} ended: {cause!r}") from cause
         finally:
+            lag.cancel()
             await self._end(tasks, stopping)
 
     async def _end(self, tasks: list[asyncio.Task[None]], stopping: asyncio.Task[Any]) -> None:
@@ -170,6 +180,8 @@ class Operator:
     def what_is_dead(self) -> str:
         if blind := self.flow.blind(time.monotonic()):
             return f"no events come of {', '.join(blind)}"
+        if self.lag.seconds > _LONGEST_LAG_SECONDS:
+            return f"the event loop is late by {self.lag.seconds:.1f} s"
         waited = self.engine.oldest_wait
         return f"a job waits for {waited.total_seconds():.0f} s to be looked at" if waited > _LONGEST_WAIT else ""
 

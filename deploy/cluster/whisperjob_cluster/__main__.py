@@ -4,16 +4,20 @@ import asyncio
 import logging
 import signal
 import sys
+from datetime import timedelta
 
 import uvloop
+from prometheus_client import CollectorRegistry
 from pydantic import ValidationError
 
 from whisperjob.engine.cache import RecordCache
 from whisperjob.engine.listener import Listener, bind
+from whisperjob.engine.metrics import CacheState, create_metrics_app
 from whisperjob.model.errors import WhisperJobError
 from whisperjob.model.settings import ApiSettings, StoreSettings, setting_at_fault
 from whisperjob.stores.s3 import S3Store
 from whisperjob_api.app import create_app
+from whisperjob_api.metrics import ApiMetrics, Metered
 from whisperjob_api.protocol import ApiProtocol
 from whisperjob_api.services import Api
 from whisperjob_cluster.settings import FrontSettings
@@ -21,6 +25,8 @@ from whisperjob_operator.cluster import connect
 from whisperjob_operator.records import KubernetesRecords
 
 log = logging.getLogger("whisperjob_cluster")
+
+_METRICS_GRACE = timedelta(seconds=1)
 
 _KEEP_ALIVE_SECONDS = 75
 """Longer than the minute for which proxies keep idle connections: they must be the first to close one."""
@@ -36,14 +42,24 @@ async def _serve() -> None:
     try:
         records = KubernetesRecords(api, front.namespace)
         cache = RecordCache(records)
-        parts = Api(records=records, cache=cache, store=S3Store(store), settings=settings, engine_ready=lambda: True)
+        parts = Api(
+            records=records,
+            cache=cache,
+            store=S3Store(store),
+            settings=settings,
+            engine_ready=lambda: True,
+            diarizes=front.diarizes,
+        )
+        app, registry = create_app(parts), CollectorRegistry()
+        registry.register(CacheState(cache))
         listener = Listener(
-            create_app(parts),
+            Metered(app, app.routes, ApiMetrics(registry)),
             bind(front.host, front.port),
             grace=front.shutdown_grace,
             http=ApiProtocol,
             keep_alive_seconds=_KEEP_ALIVE_SECONDS,
         )
+        metrics = Listener(create_metrics_app(registry), bind(front.host, front.metrics_port), grace=_METRICS_GRACE)
 
         def stop() -> None:
             parts.uploads.close()
@@ -51,24 +67,27 @@ async def _serve() -> None:
 
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop)
-        await _run(listener, cache)
+        await _run(listener, cache, metrics)
     finally:
         await api.close()
 
 
-async def _run(listener: Listener, cache: RecordCache) -> None:
-    """Ends when either ends: an API whose copy of the records is no longer kept must not answer from it."""
+async def _run(listener: Listener, cache: RecordCache, metrics: Listener) -> None:
+    """Ends when any ends: an API whose copy of the records is no longer kept must not answer from it."""
     copying = asyncio.create_task(cache.run(), name="the record cache")
+    telling = asyncio.create_task(metrics.run(), name="the metrics")
     serving = asyncio.create_task(listener.run(), name="the API")
-    await asyncio.wait({copying, serving}, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({copying, telling, serving}, return_when=asyncio.FIRST_COMPLETED)
     listener.stop()
     try:
-        if copying.done():
-            copying.result()
+        for task in (copying, telling):
+            if task.done():
+                task.result()
         await serving
     finally:
+        metrics.stop()
         copying.cancel()
-        await asyncio.gather(copying, return_exceptions=True)
+        await asyncio.gather(copying, telling, return_exceptions=True)
 
 
 def main() -> int:
