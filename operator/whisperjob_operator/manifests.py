@@ -11,10 +11,10 @@ from whisperjob.model.resource import API_VERSION, KIND
 from whisperjob.model.settings import EngineSettings
 from whisperjob_operator import labels
 from whisperjob_operator.pod_security import container_security, pod_security
+from whisperjob_operator.profiles import Profile, profile_of
 from whisperjob_operator.settings import OperatorSettings
-from whisperjob_operator.sizing import memory_bytes, priority_class, scratch_limit_bytes, scratch_request_bytes
+from whisperjob_operator.sizing import priority_class
 
-CONTAINER: Final = "optimizer"
 TOKEN_FOLDER: Final = "/var/run/secrets/whisperjob"  # noqa: S105 - where a token lies, not one
 TOKEN_FILE: Final = "token"  # noqa: S105 - as above
 SCRATCH_FOLDER: Final = "/scratch"
@@ -25,13 +25,14 @@ _TOKEN: Final = "token"  # noqa: S105 - a volume's name
 def build_job(launch: Launch, settings: OperatorSettings, engine: EngineSettings, policy: Policy) -> client.V1Job:
     """The Job that runs one attempt. Nothing secret stands in it, nothing in it expires while it waits."""
     marks = _labels(launch, settings)
+    profile = profile_of(launch, settings, engine)
     return client.V1Job(
         api_version="batch/v1",
         kind="Job",
         metadata=client.V1ObjectMeta(
             name=launch.name,
             namespace=launch.job.metadata.namespace,
-            labels=marks | ({labels.QUEUE: settings.worker_queue_name} if settings.worker_queue_name else {}),
+            labels=marks | ({labels.QUEUE: profile.queue_name} if profile.queue_name else {}),
             owner_references=[_owner(launch)],
         ),
         spec=client.V1JobSpec(
@@ -42,7 +43,7 @@ def build_job(launch: Launch, settings: OperatorSettings, engine: EngineSettings
             ttl_seconds_after_finished=int(settings.worker_job_ttl.total_seconds()),
             template=client.V1PodTemplateSpec(
                 metadata=client.V1ObjectMeta(labels=marks, annotations=_annotations(settings)),
-                spec=_pod(launch, settings, engine, policy),
+                spec=_pod(launch, profile, settings, policy),
             ),
         ),
     )
@@ -79,12 +80,11 @@ def _owner(launch: Launch) -> client.V1OwnerReference:
 
 def _pod(
     launch: Launch,
+    profile: Profile,
     settings: OperatorSettings,
-    engine: EngineSettings,
     policy: Policy,
 ) -> client.V1PodSpec:
-    size = launch.job.spec.source.size_bytes
-    scratch = scratch_limit_bytes(size, engine.max_duration, engine.max_scratch_bytes)
+    scratch = client.V1EmptyDirVolumeSource(size_limit=str(profile.scratch_limit_bytes))
     return client.V1PodSpec(
         restart_policy="Never",
         active_deadline_seconds=int(run_limit(launch.job, policy).total_seconds()),
@@ -92,15 +92,17 @@ def _pod(
         service_account_name=settings.worker_service_account,
         automount_service_account_token=False,
         enable_service_links=False,
-        priority_class_name=priority_class(launch.job.spec.priority, settings.worker_priority_classes),
+        priority_class_name=priority_class(launch.job.spec.priority, profile.priority_classes),
+        runtime_class_name=profile.runtime_class_name,
         image_pull_secrets=[client.V1LocalObjectReference(name=n) for n in settings.worker_image_pull_secrets] or None,
-        node_selector=settings.worker_node_selector or None,
-        tolerations=[client.V1Toleration.model_validate(t) for t in settings.worker_tolerations] or None,
-        security_context=pod_security(settings.worker_user),
-        containers=[_container(launch, settings, engine)],
+        node_selector=profile.node_selector or None,
+        tolerations=[client.V1Toleration.model_validate(t) for t in profile.tolerations] or None,
+        security_context=pod_security(settings.worker_user, profile.supplemental_groups),
+        containers=[_container(profile, settings)],
         volumes=[
-            client.V1Volume(name=_SCRATCH, empty_dir=client.V1EmptyDirVolumeSource(size_limit=str(scratch))),
+            client.V1Volume(name=_SCRATCH, empty_dir=scratch),
             client.V1Volume(name=_TOKEN, projected=_token_volume(settings)),
+            *profile.volumes,
         ],
     )
 
@@ -120,24 +122,16 @@ def _token_volume(settings: OperatorSettings) -> client.V1ProjectedVolumeSource:
     )
 
 
-def _container(
-    launch: Launch,
-    settings: OperatorSettings,
-    engine: EngineSettings,
-) -> client.V1Container:
-    size = launch.job.spec.source.size_bytes
-    memory = str(memory_bytes(settings.worker_memory, settings.worker_memory_factor, raised=launch.more_memory))
-    limits = {
-        "memory": memory,
-        "ephemeral-storage": str(scratch_limit_bytes(size, engine.max_duration, engine.max_scratch_bytes)),
-    }
-    if settings.worker_cpu_limit:
-        limits["cpu"] = settings.worker_cpu_limit
+def _container(profile: Profile, settings: OperatorSettings) -> client.V1Container:
+    memory = str(profile.memory_bytes)
+    limits = {"memory": memory, "ephemeral-storage": str(profile.scratch_limit_bytes), **profile.accelerators}
+    if profile.cpu_limit:
+        limits["cpu"] = profile.cpu_limit
     return client.V1Container(
-        name=CONTAINER,
-        image=settings.worker_image,
+        name=profile.container,
+        image=profile.image,
         image_pull_policy=settings.worker_image_pull_policy,
-        command=["python", "-m", "whisperjob_optimizer.run"],
+        command=["python", "-m", profile.module],
         args=[
             *("--server", settings.worker_server),
             *("--token-file", f"{TOKEN_FOLDER}/{TOKEN_FILE}"),
@@ -147,12 +141,13 @@ def _container(
             client.V1EnvVar(name="HOME", value=SCRATCH_FOLDER),
             client.V1EnvVar(name="TMPDIR", value=SCRATCH_FOLDER),
             client.V1EnvVar(name="PYTHONDONTWRITEBYTECODE", value="1"),
+            *profile.env,
         ],
         resources=client.V1ResourceRequirements(
             requests={
-                "cpu": settings.worker_cpu_request,
+                "cpu": profile.cpu_request,
                 "memory": memory,
-                "ephemeral-storage": str(scratch_request_bytes(size, engine.max_duration)),
+                "ephemeral-storage": str(profile.scratch_request_bytes),
             },
             limits=limits,
         ),
@@ -161,5 +156,6 @@ def _container(
         volume_mounts=[
             client.V1VolumeMount(name=_SCRATCH, mount_path=SCRATCH_FOLDER),
             client.V1VolumeMount(name=_TOKEN, mount_path=TOKEN_FOLDER, read_only=True),
+            *profile.volume_mounts,
         ],
     )

@@ -1,13 +1,16 @@
 """What the restricted pod security standard wants of a pod, and a little more. Pure."""
 
+from collections.abc import Sequence
+
 from kubernetes.aio import client
 
 
-def pod_security(user: int) -> client.V1PodSecurityContext:
+def pod_security(user: int, groups: Sequence[int] = ()) -> client.V1PodSecurityContext:
     return client.V1PodSecurityContext(
         run_as_non_root=True,
         run_as_user=user,
         run_as_group=user,
+        supplemental_groups=list(groups) or None,
         fs_group=user,  # lets that user read the projected token and write the scratch volume
         fs_group_change_policy="OnRootMismatch",
         seccomp_profile=client.V1SeccompProfile(type="RuntimeDefault"),

@@ -67,13 +67,16 @@ class Operator:
         self.records = KubernetesRecords(api, settings.namespace)
         self.cache = RecordCache(self.records)
         self.cache.subscribe(self._learnt)
-        self.launcher = KubernetesLauncher(api, settings, engine, policy_from(engine), seen=self._seen)
+        diarizes = settings.diarizer_image is not None
+        policy = policy_from(engine, diarizes=diarizes)
+        self.launcher = KubernetesLauncher(api, settings, engine, policy, seen=self._seen)
         self.engine = Engine(
             records=self.records,
             cache=self.cache,
             store=store,
             launcher=self.launcher,
             settings=engine,
+            diarizes=diarizes,
             teller=metrics.engine.telling(KubernetesEvents(api, socket.gethostname())),
             on_pass=metrics.engine.passed,
         )

@@ -107,6 +107,51 @@ class OperatorSettings(BaseSettings):
     worker_annotations: StringMap = Field(default={}, description="JSON: annotations of worker pods.")
     worker_user: int = Field(default=65_532, ge=1, description="User and group id workers run as; never root.")
 
+    diarizer_image: str | None = Field(default=None, description="The diarizer's image; none: nothing is diarized.")
+    diarizer_resource: str = Field(
+        default="nvidia.com/gpu",
+        pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$",
+        description="Its accelerator as nodes name it: nvidia.com/gpu, amd.com/gpu, nvidia.com/mig-1g.10gb.",
+    )
+    diarizer_resource_count: int = Field(default=1, ge=0, le=16, description="How many of them; 0: the CPU does it.")
+    diarizer_cpu_request: str = Field(default="1", description="CPU requested; without an accelerator more is faster.")
+    diarizer_cpu_limit: str | None = Field(default=None, description="CPU limit; none: idle cores are used.")
+    diarizer_memory: Bytes = Field(
+        default="2Gi",
+        validate_default=True,
+        ge=2**26,
+        description="Memory requested and allowed, whatever the recording: the program and its models.",
+    )
+    diarizer_memory_per_hour: Bytes = Field(
+        default="512Mi", validate_default=True, ge=0, description="And for each hour of the recording."
+    )
+    diarizer_scratch: Bytes = Field(
+        default="1Gi", validate_default=True, ge=2**26, description="Scratch space beside the audio: models, caches."
+    )
+    diarizer_existing_secret: str | None = Field(
+        default=None, description="A Secret whose key hf-token is a token of the model hub; bundled models need none."
+    )
+    diarizer_priority_classes: StringMap = Field(
+        default={}, description="JSON: the least spec.priority and its PriorityClass, as for the optimizer."
+    )
+    diarizer_queue_name: str | None = Field(
+        default=None, description="Kueue's LocalQueue for diarizers, if there is one; the optimizer's does not count."
+    )
+    diarizer_runtime_class_name: str | None = Field(default=None, description="RuntimeClass, such as nvidia.")
+    diarizer_node_selector: StringMap = Field(default={}, description="JSON: labels a diarizer's node must have.")
+    diarizer_tolerations: Json[list[dict[str, Any]]] | list[dict[str, Any]] = Field(
+        default=[], description="JSON: taints a diarizer tolerates, as in a pod's spec."
+    )
+    diarizer_supplemental_groups: Json[list[int]] | list[int] = Field(
+        default=[], description="JSON: further groups, where device files belong to one (AMD's: render, video)."
+    )
+    diarizer_extra_volumes: Json[list[dict[str, Any]]] | list[dict[str, Any]] = Field(
+        default=[], description="JSON: further volumes, as in a pod's spec: a folder with a model, for one."
+    )
+    diarizer_extra_volume_mounts: Json[list[dict[str, Any]]] | list[dict[str, Any]] = Field(
+        default=[], description="JSON: where a diarizer sees them, as in a container's spec."
+    )
+
 
 def check_run_deadline(engine: EngineSettings) -> None:
     """Raises ValueError where the longest allowed audio could not be done in the time a worker has."""

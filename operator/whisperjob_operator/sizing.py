@@ -6,6 +6,7 @@ from math import ceil
 _FLOAT_PCM_BYTES_PER_SECOND = 16_000 * 4
 _KEPT_FREE_BYTES = 64 * 2**20
 """For small files beside the audio, and for what the kubelet counts that is no file."""
+_HOUR_SECONDS = 3600
 
 
 def scratch_request_bytes(source_bytes: int, max_duration: timedelta) -> int:
@@ -21,6 +22,11 @@ def scratch_limit_bytes(source_bytes: int, max_duration: timedelta, max_scratch_
 def memory_bytes(usual_bytes: int, factor: float, *, raised: bool) -> int:
     """`raised`: an attempt of this job ran out of memory."""
     return ceil(usual_bytes * factor) if raised else usual_bytes
+
+
+def diarizer_memory_bytes(usual_bytes: int, bytes_per_hour: int, duration_seconds: float) -> int:
+    """The whole recording is in memory at once: what is needed grows with its length."""
+    return usual_bytes + ceil(bytes_per_hour * duration_seconds / _HOUR_SECONDS)
 
 
 def priority_class(priority: int, classes: dict[str, str]) -> str | None:

@@ -89,7 +89,8 @@ def test_the_notes_say_what_works(cluster: Kube, installation: Installation) -> 
 
 def test_kubectl_shows_it(cluster: Kube, installation: Installation, job: str) -> None:
     head, line = cluster.kubectl("-n", installation.namespace, "get", "wj", job).splitlines()
-    assert head.split() == ["NAME", "STATUS", "STEP", "PROGRESS", "DURATION", "CHUNKS", "SPEAKERS", "AGE"]
+    columns = ["NAME", "STATUS", "STEP", "PROGRESS", "DURATION", "CHUNKS", "DIARIZATION", "SPEAKERS", "WHY", "AGE"]
+    assert head.split() == columns
     assert line.split()[:4] == [job, "Completed", "done", "100"]
 
 

@@ -33,6 +33,7 @@ NOT_VALUES = {
     "worker_server": "a Service of the chart",
     "worker_service_account": "an account of the chart",
     "worker_audience": "fixed",
+    "diarizer_image": "diarizer.enabled",
 }
 
 
@@ -83,6 +84,9 @@ def test_lint(kube_binaries: Binaries, values: tuple[str, ...]) -> None:
         pytest.param(("worker.memory=lots",), "/worker/memory", id="a quantity"),
         pytest.param(("worker.terminationGrace=60s",), "/worker/terminationGrace", id="too long a grace"),
         pytest.param(("api.clientAddress=some",), "/api/clientAddress", id="a choice"),
+        pytest.param(("diarizer.resource=gpu",), "/diarizer/resource", id="no resource's name"),
+        pytest.param(("diarizer.extraVolumes[0].name=scratch",), "/diarizer/extraVolumes/0/name", id="a name in use"),
+        pytest.param(("engine.maxDiarizations=0",), "/engine/maxDiarizations", id="no diarization at all"),
         pytest.param(("worker.priorityClasses.high=x",), "invalid propertyName 'high'", id="a threshold"),
     ],
 )
@@ -129,7 +133,33 @@ def test_every_pod_keeps_to_the_restricted_standard(kube_server: KubeServer, ren
     kube_server.kubectl("-n", namespace, "create", "--dry-run=server", "-f", "-", stdin=yaml.safe_dump_all(pods))
 
 
-def test_values_stand_for_the_models_defaults(defaults: list[Object]) -> None:
+@pytest.fixture(scope="module")
+def diarizing(kube_binaries: Binaries) -> list[Object]:
+    return helm_template(kube_binaries["helm"], *TRYING_OUT, "--set", "diarizer.enabled=true")
+
+
+def test_a_diarizer_is_there_when_it_is_asked_for(defaults: list[Object], diarizing: list[Object]) -> None:
+    """Operator and API agree."""
+    for objects, image, diarizes in ((defaults, None, "false"), (diarizing, "registry.example/wj/diarizer:", "true")):
+        given = environment(one(objects, "Deployment", "-operator")).get("WHISPERJOB_DIARIZER_IMAGE")
+        assert given is image is None or (given and image and given.startswith(image))
+        assert environment(one(objects, "Deployment", "-api"))["WHISPERJOB_DIARIZES"] == diarizes
+
+
+def test_only_a_token_opens_the_way_to_the_hub(kube_binaries: Binaries, diarizing: list[Object]) -> None:
+    def ports(objects: list[Object]) -> list[int]:
+        policies = [o["spec"] for o in objects if o["kind"] == "NetworkPolicy"]
+        ours = [p for p in policies if p["podSelector"]["matchLabels"].get("whisperjob.dev/stage") == "diarize"]
+        return [port["port"] for policy in ours for rule in policy["egress"] for port in rule["ports"]]
+
+    token = ("--set", "diarizer.enabled=true", "--set", "diarizer.existingSecret=hub")
+    assert ports(diarizing) == []
+    assert ports(helm_template(kube_binaries["helm"], *TRYING_OUT, *token)) == [443]
+
+
+@pytest.mark.parametrize("rendered_with", ["defaults", "diarizing"])
+def test_values_stand_for_the_models_defaults(rendered_with: str, request: pytest.FixtureRequest) -> None:
+    defaults: list[Object] = request.getfixturevalue(rendered_with)
     operator = environment(one(defaults, "Deployment", "-operator"))
     api = environment(one(defaults, "Deployment", "-api"))
 
@@ -167,6 +197,7 @@ def test_every_setting_is_a_value(kube_binaries: Binaries) -> None:
     check(EngineSettings, "engine")
     check(ApiSettings, "api", skipped=frozenset({"api_keys"}))
     check(OperatorSettings, "worker", "worker_", skipped=frozenset(NOT_VALUES))
+    check(OperatorSettings, "diarizer", "diarizer_", skipped=frozenset(NOT_VALUES))
 
 
 def test_every_value_has_its_schema() -> None:

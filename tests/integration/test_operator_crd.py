@@ -8,13 +8,23 @@ from typing import Any
 import pytest
 from kubernetes.aio import client
 
-from support.builders import a_spec
+from support.builders import T0, a_spec
 from support.kube_schema import crd_schema, without_extensions
 from support.kube_server import KubeServer
 from support.kube_values import TRYING_OUT
 from unit import test_model_rules as cases
 from whisperjob.model.errors import RecordInvalidError
-from whisperjob.model.resource import MUTABLE_SPEC_FIELDS, Deadlines, Model, Spec, Status
+from whisperjob.model.phase import ConditionType
+from whisperjob.model.resource import (
+    MUTABLE_SPEC_FIELDS,
+    Condition,
+    Deadlines,
+    DiarizationRequest,
+    DiarizationState,
+    Model,
+    Spec,
+    Status,
+)
 from whisperjob_operator.records import KubernetesRecords
 
 pytest_plugins = ["support.kube_fixtures"]
@@ -142,7 +152,26 @@ async def test_kubectl_shows_where_a_job_stands(kube_server: KubeServer, records
     created = await records.create("a", a_spec())
     await records.patch_status("a", cases.COMPLETED.model_copy(update={"duration_seconds": 1.5}), created.version)
     shown = kube_server.kubectl("-n", records.namespace, "get", "wj", "-o", "wide").splitlines()
-    columns = "NAME STATUS STEP PROGRESS DURATION CHUNKS SPEAKERS AGE FILE SIZE ATTEMPT REASON"
+    columns = "NAME STATUS STEP PROGRESS DURATION CHUNKS DIARIZATION SPEAKERS WHY AGE FILE SIZE ATTEMPT REASON MESSAGE"
     assert " ".join(shown[0].split()) == columns
     assert shown[1].split()[:6] == ["a", "Completed", "uploaded", "0", "1.5", "1"]
     assert "whisperjob.whisperjob.dev/a" in kube_server.kubectl("-n", records.namespace, "get", "all", "-o", "name")
+
+
+async def test_kubectl_shows_what_a_diarization_waits_for(kube_server: KubeServer, records: KubernetesRecords) -> None:
+    """The scheduler's own word, and with -o wide its own sentence."""
+    sentence = "0/1 nodes are available: 1 Insufficient nvidia.com/gpu."
+    ready = Condition(type=ConditionType.COMPLETE, status="True", reason="Succeeded", last_transition_time=T0)
+    waiting = Condition(
+        type=ConditionType.SCHEDULED,
+        status="False",
+        reason="Unschedulable",
+        message=sentence,
+        last_transition_time=T0,
+    )
+    changes = {"conditions": (ready, waiting), "diarization": DiarizationState(request_id="r1")}
+    created = await records.create("a", a_spec(diarization=DiarizationRequest(request_id="r1")))
+    await records.patch_status("a", cases.COMPLETED.model_copy(update=changes), created.version)
+    get = ("-n", records.namespace, "get", "wj", "a", "--no-headers")
+    assert kube_server.kubectl(*get).split()[4:7] == ["1", "Queued", "Unschedulable"]
+    assert sentence in kube_server.kubectl(*get, "-o", "wide")

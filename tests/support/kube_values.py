@@ -21,6 +21,8 @@ EXTERNAL = (
     ),
     *("--set", "api.ingress.className=nginx", "--set", "worker.tolerations[0].key=media"),
     *("--set", "worker.priorityClasses.1=urgent", "--set", "worker.labels.team=speech"),
+    *("--set", "diarizer.enabled=true", "--set", "diarizer.existingSecret=hub", "--set", "engine.maxDiarizations=4"),
+    *("--set", "diarizer.runtimeClassName=nvidia", "--set", "diarizer.tolerations[0].key=nvidia\\.com/gpu"),
 )
 
 

@@ -5,17 +5,18 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
-from support.builders import a_job, a_spec
+from support.builders import SHA, a_job, a_spec
 from support.golden import Golden
 from support.kube_paths import GOLDEN
 from support.kube_settings import operator_settings
 from whisperjob.engine.ports import Launch
 from whisperjob.model import names
 from whisperjob.model.decision import Policy
-from whisperjob.model.phase import Stage
-from whisperjob.model.resource import Deadlines, Spec
-from whisperjob.model.settings import EngineSettings
+from whisperjob.model.phase import Phase, Stage
+from whisperjob.model.resource import Deadlines, DiarizationRequest, DiarizationState, Output, Spec
+from whisperjob.model.settings import EngineSettings, setting_at_fault
 from whisperjob_operator.manifests import build_job
 from whisperjob_operator.settings import OperatorSettings
 
@@ -33,12 +34,57 @@ EVERYTHING: dict[str, Any] = {
 }
 
 
-def built(spec: Spec | None = None, attempt: int = 1, *, more_memory: bool = False, **settings: Any) -> dict[str, Any]:
-    job = a_job(spec=spec, out_of_memory=more_memory)
-    launch = Launch(job, Stage.OPTIMIZE, attempt, names.child_name(job.uid, Stage.OPTIMIZE, attempt))
+DIARIZER: dict[str, Any] = {"diarizer_image": "registry.example/whisperjob/diarizer:1"}
+EVERYTHING_DIARIZED: dict[str, Any] = {
+    **EVERYTHING,
+    **DIARIZER,
+    "diarizer_resource": "nvidia.com/mig-1g.10gb",
+    "diarizer_resource_count": "2",
+    "diarizer_cpu_request": "500m",
+    "diarizer_cpu_limit": "4",
+    "diarizer_memory": "3Gi",
+    "diarizer_memory_per_hour": "1Gi",
+    "diarizer_scratch": "4Gi",
+    "diarizer_existing_secret": "hub",
+    "diarizer_priority_classes": '{"-1000": "gpu"}',
+    "diarizer_queue_name": "gpus",
+    "diarizer_runtime_class_name": "nvidia",
+    "diarizer_node_selector": '{"nvidia.com/gpu.product": "NVIDIA-L4"}',
+    "diarizer_tolerations": '[{"key": "nvidia.com/gpu", "operator": "Exists"}]',
+    "diarizer_supplemental_groups": "[44, 109]",
+    "diarizer_extra_volumes": '[{"name": "models", "persistentVolumeClaim": {"claimName": "m", "readOnly": true}}]',
+    "diarizer_extra_volume_mounts": '[{"name": "models", "mountPath": "/models", "readOnly": true}]',
+}
+HOURS = 2
+OUTPUT = Output(manifest_key="k", manifest_sha256=SHA, total_chunks=1, size_bytes=10**8)
+
+
+def launched(launch: Launch, **settings: Any) -> dict[str, Any]:
     wanted: OperatorSettings = operator_settings("default", **settings)
     manifest = build_job(launch, wanted, EngineSettings(), Policy())
     return manifest.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def built(spec: Spec | None = None, attempt: int = 1, *, more_memory: bool = False, **settings: Any) -> dict[str, Any]:
+    job = a_job(spec=spec, out_of_memory=more_memory)
+    launch = Launch(job, Stage.OPTIMIZE, attempt, names.child_name(job.uid, Stage.OPTIMIZE, attempt))
+    return launched(launch, **settings)
+
+
+def diarizing(
+    spec: Spec | None = None, attempt: int = 1, *, more_memory: bool = False, hours: float = HOURS, **settings: Any
+) -> dict[str, Any]:
+    """That the optimizer ran out of memory is not the diarizer's concern."""
+    job = a_job(
+        spec=(spec or a_spec()).model_copy(update={"diarization": DiarizationRequest(request_id="r1")}),
+        phase=Phase.COMPLETED,
+        duration_seconds=hours * 3600,
+        output=OUTPUT,
+        out_of_memory=True,
+        diarization=DiarizationState(request_id="r1", out_of_memory=more_memory),
+    )
+    launch = Launch(job, Stage.DIARIZE, attempt, names.child_name(job.uid, Stage.DIARIZE, attempt))
+    return launched(launch, **(DIARIZER | settings))
 
 
 @pytest.mark.parametrize(
@@ -49,8 +95,16 @@ def built(spec: Spec | None = None, attempt: int = 1, *, more_memory: bool = Fal
             "everything",
             built(a_spec(priority=7, deadlines=Deadlines(run_seconds=90)), 2, more_memory=True, **EVERYTHING),
         ),
+        ("diarizer-defaults", diarizing()),
+        (
+            "diarizer-everything",
+            diarizing(
+                a_spec(priority=7, deadlines=Deadlines(run_seconds=90)), 2, more_memory=True, **EVERYTHING_DIARIZED
+            ),
+        ),
+        ("diarizer-cpu", diarizing(diarizer_resource_count="0")),
     ],
-    ids=["defaults", "everything"],
+    ids=["defaults", "everything", "diarizer-defaults", "diarizer-everything", "diarizer-cpu"],
 )
 def test_jobs_are_as_they_were(golden: Golden, name: str, job: dict[str, Any]) -> None:
     golden(GOLDEN / f"job-{name}.yaml", yaml.safe_dump(job, sort_keys=False, width=120))
@@ -78,6 +132,51 @@ def test_large_inputs_get_more_room() -> None:
     )
     for kind in ("requests", "limits"):
         assert int(large[kind]["ephemeral-storage"]) - int(small[kind]["ephemeral-storage"]) == 10**10
+
+
+def test_a_diarizer_s_memory_grows_with_the_recording_and_is_raised_once() -> None:
+    def memory(**changes: Any) -> int:
+        resources = container(diarizing(diarizer_memory="2Gi", diarizer_memory_per_hour="1Gi", **changes))["resources"]
+        assert resources["requests"]["memory"] == resources["limits"]["memory"]
+        return int(resources["limits"]["memory"])
+
+    assert [memory(hours=hours) for hours in (0.5, 2, 5)] == [5 * 2**29, 4 * 2**30, 7 * 2**30]
+    assert memory(hours=2, more_memory=True) == 8 * 2**30
+
+
+@pytest.mark.parametrize("resource", ["amd.com/gpu", "nvidia.com/mig-1g.10gb", "nvidia.com/gpu.shared"])
+def test_accelerators_of_any_name_are_asked_for(resource: str) -> None:
+    assert container(diarizing(diarizer_resource=resource))["resources"]["limits"][resource] == "1"
+
+
+def test_both_stages_are_equally_locked_up() -> None:
+    """Different in program, resources and place, and in nothing that protects."""
+    one, other = built(), diarizing()
+    pods = [job["spec"]["template"]["spec"] for job in (one, other)]
+    for key in ("securityContext", "serviceAccountName", "automountServiceAccountToken", "restartPolicy"):
+        assert pods[0][key] == pods[1][key]
+    assert container(one)["securityContext"] == container(other)["securityContext"]
+    assert pods[0]["volumes"][1] == pods[1]["volumes"][1]
+    assert container(one)["args"] == container(other)["args"]
+
+
+def test_without_a_diarizer_none_is_built() -> None:
+    with pytest.raises(ValueError, match="no diarizer"):
+        diarizing(diarizer_image=None)
+
+
+@pytest.mark.parametrize(
+    ("settings", "wrong"),
+    [
+        pytest.param({"diarizer_resource": "gpu"}, "DIARIZER_RESOURCE", id="no domain"),
+        pytest.param({"diarizer_resource_count": "-1"}, "DIARIZER_RESOURCE_COUNT", id="a count"),
+        pytest.param({"diarizer_extra_volumes": "models"}, "DIARIZER_EXTRA_VOLUMES", id="no JSON"),
+    ],
+)
+def test_wrong_settings_are_named(settings: dict[str, str], wrong: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        operator_settings("n", **settings)
+    assert f"WHISPERJOB_{wrong}" in setting_at_fault(refused.value)
 
 
 def test_a_run_has_its_own_deadline_which_waiting_does_not_eat() -> None:

@@ -26,6 +26,10 @@ app.kubernetes.io/component: {{ .component }}
 {{- printf "%s/%s:%s" (trimSuffix "/" $registry) .component (.root.Values.image.tag | default .root.Chart.AppVersion) -}}
 {{- end }}
 
+{{- define "whisperjob.diarizerImage" -}}
+{{- .Values.diarizer.image | default (include "whisperjob.image" (dict "root" . "component" "diarizer")) -}}
+{{- end }}
+
 {{- define "whisperjob.pullSecrets" -}}
 {{- with .Values.image.pullSecrets }}
 imagePullSecrets:
