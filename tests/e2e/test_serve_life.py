@@ -193,6 +193,12 @@ def test_missing_ffmpeg_is_refused(tmp_path: Path) -> None:
     assert "apt-get install ffmpeg" in refusal(tmp_path / "data", {"WHISPERJOB_FFMPEG": "/no/such/ffmpeg"})
 
 
+def test_a_diarizer_that_is_no_program_is_refused(tmp_path: Path) -> None:
+    assert "The diarizer's interpreter /no/python" in refusal(
+        tmp_path / "data", {"WHISPERJOB_DIARIZER_PYTHON": "/no/python"}
+    )
+
+
 def test_a_data_folder_that_cannot_be_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     assert "cannot be written" in refusal(tmp_path / "file" / "data")

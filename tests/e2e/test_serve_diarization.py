@@ -1,0 +1,136 @@
+"""Who speaks when, through the whole service on one machine; the diarizer's model alone is made up."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.diarizer_stand_in import interpreter
+from support.media import write_speech
+from support.processes import lives
+from support.serving import Service, served
+from support.waiting import until_sync
+
+
+@pytest.fixture(scope="module")
+def talk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_speech(tmp_path_factory.mktemp("talk") / "talk.wav", seconds=5)
+
+
+@pytest.fixture
+def switches(tmp_path: Path) -> Path:
+    folder = tmp_path / "diarizer"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def environment(switches: Path) -> dict[str, str]:
+    return {"WHISPERJOB_DIARIZER_PYTHON": str(interpreter(switches)), "WHISPERJOB_RETRY_BASE": "0.1s"}
+
+
+@pytest.fixture
+def service(tmp_path: Path, environment: dict[str, str]) -> Iterator[Service]:
+    with served(tmp_path / "data", environment) as running:
+        yield running
+
+
+def completed(service: Service, talk: Path) -> str:
+    job = service.upload(talk)
+    assert service.ended(job)["status"] == "completed"
+    return job
+
+
+def ask(service: Service, job: str, **numbers: int) -> int:
+    return service.client.post("/diarize", json={"jobId": job, **numbers}).status_code
+
+
+def shown(service: Service, job: str) -> dict[str, Any]:
+    return dict(service.client.get(f"/diarize/{job}").raise_for_status().json())
+
+
+def ended(service: Service, job: str) -> dict[str, Any]:
+    until_sync(lambda: shown(service, job)["status"] != "running", "the diarization to end")
+    return shown(service, job)
+
+
+def test_it_finds_who_speaks_on_the_whole_timeline_of_a_job_in_chunks(service: Service, tmp_path: Path) -> None:
+    long = write_speech(tmp_path / "long.wav", seconds=130)
+    job = service.upload(long, maxChunkSeconds="60")
+    assert service.ended(job)["totalChunks"] == 3
+    assert ask(service, job, numSpeakers=3) == 202
+    got = ended(service, job)
+    assert (got["status"], got["error"], got["result"]["num_speakers"]) == ("completed", None, 3)
+    assert got["result"]["segments"][-1]["end"] == pytest.approx(service.job(job)["duration"], abs=0.001)
+    assert service.job(job)["status"] == "completed"
+
+
+def test_asked_for_something_else_it_runs_again_and_the_old_result_goes(service: Service, talk: Path) -> None:
+    job = completed(service, talk)
+    for speakers in (1, 2):
+        ask(service, job, numSpeakers=speakers)
+        assert ended(service, job)["result"]["num_speakers"] == speakers
+    until_sync(lambda: len(timelines(service)) == 1, "the old result to go")
+
+
+def timelines(service: Service) -> list[Path]:
+    return [path for path in (service.data / "objects").rglob("diarize/*/*") if path.is_file()]
+
+
+def test_a_killed_service_takes_it_up_again(
+    service: Service, tmp_path: Path, environment: dict[str, str], switches: Path, talk: Path
+) -> None:
+    job = completed(service, talk)
+    (switches / "hold").touch()
+    ask(service, job)
+    until_sync(lambda: shown(service, job).get("progress") == 65, "the work to begin")
+    service.kill()
+    (switches / "hold").unlink()
+    with served(tmp_path / "data", environment) as again:
+        assert ended(again, job)["status"] == "completed"
+
+
+def test_one_runs_at_a_time_and_the_next_says_what_it_waits_for(service: Service, switches: Path, talk: Path) -> None:
+    first, second = completed(service, talk), completed(service, talk)
+    (switches / "hold").touch()
+    ask(service, first)
+    until_sync(lambda: shown(service, first).get("progress") == 65, "the first to run")
+    ask(service, second)
+    until_sync(lambda: "waitingFor" in shown(service, second), "the second to say what it waits for")
+    assert "1 diarization(s) run already" in shown(service, second)["waitingFor"]
+    (switches / "hold").unlink()
+    assert [ended(service, job)["status"] for job in (first, second)] == ["completed", "completed"]
+
+
+def test_a_deleted_job_ends_its_diarizer(service: Service, switches: Path, talk: Path) -> None:
+    job = completed(service, talk)
+    (switches / "hold").touch()
+    ask(service, job)
+    until_sync(lambda: shown(service, job).get("progress") == 65, "the work to begin")
+    workers = service.descendants()
+    service.client.delete(f"/job/{job}").raise_for_status()
+    until_sync(lambda: sum(map(lives, workers)) <= 1, "the diarizer to end")  # the spare optimizer stays
+    until_sync(lambda: not any((service.data / "objects" / "jobs").rglob("*.*")), "the objects to go")
+
+
+def test_a_model_that_cannot_be_had_says_what_to_do_and_may_be_tried_again(
+    service: Service, switches: Path, talk: Path
+) -> None:
+    job = completed(service, talk)
+    (switches / "refuse").touch()
+    ask(service, job)
+    assert ended(service, job)["error"] == "Diarization failed: The model needs a token: set HF_TOKEN."
+    (switches / "refuse").unlink()
+    assert ask(service, job) == 202
+    assert ended(service, job)["status"] == "completed"
+
+
+def test_a_diarizer_that_dies_is_tried_three_times(service: Service, switches: Path, talk: Path) -> None:
+    job = completed(service, talk)
+    (switches / "crash").write_text("1")
+    ask(service, job)
+    got = ended(service, job)
+    assert (got["status"], got["errorCode"]) == ("error", "infrastructure")
+    assert "3 times" in got["error"]
+    assert service.job(job)["status"] == "completed"
