@@ -9,7 +9,7 @@ from whisperjob.engine.tidying import find_orphans, is_needed
 from whisperjob.model import names
 from whisperjob.model.errors import JobCode
 from whisperjob.model.phase import Phase, Stage
-from whisperjob.model.resource import JobFailure, Output, Source, WhisperJob
+from whisperjob.model.resource import DiarizationRequest, DiarizationState, JobFailure, Output, Source, WhisperJob
 from whisperjob.stores.port import StoredObject
 
 DAY = timedelta(hours=24)
@@ -22,6 +22,16 @@ COMPLETED = a_job(
     phase=Phase.COMPLETED,
     output=Output(manifest_key=RESULT + "manifest.json", manifest_sha256=SHA, total_chunks=1, size_bytes=1),
 )
+TIMELINE = names.attempt_prefix("default", UID, Stage.DIARIZE, 3) + "manifest.json"
+DIARIZED = COMPLETED.model_copy(
+    update={
+        "spec": a_spec(diarization=DiarizationRequest(request_id="1")),
+        "status": COMPLETED.status.model_copy(
+            update={"diarization": DiarizationState(request_id="1", phase=Phase.COMPLETED, result_key=TIMELINE)}
+        ),
+    }
+)
+ASKED_AGAIN = DIARIZED.model_copy(update={"spec": a_spec(diarization=DiarizationRequest(request_id="2"))})
 FAILED = a_job(phase=Phase.ERROR, error=JobFailure(code=JobCode.NO_AUDIO, message="."))
 IMPORTED = a_job(spec=a_spec(source=Source(key="imports/talk.mp4", size_bytes=1)), phase=Phase.ERROR)
 
@@ -46,6 +56,11 @@ IMPORTED = a_job(spec=a_spec(source=Source(key="imports/talk.mp4", size_bytes=1)
         ),
         pytest.param(RESULT + "output.mp3", QUEUED, False, True, id="one in the making"),
         pytest.param(RESULT + "failure.json", FAILED, False, False, id="a verdict that was read"),
+        pytest.param(TIMELINE, DIARIZED, False, True, id="the timeline"),
+        pytest.param(TIMELINE, COMPLETED, False, False, id="a timeline nobody asks for"),
+        pytest.param(TIMELINE.replace("/3/", "/2/"), DIARIZED, False, False, id="a failed diarization's"),
+        pytest.param(TIMELINE.replace("/3/", "/4/"), ASKED_AGAIN, False, True, id="a timeline in the making"),
+        pytest.param(RESULT + "output.mp3", ASKED_AGAIN, False, True, id="the result while it is diarized"),
         pytest.param(names.trim_key("default", UID), COMPLETED, False, True, id="the trim's pointer"),
         pytest.param(names.new_trim_prefix("default", UID) + "t.mp3", COMPLETED, False, True, id="the trim's file"),
     ],
