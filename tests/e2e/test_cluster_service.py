@@ -69,7 +69,7 @@ def test_the_release_stands_its_own_test(installation: Installation) -> None:
     assert "Succeeded" in installation.helm_test()
 
 
-def test_the_notes_say_what_works(cluster: Kube, installation: Installation) -> None:
+def test_the_notes_say_what_works(cluster: Kube, installation: Installation, job: str) -> None:
     commands = {
         (heading or ":").rstrip(":"): command
         for heading, command in re.findall(r"^([^:\n]+:)? +(kubectl .*)$", installation.notes, re.MULTILINE)
@@ -82,7 +82,7 @@ def test_the_notes_say_what_works(cluster: Kube, installation: Installation) -> 
         return done.stdout
 
     assert typed(commands["Its key"]) == installation.api_key()
-    assert typed(commands["Jobs"].removesuffix(" -w"))
+    assert job in typed(commands["Jobs"].removesuffix(" -w"))
     assert "labeled" in typed(commands[""])
     assert f"service/{installation.name}-api 8080:80" in commands["The API"]
 
