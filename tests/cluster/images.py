@@ -21,6 +21,7 @@ _CONTEXT: Final = (
     *("core/whisperjob", "api/whisperjob_api", "operator/whisperjob_operator", "images"),
     "deploy/cluster",
     *("requirements", ".dockerignore", "tests/cluster/prepare.py"),
+    *("tests/cluster/stand_in.py", "tests/cluster/stand_in.Dockerfile"),
 )
 _KEPT_STORES: Final = 2
 

@@ -17,6 +17,8 @@ REGISTRY = "whisperjob.test"
 TAGS = ("a", "b")
 """The same images twice, for upgrades from one to the other."""
 NAMES = ("api", "operator", "optimizer", "minio")
+STAND_IN = f"{REGISTRY}/stand-in:{TAGS[0]}"
+"""A diarizer for tests of everything but diarization."""
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 START_SECONDS = 60.0
@@ -49,10 +51,17 @@ def main(base: str) -> None:
     )
     pause = f'FROM {base}\nCMD ["sleep", "infinity"]\n'
     subprocess.run([*docker, "build", "-q", "-t", f"{REGISTRY}/pause:{TAGS[0]}", "-"], input=pause.encode(), check=True)
+    standing_in = [
+        "--build-arg",
+        f"BASE={REGISTRY}/optimizer:{TAGS[0]}",
+        "-f",
+        "/repo/tests/cluster/stand_in.Dockerfile",
+    ]
+    subprocess.run([*docker, "build", "-q", "-t", STAND_IN, *standing_in, "/repo/tests/cluster"], check=True)
     for name in NAMES:
         subprocess.run([*docker, "tag", f"{REGISTRY}/{name}:{TAGS[0]}", f"{REGISTRY}/{name}:{TAGS[1]}"], check=True)
     subprocess.run([*docker, "image", "prune", "-f"], check=True)  # what these images replaced
-    images = [f"{REGISTRY}/{name}:{tag}" for name in NAMES for tag in TAGS] + [f"{REGISTRY}/pause:{TAGS[0]}"]
+    images = [f"{REGISTRY}/{name}:{tag}" for name in NAMES for tag in TAGS] + [STAND_IN, f"{REGISTRY}/pause:{TAGS[0]}"]
     fill_store(docker, images)
 
 
