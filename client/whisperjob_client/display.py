@@ -31,7 +31,9 @@ class _Amount(ProgressColumn):
             case "bytes":
                 return self._bytes.render(task)
             case "audio":
-                return Text(f"{task.completed / 60:.0f}/{(task.total or 0) / 60:.0f} min of audio")
+                whole = task.total or 0
+                unit, length = ("s", 1) if whole < 120 else ("min", 60)
+                return Text(f"{task.completed / length:.0f}/{whole / length:.0f} {unit} of audio")
             case _:
                 return Text(f"{task.percentage:>3.0f} %" if task.total else "")
 

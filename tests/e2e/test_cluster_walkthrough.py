@@ -14,7 +14,7 @@ from cluster.harness import Parts
 from cluster.installation import wait_for
 from cluster.paths import REPOSITORY
 from cluster.recordings import write_long
-from support.readme import blocks
+from support.readme import blocks, page_blocks
 
 pytest_plugins = ["cluster.fixtures"]
 pytestmark = pytest.mark.cluster
@@ -59,7 +59,7 @@ def test_the_readme_s_way(cluster_parts: Parts, tmp_path: Path) -> None:
     folder = tmp_path / "here"
     folder.mkdir()
     write_long(folder / "talk.mp4", MINUTES)
-    example = SETTING.sub("", "\n".join(body for kind, body in blocks("The API by example") if kind == "bash"))
+    example = SETTING.sub("", "\n".join(body for kind, body in page_blocks("docs/how-to/curl.md") if kind == "bash"))
     made, watched, said = tmp_path / "made", tmp_path / "watched", tmp_path / "said"
 
     with terminal(making, made, PORT="0") as cluster:

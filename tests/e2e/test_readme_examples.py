@@ -1,4 +1,4 @@
-"""The README's API by example runs, word for word, against a real service, and its JSON has the fields it shows."""
+"""What the README and the how-to on curl show runs, word for word, against a real service that answers in such JSON."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from support.media import write_speech_video
-from support.readme import blocks as blocks_of
+from support.readme import blocks, page_blocks
 from support.serving import served
 
 
@@ -22,15 +22,15 @@ def fields(value: object) -> object:
     return type(value).__name__ if isinstance(value, str | bool) else "number"
 
 
-@pytest.fixture(scope="module")
-def outputs(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[object, str]]:
-    """What each bash block of the section printed, beside the JSON block that follows it (None if none does)."""
-    folder = tmp_path_factory.mktemp("readme")
+EXAMPLES = {"README": blocks("curl by example"), "how-to": page_blocks("docs/how-to/curl.md")}
+
+
+def outputs(shown_blocks: list[tuple[str, str]], folder: Path) -> list[tuple[object, str]]:
+    """What each bash block printed, beside the JSON block that follows it (None if none does)."""
     write_speech_video(folder / "talk.mp4", seconds=8)
-    blocks = blocks_of("The API by example")
     mark = "=== end of a block ==="
     with served(folder / "data") as service:
-        scripts = [body.replace("http://127.0.0.1:8080", service.url) for kind, body in blocks if kind == "bash"]
+        scripts = [body.replace("http://127.0.0.1:8080", service.url) for kind, body in shown_blocks if kind == "bash"]
         script = f"\necho; echo '{mark}'\n".join(["set -euo pipefail", *scripts])
         done = subprocess.run(
             ["bash", "-c", script], cwd=folder, env=dict(os.environ), capture_output=True, text=True, timeout=120
@@ -38,16 +38,17 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[object, str]
     assert done.returncode == 0, done.stdout + done.stderr
     printed = done.stdout.split(mark)[1:]
     shown: list[object] = []
-    for place, (kind, _) in enumerate(blocks):
+    for place, (kind, _) in enumerate(shown_blocks):
         if kind == "bash":
-            following = blocks[place + 1] if place + 1 < len(blocks) else ("", "")
+            following = shown_blocks[place + 1] if place + 1 < len(shown_blocks) else ("", "")
             shown.append(json.loads(following[1]) if following[0] == "json" else None)
     return list(zip(shown, printed, strict=True))
 
 
-def test_every_answer_has_the_fields_that_are_shown(outputs: list[tuple[object, str]]) -> None:
-    pairs = [(shown, printed) for shown, printed in outputs if shown is not None]
-    assert len(pairs) >= 4
+@pytest.mark.parametrize("place", EXAMPLES)
+def test_every_answer_has_the_fields_that_are_shown(tmp_path: Path, place: str) -> None:
+    pairs = [(shown, printed) for shown, printed in outputs(EXAMPLES[place], tmp_path) if shown is not None]
+    assert len(pairs) == sum(kind == "json" for kind, _ in EXAMPLES[place]) > 0
     for shown, printed in pairs:
         *_, last = (line for line in printed.splitlines() if line.startswith("{"))
         assert fields(json.loads(last)) == fields(shown)
@@ -55,7 +56,7 @@ def test_every_answer_has_the_fields_that_are_shown(outputs: list[tuple[object, 
 
 def test_the_command_line_by_example(tmp_path: Path) -> None:
     write_speech_video(tmp_path / "talk.mp4", seconds=8)
-    (kind, script), *_ = blocks_of("The command line")
+    (kind, script), *_ = blocks("The command line")
     assert kind == "bash"
     with served(tmp_path / "data") as service:
         done = subprocess.run(

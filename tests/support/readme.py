@@ -1,19 +1,24 @@
-"""The README's sections and the commands in them, as a reader would copy them."""
+"""The commands in the README and in the pages of docs/, as a reader would copy them."""
 
 import re
 from pathlib import Path
 from typing import Final
 
-README: Final = Path(__file__).resolve().parents[2] / "README.md"
+ROOT: Final = Path(__file__).resolve().parents[2]
 BLOCK: Final = re.compile(r"^```(bash|json)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def section(title: str) -> str:
-    text = README.read_text()
+    text = (ROOT / "README.md").read_text()
     begin = text.index(f"\n## {title}\n")
     return text[begin : text.index("\n## ", begin + 1)]
 
 
 def blocks(title: str) -> list[tuple[str, str]]:
-    """(bash or json, what stands in it) of a section, in order."""
+    """(bash or json, what stands in it) of a section of the README, in order."""
     return BLOCK.findall(section(title))
+
+
+def page_blocks(page: str) -> list[tuple[str, str]]:
+    """The same of a whole page, named from the repository's root."""
+    return BLOCK.findall((ROOT / page).read_text())

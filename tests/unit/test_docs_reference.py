@@ -7,6 +7,8 @@ import pytest
 from support.reference import FOLDER, PAGES
 from support.reference_settings import settings_reference
 from whisperjob.model.errors import INPUT_CODES, HttpCode, JobCode, WarningCode
+from whisperjob_client.config import FILE_VARIABLE, KEY_VARIABLE, SERVER_VARIABLE
+from whisperjob_operator.settings import OperatorSettings
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -14,10 +16,21 @@ def test_a_page_is_true_today(name: str) -> None:
     assert (FOLDER / name).read_text() == PAGES[name](), "run `../.venv/bin/python -m support.reference` in tests/"
 
 
-def test_the_docs_name_no_setting_and_no_code_that_is_not() -> None:
+NO_SETTINGS = {
+    *(SERVER_VARIABLE, KEY_VARIABLE, FILE_VARIABLE, "WHISPERJOB_ASR_URL", "WHISPERJOB_ASR_API_KEY"),  # of the client
+    *("WHISPERJOB_CLUSTER_BIN", "WHISPERJOB_BUILD_CLUSTER"),  # of the tests
+}
+
+
+def test_the_docs_name_no_setting_that_is_not() -> None:
+    operator = {f"WHISPERJOB_{name.upper()}" for name in OperatorSettings.model_fields}
+    known = {*re.findall(r"`(WHISPERJOB_\w+)`", settings_reference()), *operator, *NO_SETTINGS}
+    for page in FOLDER.parent.rglob("*.md"):
+        assert {*re.findall(r"WHISPERJOB_[A-Z0-9_]+", page.read_text())} <= known, page.name
+
+
+def test_the_limits_name_no_code_that_is_not() -> None:
     page = (FOLDER / "limits.md").read_text()
-    known = settings_reference()
-    assert [name for name in re.findall(r"WHISPERJOB_[A-Z0-9_]+", page) if f"`{name}`" not in known] == []
     codes = {*HttpCode, *JobCode, *WarningCode}
     named = re.findall(r"`([a-z]+_[a-z_]+)`", page)
     assert [name for name in named if name not in codes] == []
