@@ -18,8 +18,8 @@ from cluster.spaces import Space, enter, new_folder
 
 BUILD_SECONDS: Final = 1500.0
 _CONTEXT: Final = (
-    *("core/whisperjob", "api/whisperjob_api", "operator/whisperjob_operator", "images"),
-    "deploy/cluster",
+    *("core/whisperjob", "api/whisperjob_api", "operator/whisperjob_operator", "deploy/cluster"),
+    *("images/build", "images/api", "images/operator", "images/optimizer", "images/minio"),
     *("requirements", ".dockerignore", "tests/cluster/prepare.py"),
     *("tests/cluster/stand_in.py", "tests/cluster/stand_in.Dockerfile"),
 )

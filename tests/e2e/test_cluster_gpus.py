@@ -7,7 +7,6 @@ scheduler decides for real.
 import json
 from collections.abc import Iterator
 from datetime import datetime
-from pathlib import Path
 
 import httpx
 import pytest
