@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Self
 
 from whisperjob.model.errors import InputError, JobCode, WhisperJobError
+from whisperjob.worker.cores import available_cores
 from whisperjob.worker.lifeline import Children
 from whisperjob.worker.sandbox import confined
 from whisperjob_optimizer.progress import progress_seconds
@@ -47,16 +48,6 @@ class Tools:
         if not probe.exists():
             raise ToolError(f"ffprobe was not found beside {path}")
         return cls(str(path), str(probe), available_cores(), children or Children())
-
-
-def available_cores() -> int:
-    """Cores this process may use: its affinity mask, cut by a cgroup's CPU quota (a container's limit)."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-    except (OSError, ValueError):
-        return cores
-    return cores if quota == "max" else max(1, min(cores, round(int(quota) / int(period))))
 
 
 @dataclass(frozen=True, slots=True)
