@@ -1,0 +1,43 @@
+"""What to do when memory does not suffice: smaller batches, then the CPU. Pure."""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+CPU: Final = "cpu"
+CUDA: Final = "cuda"
+
+_BYTES_PER_ITEM: Final = 200 * 1024**2
+"""What a ten-second window and its voice prints take up on a GPU while they are worked on; on the safe side."""
+
+_RESERVED_BYTES: Final = 1024**3
+_LARGEST_BATCH: Final = 256
+_CPU_BATCH: Final = 8
+_SMALLEST_STEP_DOWN: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How the work is done. A batch is of windows; on a CPU it is what one core works on at a time."""
+
+    device: str
+    batch: int
+
+
+def first_plan(device: str, free_bytes: int | None) -> Plan:
+    """`free_bytes` of the GPU's memory; None on a CPU."""
+    if device == CPU or free_bytes is None:
+        return Plan(CPU, _CPU_BATCH)
+    fitting = (free_bytes - _RESERVED_BYTES) // _BYTES_PER_ITEM
+    return Plan(device, max(1, min(_LARGEST_BATCH, fitting)))
+
+
+def next_plan(failed: Plan, *, allow_cpu: bool) -> tuple[Plan, str] | None:
+    """The plan after `failed` ran out of memory, with the sentence its owner is told; None where there is none."""
+    if failed.device == CPU:
+        return None
+    if failed.batch > 1:
+        smaller = replace(failed, batch=max(1, failed.batch // _SMALLEST_STEP_DOWN))
+        return smaller, f"The GPU's memory did not suffice; going on with batches of {smaller.batch}."
+    if not allow_cpu:
+        return None
+    return Plan(CPU, _CPU_BATCH), "The GPU's memory did not suffice even for single windows; going on with the CPU."

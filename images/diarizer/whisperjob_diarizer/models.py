@@ -1,0 +1,110 @@
+"""Which model is meant, and what to tell its owner when it cannot be had. Touches no network and imports no model."""
+
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from whisperjob.model.errors import ModelUnavailableError
+
+BUNDLED: Final = "bundled"
+SEGMENTATION_FILE: Final = "segmentation-3.0.bin"
+EMBEDDING_FILE: Final = "campplus.pt"
+EMBEDDING_CODE: Final = "campplus_network.py"
+_BUNDLED_FILES = (SEGMENTATION_FILE, EMBEDDING_FILE, EMBEDDING_CODE)
+
+_HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+_HUB = "https://hf.co"
+_NO_NETWORK = frozenset(
+    {"LocalEntryNotFoundError", "OfflineModeIsEnabled", "ConnectionError", "ConnectError", "TimeoutException"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BundledModel:
+    """The weights that came with this installation."""
+
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class FolderModel:
+    """A clone of a pipeline of the hub, read without network."""
+
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class HubModel:
+    """A pipeline of the hub, fetched when it is not in the cache."""
+
+    name: str
+    token: str | None
+
+
+Choice = BundledModel | FolderModel | HubModel
+
+
+def bundled_folder() -> Path:
+    """Where the build puts them (deploy/diarizer/models.py writes there)."""
+    return Path(sys.prefix) / "share" / "whisperjob-diarizer"
+
+
+def choose(model: str, token: str | None, *, bundled: Path | None = None) -> Choice:
+    """Raises ModelUnavailableError."""
+    if model == BUNDLED:
+        folder = bundled or bundled_folder()
+        if missing := [name for name in _BUNDLED_FILES if not (folder / name).is_file()]:
+            raise ModelUnavailableError(
+                f"The bundled model is not part of this installation ({', '.join(missing)} missing): "
+                "run `make diarizer`, or build the image again."
+            )
+        return BundledModel(folder)
+    if model.startswith(("/", "./", "../", "~")):
+        return _folder(Path(model).expanduser())
+    if not _HUB_NAME.fullmatch(model):
+        raise ModelUnavailableError(
+            f"{model[:100]!r} names no model: it is neither `{BUNDLED}`, nor owner/name on the model hub, "
+            "nor an absolute path of a folder."
+        )
+    if not token:
+        raise ModelUnavailableError(_no_token(model))
+    return HubModel(model, token)
+
+
+def _folder(path: Path) -> FolderModel:
+    if not path.is_dir():
+        raise ModelUnavailableError(f"There is no folder {path} with a model here, where the diarizer runs.")
+    if not (path / "config.yaml").is_file():
+        raise ModelUnavailableError(
+            f"The folder {path} holds no pipeline: config.yaml is missing. Clone one from the model hub, whole."
+        )
+    return FolderModel(path)
+
+
+def explain(model: str, kinds: tuple[str, ...]) -> str:
+    """One sentence on why the hub gave no model. `kinds` are the names of the error's classes, nearest first."""
+    named = set(kinds)
+    if "GatedRepoError" in named:
+        return (
+            f"The model hub refuses {model}: its terms are not accepted for this HF_TOKEN. "
+            f"Accept them at {_HUB}/{model}, with the account the token belongs to."
+        )
+    if "RepositoryNotFoundError" in named:
+        return f"The model hub knows no {model} for this HF_TOKEN: check the name, and that the token is valid."
+    if named & _NO_NETWORK:
+        return (
+            f"The model {model} cannot be fetched: the model hub does not answer from here. Allow the diarizer to "
+            f"reach it, or set DIARIZATION_MODEL to `{BUNDLED}` or to a folder with a clone."
+        )
+    if "HfHubHTTPError" in named:
+        return f"The model hub did not give {model}: check HF_TOKEN, and accept the terms at {_HUB}/{model}."
+    return f"The model {model} cannot be loaded ({kinds[0]}): it is no pipeline this diarizer understands."
+
+
+def _no_token(model: str) -> str:
+    return (
+        f"The model {model} needs a token and HF_TOKEN is not set. Accept its terms at {_HUB}/{model}, make a token at "
+        f"{_HUB}/settings/tokens and set HF_TOKEN; or set DIARIZATION_MODEL to `{BUNDLED}`, which needs none."
+    )

