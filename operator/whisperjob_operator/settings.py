@@ -37,7 +37,7 @@ StringMap = Json[dict[str, str]] | dict[str, str]
 
 
 class OperatorSettings(BaseSettings):
-    """Where the operator works, and what its worker pods look like."""
+    """The operator. Where it works, and what its worker pods look like."""
 
     model_config = SettingsConfigDict(
         env_prefix="WHISPERJOB_", extra="ignore", frozen=True, populate_by_name=True, env_ignore_empty=True

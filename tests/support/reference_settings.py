@@ -4,24 +4,31 @@ from datetime import timedelta
 from enum import Enum
 from ipaddress import IPv4Network
 from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Any, Final, Union, get_args, get_origin
 
 from pydantic import AliasChoices, SecretStr
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 
 from whisperjob.model.settings import ApiSettings, EngineSettings, LocalSettings, StoreSettings
+from whisperjob_cluster.settings import FrontSettings
+from whisperjob_operator.settings import OperatorSettings
+
+_GROUPS: Final = (LocalSettings, ApiSettings, StoreSettings, EngineSettings, FrontSettings, OperatorSettings)
 
 _HEAD = """# Settings
 
 All by environment variables. Durations read `90s`, `15m`, `12h`, `7d`, plain seconds or ISO 8601. A variable that is
 empty counts as absent; a value that makes no sense ends the start with a sentence that names it.
+
+The last two groups are of a cluster, where the chart gives all of them (`charts/whisperjob/values.yaml`).
 """
 
 
 def settings_reference() -> str:
     """The page as it must be."""
-    parts = [_section(group) for group in (LocalSettings, ApiSettings, StoreSettings, EngineSettings)]
+    parts = [_section(group) for group in _GROUPS]
     return "\n".join([_HEAD, *parts])
 
 
@@ -58,6 +65,10 @@ def _shown(default: Any) -> str:
     match default:
         case None | () | "":
             return "–"
+        case dict() | list() if not default:
+            return "–"
+        case _ if default is PydanticUndefined:
+            return "required"
         case SecretStr():
             return "–"
         case timedelta():

@@ -60,7 +60,7 @@ class Engine:
         settings: EngineSettings,
         diarizes: bool = False,
         teller: EventTeller | None = None,
-        on_pass: Callable[[float, bool], None] = lambda _seconds, _failed: None,
+        on_pass: Callable[[float, bool], None] | None = None,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         """`on_pass` is told of every pass over a job: how long it took, and whether it has to be tried again."""
@@ -182,7 +182,8 @@ class Engine:
                 log.exception("job %s: trying again in %.1f s", name, wait.total_seconds())
             finally:
                 self._queue.done(name)
-                self._on_pass(time.monotonic() - began, failed)
+                if self._on_pass is not None:
+                    self._on_pass(time.monotonic() - began, failed)
 
     def _note_progress(self, name: str) -> None:
         job = self._cache.get(name)

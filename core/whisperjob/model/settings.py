@@ -187,6 +187,9 @@ class LocalSettings(_Settings):
         validation_alias=AliasChoices("WHISPERJOB_PORT", "PORT"),
         description="Port; 0: any free.",
     )
+    metrics_port: int | None = Field(
+        default=None, ge=0, le=65_535, description="Where /metrics is, on 127.0.0.1; 0: any free; absent: nowhere."
+    )
     workers: int | None = Field(default=None, ge=1, description="Jobs at a time; default max(1, cores // 2).")
     ffmpeg: str = Field(default="ffmpeg", description="The ffmpeg to run; ffprobe is looked for beside it.")
     diarizer_python: str | None = Field(

@@ -9,7 +9,7 @@ from whisperjob.model.settings import Duration
 
 
 class FrontSettings(BaseSettings):
-    """Read from the environment with the prefix WHISPERJOB_."""
+    """The API in a cluster."""
 
     model_config = SettingsConfigDict(
         env_prefix="WHISPERJOB_", extra="ignore", frozen=True, populate_by_name=True, env_ignore_empty=True

@@ -2,19 +2,21 @@
 
 import logging
 import os
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from fastapi import FastAPI
 from pydantic import SecretStr
+from starlette.types import ASGIApp
 
 from whisperjob.engine.cache import RecordCache
 from whisperjob.engine.listener import Listener
 from whisperjob.engine.loop import Engine
+from whisperjob.engine.telling import LogTeller
 from whisperjob.engine.work_app import create_work_app
 from whisperjob.model.errors import RecordError, StoreError
 from whisperjob.model.phase import Stage
@@ -31,6 +33,9 @@ from whisperjob_local.settings import ServiceSettings
 from whisperjob_local.spare import Spare
 from whisperjob_local.startup import StartupError, bind, find_ffmpeg, open_data_folder, read_or_make_key, url_of
 from whisperjob_local.tasks import InnerTasks
+
+if TYPE_CHECKING:
+    from whisperjob_local.metrics import LocalMetrics
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +86,7 @@ async def run_service(settings: ServiceSettings, body: Callable[[Ready], Awaitab
         )
         stack.push_async_callback(launcher.close)
         cache = RecordCache(records, resync_interval=settings.engine.resync_interval)
+        metrics = stack.enter_context(_metrics(local.metrics_port))
         engine = Engine(
             records=records,
             cache=cache,
@@ -88,6 +94,8 @@ async def run_service(settings: ServiceSettings, body: Callable[[Ready], Awaitab
             launcher=launcher,
             settings=settings.engine,
             diarizes=python is not None,
+            teller=metrics.engine.telling(LogTeller()) if metrics else None,
+            on_pass=metrics.engine.passed if metrics else None,
         )
         work = Listener(create_work_app(engine, launcher), internal, grace=_WORK_GRACE)
         parts = Api(
@@ -98,7 +106,9 @@ async def run_service(settings: ServiceSettings, body: Callable[[Ready], Awaitab
             engine_ready=lambda: os.access(ffmpeg, os.X_OK),
             diarizes=python is not None,
         )
-        front = Listener(_make_api(parts), public, grace=local.shutdown_grace, http=ApiProtocol)
+        app = _make_api(parts)
+        served: ASGIApp = metrics.around(app, cache, engine, launcher) if metrics else app
+        front = Listener(served, public, grace=local.shutdown_grace, http=ApiProtocol)
         tasks = InnerTasks()
         stack.push_async_callback(tasks.cancel)
 
@@ -107,6 +117,8 @@ async def run_service(settings: ServiceSettings, body: Callable[[Ready], Awaitab
             tasks.start("the worker protocol", work.run())
             await work.listening()
             tasks.start("the engine", engine.run())
+            if metrics:
+                tasks.start("the metrics", metrics.listener.run())
             serving = tasks.start("the API", front.run())
             await front.listening()
             launcher.prepare()
@@ -119,6 +131,20 @@ async def run_service(settings: ServiceSettings, body: Callable[[Ready], Awaitab
 
         tasks.start("the record cache", cache.run())
         return await tasks.guard(live())
+
+
+@contextmanager
+def _metrics(port: int | None) -> Iterator["LocalMetrics | None"]:
+    """Imported where it is wanted only: a start should be quick."""
+    if port is None:
+        yield None
+        return
+    from whisperjob_local.metrics import LocalMetrics
+
+    with bind("127.0.0.1", port) as bound:
+        metrics = LocalMetrics(bound)
+        log.info("/metrics is served on port %d of 127.0.0.1", metrics.listener.port)
+        yield metrics
 
 
 def key_of(settings: ApiSettings) -> str:
