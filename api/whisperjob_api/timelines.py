@@ -66,11 +66,3 @@ def _totals(timeline: Timeline) -> list[SpeakerTotal]:
     for turn in timeline.segments:
         seconds[turn.speaker] += turn.end - turn.start
     return [SpeakerTotal(id=speaker, total_seconds=round(seconds[speaker], 3)) for speaker in timeline.speakers]
-
-
-def rttm(name: str, timeline: Timeline) -> str:
-    """NIST's Rich Transcription Time Marked: one line a segment."""
-    return "".join(
-        f"SPEAKER {name} 1 {turn.start:.3f} {turn.end - turn.start:.3f} <NA> <NA> {turn.speaker} <NA> <NA>\n"
-        for turn in timeline.segments
-    )

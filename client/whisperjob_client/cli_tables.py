@@ -39,11 +39,11 @@ def describe(job: Job) -> None:
         )
 
 
-def describe_speakers(result: DiarizationResult) -> None:
-    for speaker in result.speakers:
-        typer.echo(f"{speaker.id}  {clock(speaker.total_seconds)}")
-    for turn in result.segments:
-        typer.echo(f"{turn.start:10.2f} {turn.end:10.2f}  {turn.speaker}")
+def describe_speakers(result: DiarizationResult) -> str:
+    """How long each speaks, then who speaks when: lines."""
+    lines = [f"{speaker.id}  {clock(speaker.total_seconds)}" for speaker in result.speakers]
+    lines += [f"{turn.start:10.2f} {turn.end:10.2f}  {turn.speaker}" for turn in result.segments]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def list_jobs(jobs: Sequence[Job]) -> None:

@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from whisperjob.model.errors import HttpCode, RequestError
 from whisperjob.model.phase import Phase
+from whisperjob.model.timeline import to_rttm
 from whisperjob_api import timelines
 from whisperjob_api.diarizing import ensure_diarization, to_request
 from whisperjob_api.faults import fault_table
@@ -65,4 +66,4 @@ async def diarization(
         return Response(view.model_dump_json(by_alias=True, exclude_unset=True), media_type="application/json")
     if timeline is None:
         raise RequestError(HttpCode.NOT_COMPLETED, "The diarization is not completed.")
-    return Response(timelines.rttm(job.name, timeline), media_type=timelines.RTTM_MEDIA_TYPE)
+    return Response(to_rttm(job.name, timeline), media_type=timelines.RTTM_MEDIA_TYPE)

@@ -59,3 +59,11 @@ class Timeline(Model):
     def speakers(self) -> tuple[str, ...]:
         """In order of first appearance."""
         return tuple(dict.fromkeys(turn.speaker for turn in self.segments))
+
+
+def to_rttm(name: str, timeline: Timeline) -> str:
+    """NIST's Rich Transcription Time Marked: one line a segment; `name` holds no white space."""
+    return "".join(
+        f"SPEAKER {name} 1 {turn.start:.3f} {turn.end - turn.start:.3f} <NA> <NA> {turn.speaker} <NA> <NA>\n"
+        for turn in timeline.segments
+    )

@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -12,10 +13,17 @@ import typer
 from whisperjob import __version__
 from whisperjob.model.errors import WhisperJobError
 from whisperjob.model.phase import Profile, RawFormat, Step
-from whisperjob.model.resource import MAX_CHUNK_SECONDS, MIN_CHUNK_SECONDS
+from whisperjob.model.resource import MAX_CHUNK_SECONDS, MAX_SPEAKERS, MIN_CHUNK_SECONDS
 from whisperjob_client.cli import commands
 from whisperjob_client.exit_codes import EXIT_CODES
 from whisperjob_local.exits import FAILED, INTERRUPTED
+
+
+class TimelineForm(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+    RTTM = "rttm"
+
 
 _EXIT_CODES = "Exit codes: 0 done; 1 failed, one sentence on standard error says why; 2 wrong usage; 130 interrupted."
 
@@ -38,6 +46,9 @@ SampleRateOption = Annotated[int | None, typer.Option(min=1000, max=384_000, hel
 ChannelsOption = Annotated[int | None, typer.Option(min=1, max=32, help="Channels of headerless PCM, interleaved.")]
 FileArgument = Annotated[
     Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, readable=True, help="The recording.")
+]
+SpeakersOption = Annotated[
+    int | None, typer.Option(min=0, max=MAX_SPEAKERS, help="Exactly so many; 0 or absent: find out.")
 ]
 OutputOption = Annotated[Path, typer.Option("--output", "-o", file_okay=False, help="Folder for the MP3s.")]
 
@@ -156,6 +167,40 @@ def optimize(
             display.working(Job(job_id="", status="completed"))
         names = [chunk.filename for chunk in manifest.chunks]
         _list_results(output, names, manifest.duration_seconds, manifest.warnings)
+
+
+@local.command(epilog=_EXIT_CODES)
+def diarize(
+    file: FileArgument,
+    num_speakers: SpeakersOption = None,
+    min_speakers: Annotated[int | None, typer.Option(min=0, max=MAX_SPEAKERS, help="At least so many.")] = None,
+    max_speakers: Annotated[int | None, typer.Option(min=0, max=MAX_SPEAKERS, help="At most so many.")] = None,
+    model: Annotated[str | None, typer.Option(help="Default: DIARIZATION_MODEL, or `bundled`.")] = None,
+    form: Annotated[TimelineForm, typer.Option("--format", help="How it is written.")] = TimelineForm.TEXT,
+    output: Annotated[Path | None, typer.Option("--output", "-o", dir_okay=False, help="Default: the screen.")] = None,
+) -> None:
+    """Find out who speaks when in FILE right here, without a service; `make diarizer` builds what it needs."""
+    with _plain_errors():
+        from whisperjob.model.protocol import ProgressPost
+        from whisperjob_client import Diarization
+        from whisperjob_client.display import Display
+        from whisperjob_local.diarizing import diarize_file, options_from_settings, write_timeline
+
+        options = options_from_settings(num_speakers, min_speakers, max_speakers, model)
+        with Display() as display:
+
+            def report(post: ProgressPost) -> None:
+                display.diarizing(Diarization(job_id="", status="running", progress=int(post.percent)))
+                if post.note:
+                    display.note(post.note)
+
+            timeline = diarize_file(file, options, report)
+            display.diarizing(Diarization(job_id="", status="completed"))
+        text = write_timeline(timeline, form.value, file)
+        if output is None:
+            typer.echo(text, nl=False)
+        else:
+            output.write_text(text, encoding="utf-8")
 
 
 def _list_results(output: Path, names: Sequence[str], duration_seconds: float, warnings: Sequence[str]) -> None:

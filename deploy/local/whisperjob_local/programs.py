@@ -42,10 +42,15 @@ def optimizer(server: str, ffmpeg: str) -> Program:
 
 
 def diarizer(python: Path, server: str, ffmpeg: str) -> Program:
+    return Program(_worker(str(python), "whisperjob_diarizer.run", server, ffmpeg), diarizer_environment())
+
+
+def diarizer_environment() -> dict[str, str]:
+    """What the diarizer's interpreter needs to find this program, its models and its devices."""
     environment = {name: os.environ[name] for name in _FOR_MODELS if name in os.environ}
     if roots := _source_roots("whisperjob", "whisperjob_diarizer"):
         environment["PYTHONPATH"] = os.pathsep.join(roots)
-    return Program(_worker(str(python), "whisperjob_diarizer.run", server, ffmpeg), environment)
+    return environment
 
 
 def find_diarizer(wanted: str | None) -> Path | None:

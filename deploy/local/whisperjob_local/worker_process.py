@@ -32,6 +32,10 @@ _PASSED_ON = frozenset(
 """What a worker gets of the environment. Not the rest: store credentials and API keys stand there."""
 
 
+def passed_on(environment: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if name in _PASSED_ON}
+
+
 @dataclass(frozen=True, slots=True)
 class WorkerEnd:
     """How a worker ended. `exit_code` is negative for a signal, as everywhere in Python."""
@@ -53,14 +57,13 @@ class WorkerProcess:
     @classmethod
     async def start(cls, argv: Sequence[str], scratch: Path, environment: Mapping[str, str] | None = None) -> Self:
         """It waits for its token. Raises OSError if the program cannot be started."""
-        passed = {name: value for name, value in os.environ.items() if name in _PASSED_ON}
         process = await asyncio.create_subprocess_exec(
             *argv,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
             cwd=scratch,
-            env={**passed, "TMPDIR": str(scratch), **(environment or {})},
+            env={**passed_on(os.environ), "TMPDIR": str(scratch), **(environment or {})},
             start_new_session=True,
         )
         return cls(process)

@@ -1,0 +1,116 @@
+"""`whisperjob local diarize`: the second stage alone, on any recording, by the diarizer's own interpreter."""
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ValidationError
+
+from whisperjob.model.errors import WhisperJobError
+from whisperjob.model.protocol import DiarizeOptions, ProgressPost
+from whisperjob.model.settings import EngineSettings, LocalSettings
+from whisperjob.model.timeline import Timeline, to_rttm
+from whisperjob_api.timelines import to_result
+from whisperjob_client import DiarizationResult
+from whisperjob_client.cli_tables import describe_speakers
+from whisperjob_local.programs import diarizer_environment, find_diarizer
+from whisperjob_local.startup import StartupError, find_ffmpeg
+from whisperjob_local.worker_process import passed_on
+
+_ENDED_BY = 128
+_TERM_SECONDS = 5.0
+
+
+class DiarizerError(WhisperJobError):
+    """The diarizer failed; the message is its own sentence."""
+
+
+def diarize_file(file: Path, options: DiarizeOptions, report: Callable[[ProgressPost], None]) -> Timeline:
+    """Who speaks when in `file`. The diarizer ends with this process, and with the context of an interrupt.
+
+    Raises StartupError where there is no diarizer, DiarizerError, OSError.
+    """
+    local = LocalSettings()
+    python = find_diarizer(local.diarizer_python)
+    if python is None:
+        raise StartupError("There is no diarizer on this machine: `make diarizer` builds one, once.")
+    ffmpeg = find_ffmpeg(local.ffmpeg)
+    with tempfile.TemporaryDirectory(prefix="whisperjob-") as folder:
+        result = Path(folder) / "timeline.json"
+        argv = [str(python), "-P", "-m", "whisperjob_diarizer.alone", str(file.absolute())]
+        argv += ["--output", str(result), "--ffmpeg", ffmpeg, "--lifeline", *_options(options)]
+        _run(argv, Path(folder), report)
+        try:
+            return Timeline.model_validate_json(result.read_bytes())
+        except (OSError, ValidationError) as error:
+            raise DiarizerError("The diarizer ended well and left no timeline.") from error
+
+
+def options_from_settings(
+    num_speakers: int | None, min_speakers: int | None, max_speakers: int | None, model: str | None
+) -> DiarizeOptions:
+    """0 speakers: find out. The model is the one the settings name unless another is given."""
+    engine = EngineSettings()
+    return DiarizeOptions(
+        model=model or engine.diarization_model,
+        num_speakers=num_speakers or None,
+        min_speakers=min_speakers or None,
+        max_speakers=max_speakers or None,
+        allow_cpu=engine.diarization_allow_cpu,
+    )
+
+
+def write_timeline(timeline: Timeline, form: Literal["text", "json", "rttm"], file: Path) -> str:
+    """As JSON it is the `result` of GET /diarize; in RTTM the recording goes by its file's name."""
+    if form == "rttm":
+        return to_rttm("_".join(file.stem.split()) or "recording", timeline)
+    result = to_result(timeline)
+    if form == "json":
+        return result.model_dump_json(by_alias=True, indent=2) + "\n"
+    return describe_speakers(DiarizationResult.model_validate(result.model_dump(by_alias=True)))
+
+
+def _options(options: DiarizeOptions) -> Sequence[str]:
+    numbers = {
+        "--num-speakers": options.num_speakers,
+        "--min-speakers": options.min_speakers,
+        "--max-speakers": options.max_speakers,
+    }
+    given = [text for name, number in numbers.items() if number is not None for text in (name, str(number))]
+    return ["--model", options.model, *given]
+
+
+def _run(argv: Sequence[str], folder: Path, report: Callable[[ProgressPost], None]) -> None:
+    with (folder / "stderr").open("w+b") as complaints:
+        process = subprocess.Popen(  # noqa: S603 - a program of ours, arguments as a list
+            argv,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=complaints,
+            env={**passed_on(os.environ), "TMPDIR": str(folder), **diarizer_environment()},
+        )
+        with process:
+            try:
+                assert process.stdout is not None
+                for line in process.stdout:
+                    report(ProgressPost.model_validate_json(line))
+            except BaseException:
+                _end(process)
+                raise
+        if process.returncode == 0:
+            return
+        complaints.seek(0)
+        last = complaints.read().decode(errors="replace").strip().rpartition("\n")[2]
+        killed = process.returncode < 0 or process.returncode > _ENDED_BY
+        raise DiarizerError("The diarizer was killed; it may have run out of memory." if killed else last)
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    process.terminate()
+    try:
+        process.wait(_TERM_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
