@@ -87,6 +87,20 @@ def test_the_notes_say_what_works(cluster: Kube, installation: Installation, job
     assert f"service/{installation.name}-api 8080:80" in commands["The API"]
 
 
+def test_operator_and_api_tell_prometheus(cluster: Kube, installation: Installation, job: str) -> None:
+    def scraped(component: str) -> str:
+        (pod, *_) = installation.pods(component)
+        where = f"/api/v1/namespaces/{installation.namespace}/pods/{pod['metadata']['name']}:9090/proxy/metrics"
+        return cluster.run("kubectl", "get", "--raw", where).stdout
+
+    operator, api = scraped("operator"), scraped("api")
+    assert re.search(r'^whisperjob_jobs\{phase="Completed"\} [1-9]', operator, re.MULTILINE)
+    assert re.search(r'^whisperjob_jobs\{phase="Completed"\} [1-9]', api, re.MULTILINE)
+    assert "whisperjob_reconcile_seconds_count" in operator
+    assert 'whisperjob_http_requests_total{method="GET",route="/readyz",status="200"}' in api
+    assert job not in operator + api
+
+
 def test_kubectl_shows_it(cluster: Kube, installation: Installation, job: str) -> None:
     head, line = cluster.kubectl("-n", installation.namespace, "get", "wj", job).splitlines()
     columns = ["NAME", "STATUS", "STEP", "PROGRESS", "DURATION", "CHUNKS", "DIARIZATION", "SPEAKERS", "WHY", "AGE"]

@@ -84,7 +84,11 @@ async def test_job_runs_from_kubectl_to_completed(
             probes = f"http://127.0.0.1:{running.operator.probes.port}"
             assert (await kubelet.get(f"{probes}/livez")).text == "ok"
             assert (await kubelet.get(f"{probes}/readyz")).text == "ok"
-            assert 'whisperjob_jobs{phase="Completed"} 1.0' in (await kubelet.get(f"{probes}/metrics")).text
+            metrics = (await kubelet.get(f"{probes}/metrics")).text
+            ended = 'whisperjob_worker_attempts_ended_total{outcome="succeeded",reason="",stage="optimize"} 1.0'
+            assert {'whisperjob_jobs{phase="Completed"} 1.0', ended} <= set(metrics.splitlines())
+            assert "talk" not in metrics
+            assert status["output"]["manifestKey"].split("/")[2] not in metrics
 
 
 @pytest.mark.parametrize("audience", ["whisperjob-operator", "another"])
@@ -111,7 +115,7 @@ async def test_out_of_memory_gets_more_the_next_time(
     kube_server: KubeServer, cluster: Cluster, store: FolderStore
 ) -> None:
     key = upload(store, cluster, "talk")
-    async with running_operator(kube_server, cluster.namespace, store, engine=QUICK):
+    async with running_operator(kube_server, cluster.namespace, store, engine=QUICK) as running:
         cluster.make_whisperjob("talk", key)
         (first,) = await until(cluster.jobs, "the Job")
         cluster.make_pod(first, "Failed", state={"terminated": {"exitCode": 137, "reason": "OOMKilled"}})
@@ -124,6 +128,10 @@ async def test_out_of_memory_gets_more_the_next_time(
         await until(lambda: cluster.status("talk").get("attempt") == 2, "attempt 2 to be known")
         assert cluster.status("talk")["failureCount"] == 1
         assert first["metadata"]["name"] != second["metadata"]["name"]
+        async with httpx.AsyncClient(trust_env=False) as prometheus:
+            metrics = (await prometheus.get(f"http://127.0.0.1:{running.operator.probes.port}/metrics")).text
+        assert 'outcome="failed",reason="OutOfMemory",stage="optimize"} 1.0' in metrics
+        assert 'whisperjob_job_events_total{reason="Retrying"} 1.0' in metrics
 
 
 async def test_job_that_vanished_is_started_again(
