@@ -62,7 +62,7 @@ async def test_job_runs_from_kubectl_to_completed(
         headers = {"Authorization": f"Bearer {cluster.token_for(pod)}"}
         async with httpx.AsyncClient(base_url=url, headers=headers, trust_env=False) as worker:
             claimed = (await worker.post("/work/claim")).raise_for_status().json()
-            assert (claimed["jobName"], claimed["attempt"], claimed["sizeBytes"]) == ("talk", 1, 1000)
+            assert (claimed["jobName"], claimed["attempt"], claimed["inputs"][0]["sizeBytes"]) == ("talk", 1, 1000)
             before = len(running.writes())
             for percent in (20, 30, 41, 50):
                 post = {"step": "enhancing", "percent": percent, "durationSeconds": 2.5}
