@@ -21,7 +21,7 @@ from whisperjob.model.errors import JobCode
 from whisperjob.model.manifest import Failure, Manifest
 from whisperjob.model.phase import STEP_PROGRESS, Step
 from whisperjob.model.protocol import OptimizeOptions
-from whisperjob_optimizer.run import ATTEMPT_OVER, DONE, INFRASTRUCTURE
+from whisperjob.worker.program import ATTEMPT_OVER, DONE, INFRASTRUCTURE
 
 RUN_SECONDS = 60
 

@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from whisperjob.engine.loop import Engine
 from whisperjob.engine.ports import TokenVerifier, WorkerIdentity
-from whisperjob.model.errors import ClaimRefusedError, StoreUnavailableError, WhisperJobError
+from whisperjob.model.errors import ClaimRefusedError, StoreError, WhisperJobError
 from whisperjob.model.protocol import CLAIM_PATH, PROGRESS_PATH, ProgressPost
 
 _MAX_BODY_BYTES = 4096
@@ -48,8 +48,8 @@ def create_work_app(engine: Engine, verifier: TokenVerifier) -> Starlette:
                 return JSONResponse({"error": str(error)}, 410)
             except ValidationError:
                 return JSONResponse({"error": "The body is not what the protocol says."}, 422)
-            except StoreUnavailableError:
-                return JSONResponse({"error": "The store is away."}, 503)
+            except StoreError:
+                return JSONResponse({"error": "The store does not give what the claim needs."}, 503)
 
         return endpoint
 

@@ -18,15 +18,13 @@ from pathlib import Path
 from whisperjob.engine.ports import Launch, WorkerIdentity
 from whisperjob.model.children import Child, ChildState
 from whisperjob.model.phase import Reason, Stage
+from whisperjob.worker.program import ATTEMPT_OVER
 from whisperjob_local.clock import utc_now
 from whisperjob_local.programs import Program
 from whisperjob_local.spare import Ready, Spare, start_worker
 from whisperjob_local.worker_process import WorkerEnd, WorkerProcess
 
 log = logging.getLogger(__name__)
-
-EXIT_ATTEMPT_OVER = 3
-"""A worker's exit code when the engine told it that its attempt is over."""
 
 
 @dataclass(slots=True, eq=False)
@@ -222,7 +220,7 @@ def describe_exit(code: int) -> str:
         except ValueError:
             name = f"signal {number}"
         return f"the worker was killed ({name})"
-    if code == EXIT_ATTEMPT_OVER:
+    if code == ATTEMPT_OVER:
         return "the worker was told that its attempt is over"
     return f"the worker failed (exit code {code})"
 
