@@ -29,7 +29,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if os.environ.get(VARIABLE):
         session.config.stash[_PARTS] = NoClusterError("needs the inside of a cluster, and was given one to use")
         return
-    if any("cluster_parts" in getattr(item, "fixturenames", ()) for item in session.items):
+    if any({"cluster", "cluster_parts"} & set(getattr(item, "fixturenames", ())) for item in session.items):
         try:
             session.config.stash[_PARTS] = Parts(session.config.get_terminal_writer().line)
         except (NoClusterError, ImagesError) as error:

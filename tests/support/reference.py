@@ -9,6 +9,7 @@ from pathlib import Path
 from support.reference_api import api_reference
 from support.reference_commands import command_reference
 from support.reference_errors import error_reference
+from support.reference_resource import resource_reference
 from support.reference_settings import settings_reference
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "reference"
@@ -17,6 +18,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "api.md": api_reference,
     "cli.md": command_reference,
     "errors.md": error_reference,
+    "resource.md": resource_reference,
     "settings.md": settings_reference,
 }
 
