@@ -24,8 +24,9 @@ def resource_reference() -> str:
 
 `apiVersion: {crd["group"]}/{version["name"]}`, `kind: {names["kind"]}`, \
 `kubectl get {", ".join([names["plural"], *names["shortNames"]])}` (and in `kubectl get {names["categories"][0]}`).
-{schema["description"]} One made with kubectl needs no API: its
-recording lies in the bucket, below the import prefix (`store.importPrefix`, by default `imports/`). `kubectl explain wj.spec` says what this page says.
+{schema["description"]}
+One made with kubectl needs no API: its recording lies in the bucket, below the import prefix
+(`store.importPrefix`, by default `imports/`). `kubectl explain wj.spec` says what this page says.
 
 ```yaml
 {_sample()}```
