@@ -139,7 +139,7 @@ def test_out_of_memory_gets_more_the_next_time(
     ask(client, jobs[1], 8)
     wait_for(lambda: diarization(speakers, jobs[1]).get("failureCount") == 1, "the first attempt to fail")
     retried = wait_for(lambda: speakers.workers(jobs[1]), "the second attempt's pod")
-    assert {p["spec"]["containers"][0]["resources"]["limits"]["memory"] for p in retried} == {"256Mi"}
+    assert {p["spec"]["containers"][0]["resources"]["limits"]["memory"] for p in retried} == {str(256 * MIB)}
     seen = ended(client, jobs[1])
     assert (seen["status"], seen["result"]["num_speakers"]) == ("completed", 8)
     assert diarization(speakers, jobs[1])["outOfMemory"] is True
