@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass, field
 from ipaddress import ip_address
-from typing import Any
-
-import httpx
+from typing import TYPE_CHECKING, Any
 
 from whisperjob_client.errors import UsageError
 from whisperjob_client.retrying import RetryPolicy
+
+if TYPE_CHECKING:
+    import httpx
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 
@@ -27,6 +28,8 @@ class Connection:
         Proxies of the environment are not asked for this machine's own addresses. Redirects are not followed: the key
         must not go where the service does not live.
         """
+        import httpx
+
         try:
             url = httpx.URL(self.url)
         except httpx.InvalidURL as error:
@@ -50,6 +53,8 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def had_connected(error: httpx.TransportError) -> bool:
+def had_connected(error: "httpx.TransportError") -> bool:
     """Whether the request may have reached the server."""
+    import httpx
+
     return not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
