@@ -32,7 +32,7 @@ def test_decode_stereo() -> None:
         "ffmpeg", Input("source"), default_mix(2, "stereo"), "stereo", max_seconds=86401, channels_fd=9
     )
     graph = (
-        "[0:a:0]asplit[main][side];[side]aselect='lt(n\\,400)*not(mod(n\\,4))+not(mod(n\\,40))'"
+        "[0:a:0]asplit[main][side];[side]aselect='lt(n\\,400)*not(mod(n\\,4))+not(mod(n\\,80))'"
         ",aformat=channel_layouts=stereo,pan=3C|c0=c0|c1=c1|c2=0.5*c0+0.5*c1"
         ",astats=metadata=1:reset=1:measure_perchannel=RMS_level:measure_overall=none"
         ",ametadata=mode=print:file='pipe\\:9',anullsink;"
@@ -74,7 +74,8 @@ def test_enhance_a_range_that_is_not_the_first() -> None:
         "atrim=end_sample=1500,volume=volume=6.500dB:precision=float"
         ",agate=threshold=0.003548:range=0.354813:ratio=1.5:attack=5:release=250"
         ",acompressor=threshold=0.100000:ratio=2.0:attack=20:release=250:knee=2.8"
-        ",aresample=32000,alimiter=limit=0.272270:level=false:latency=true:attack=5:release=50,aresample=16000"
+        ",aresample=32000:tsf=fltp,alimiter=limit=0.272270:level=false:latency=true:attack=5:release=50"
+        ",aresample=16000:tsf=fltp"
         f",apad=whole_len=1500,atrim=end_sample=1500,{MEASURE},atrim=start_sample=500,asetpts=PTS-STARTPTS"
     )
     assert words(argv) == expected(START, PROGRESS, PCM_IN, "-af", steps, "-f f32le pipe:1")
@@ -105,8 +106,8 @@ OUTPUT = (
         ),
         pytest.param(
             Finish(9.5, -2.6, oversampled=True),
-            "volume=volume=9.945dB:precision=float,aresample=64000"
-            ",alimiter=limit=0.780324:level=false:latency=true:attack=5:release=50,aresample=16000,",
+            "volume=volume=9.945dB:precision=float,aresample=64000:tsf=fltp"
+            ",alimiter=limit=0.780324:level=false:latency=true:attack=5:release=50,aresample=16000:tsf=fltp,",
             id="again, oversampled",
         ),
         pytest.param(Finish(0, None), "volume=volume=0.446dB:precision=float,", id="converted only"),
@@ -121,7 +122,7 @@ def test_encode(finish: Finish, steps: str) -> None:
 
 def test_listen() -> None:
     graph = (
-        f"{MEASURE},aresample=64000:osf=flt,asetnsamples=64000:p=0"
+        f"{MEASURE},aresample=64000:osf=flt:tsf=fltp,asetnsamples=64000:p=0"
         ",astats=metadata=1:reset=1:measure_perchannel=none:measure_overall=Peak_level"
         ",ametadata=mode=print:key=lavfi.astats.Overall.Peak_level:file='pipe\\:9'"
     )

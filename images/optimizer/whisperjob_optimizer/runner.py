@@ -148,6 +148,9 @@ class Call:
     folder: Path | None = None
     """Its current folder; by default scratch."""
 
+    niceness: int = 0
+    """How much it stands back behind this process's other programs."""
+
 
 @dataclass(frozen=True, slots=True)
 class Runner:
@@ -175,6 +178,8 @@ class Runner:
         )
         for listener in call.listeners:
             listener.started()
+        if call.niceness:
+            os.setpriority(os.PRIO_PROCESS, process.pid, os.getpriority(os.PRIO_PROCESS, 0) + call.niceness)
         with self.tools.children.adopt(process):
             running = Running(process, call.listeners, self.deadline)
             try:

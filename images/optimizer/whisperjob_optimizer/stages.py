@@ -28,6 +28,9 @@ SAMPLE_BYTES = 4
 _RANGE_SAMPLES = 120 * SAMPLE_RATE
 """The shortest range of a recording that is worth a process of its own."""
 
+_STAND_BACK = 10
+"""Niceness: a tenth of the processor where another wants it too."""
+
 _CUT_WINDOW = SAMPLE_RATE // 20
 _FULL_DISK_BYTES = 1024 * 1024
 
@@ -179,18 +182,23 @@ def encode(
     folder: Path,
     on_seconds: OnSeconds,
 ) -> list[Encoded]:
-    """One MP3 per piece in `folder`, side by side, each heard as it is made."""
+    """One MP3 per piece in `folder`, side by side, each heard as it is made.
+
+    The first goes before the others, for the last piece is the shortest as a rule: the longest would be left alone to
+    the end, with one encoder for all cores.
+    """
     shares = Shares(len(pieces), on_seconds)
 
     def one(index: int) -> Encoded:
         name = chunk_name(index, len(pieces))
-        return _encode_one(runner, pcm, pieces[index], finish, folder / name, shares.of(index))
+        niceness = _STAND_BACK if index else 0
+        return _encode_one(runner, pcm, pieces[index], finish, folder / name, shares.of(index), niceness)
 
     return _side_by_side(runner, one, len(pieces))
 
 
 def _encode_one(
-    runner: Runner, pcm: Pcm, piece: chunks.Piece, finish: Finish, path: Path, on_seconds: OnSeconds
+    runner: Runner, pcm: Pcm, piece: chunks.Piece, finish: Finish, path: Path, on_seconds: OnSeconds, niceness: int
 ) -> Encoded:
     before = min(piece.start, command.LIMITER_ROLL)
     after = min(pcm.samples - piece.end, command.LIMITER_ROLL)
@@ -205,8 +213,8 @@ def _encode_one(
     with pcm.path.open("rb") as source:
         source.seek((piece.start - before) * SAMPLE_BYTES)
         encoded, listened = runner.run_linked(
-            Call(encoding, stdin=source, listeners=(progress,), folder=path.parent),
-            Call(listening, listeners=(loudness, loudest)),
+            Call(encoding, stdin=source, listeners=(progress,), folder=path.parent, niceness=niceness),
+            Call(listening, listeners=(loudness, loudest), niceness=niceness),
         )
     _succeed(runner, encoded)
     _succeed(runner, listened)
