@@ -6,58 +6,35 @@ The speakers it was told of speak by turns. It takes as long as the recording la
 that a test can choose how much. Runs in an image built on the optimizer's.
 """
 
-import argparse
 import sys
-import tempfile
 import time
-from pathlib import Path
 
 from whisperjob.model import names
-from whisperjob.model.errors import ClaimRefusedError, WhisperJobError
+from whisperjob.model.errors import ClaimRefusedError
 from whisperjob.model.phase import DIARIZE_PROGRESS, DiarizeStep
 from whisperjob.model.protocol import Claim, DiarizeOptions, ProgressPost
 from whisperjob.model.timeline import Timeline, Turn
-from whisperjob.worker.client import ProgressReporter, WorkClient
-from whisperjob.worker.lifeline import Children, Lifeline
+from whisperjob.worker.client import ProgressReporter
+from whisperjob.worker.program import Attempt, run_worker
 from whisperjob.worker.transport import Transport
 
 BYTES_PER_SPEAKER = 16 * 2**20
 _RATE = 16_000
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--server", required=True)
-    parser.add_argument("--token-file", required=True, type=Path)
-    parser.add_argument("--scratch", required=True, type=Path)
-    arguments = parser.parse_args()
-    lifeline = Lifeline(Children())
-    lifeline.on_terminate()
-    client = WorkClient(arguments.server, lambda: arguments.token_file.read_text().strip())
-    try:
-        _work(client, lifeline, Path(tempfile.mkdtemp(dir=arguments.scratch)))
-    except ClaimRefusedError as error:
-        sys.stderr.write(f"{error}\n")
-        return 3
-    except (WhisperJobError, OSError) as error:
-        sys.stderr.write(f"{type(error).__name__}: {error}\n")
-        return 1
-    return 0
-
-
-def _work(client: WorkClient, lifeline: Lifeline, scratch: Path) -> None:
-    claim = client.claim()
+def work(given: Attempt) -> None:
+    claim = given.client.claim()
     if not isinstance(claim.options, DiarizeOptions):
         raise ClaimRefusedError(f"this worker cannot {claim.options.stage}")
-    reporter = ProgressReporter(client, lambda refused: lifeline.end(3, str(refused)))
-    transport = Transport(claim, client.claim, scratch)
+    reporter = given.reporter()
+    transport = Transport(claim, given.client.claim, given.scratch)
     for index in range(len(claim.inputs)):
         transport.fetch(index)
     speakers = claim.options.num_speakers or 1
     taken = b"\1" * (speakers * BYTES_PER_SPEAKER)  # ones: memory of zeroes is only promised
     _take_time(claim, reporter)
     timeline = _timeline(claim, speakers, f"stand-in ({len(taken) >> 20} MiB)")
-    path = scratch / names.MANIFEST_NAME
+    path = given.scratch / names.MANIFEST_NAME
     path.write_text(timeline.model_dump_json(by_alias=True))
     transport.publish(path, names.MANIFEST_NAME)
     reporter.close()
@@ -82,4 +59,4 @@ def _timeline(claim: Claim, speakers: int, model: str) -> Timeline:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_worker("stand-in", work))
