@@ -5,6 +5,8 @@
 # make bench             measure, and keep the figures in docs/explanation/benchmarks.md (half an hour; for options
 #                        BENCH="--help")
 # make docs              the pages of docs/ as a site, in dist/docs
+# make diarizer          set up who speaks when, once: PyTorch, pyannote.audio and models (3 to 7 GB, some minutes)
+# make bench-diarization measure it, and keep the figures (a quarter of an hour)
 # make images            build the container images with docker, try them, and show their sizes
 # make cluster           the service on a real cluster of processes on this machine (root), until Ctrl-C
 # make kind              the service on kind (docker, kind, helm)
@@ -24,6 +26,7 @@ export FILE
 
 BIN := .venv/bin
 COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links
+COMPILE_DIARIZER := $(subst --python-version 3.11,--extra diarizer,$(COMPILE))
 
 help:
 	sed -n "/^#/!q; s/^# \{0,1\}//p" Makefile
@@ -56,6 +59,13 @@ docs:
 	mv dist/.docs/site dist/docs
 	rm -rf dist/.docs
 
+diarizer:
+	deploy/diarizer/setup.sh $(WAY)
+
+bench-diarization:
+	deploy/local/setup.sh bench
+	PYTHONPATH=tests $(BIN)/python -m bench.diarization $(BENCH)
+
 images:
 	images/build --registry "$${REGISTRY:-localhost/whisperjob}"
 
@@ -76,6 +86,8 @@ lock:
 	$(COMPILE) --extra api pyproject.toml requirements/api.in -o requirements/api.txt
 	$(COMPILE) --extra operator pyproject.toml -o requirements/operator.txt
 	$(COMPILE) --extra optimizer pyproject.toml -o requirements/optimizer.txt
+	$(COMPILE_DIARIZER) --python-version 3.12 pyproject.toml -o requirements/diarizer.txt
+	$(COMPILE_DIARIZER) --python-version 3.13 --override requirements/diarizer-debian.in pyproject.toml -o requirements/diarizer-debian.txt
 	$(COMPILE) requirements/docs.in -o requirements/docs.txt
 
 clean:
