@@ -2,6 +2,7 @@
 an error and never a broken 200."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping
+from datetime import timedelta
 from urllib.parse import quote
 
 from starlette.responses import Response, StreamingResponse
@@ -14,6 +15,9 @@ from whisperjob_api.ranges import NotModified, Part, Unsatisfiable, select
 from whisperjob_api.threads import Threads, uninterrupted
 
 MEDIA_TYPE = "audio/mpeg"
+_REDIRECT_LIFETIME = timedelta(minutes=10)
+"""Long enough to begin with; a transfer that has begun goes on."""
+
 _FORBIDDEN = frozenset('/\\:*?"<>|%;')
 
 
@@ -43,7 +47,10 @@ async def send_object(
     head: bool,
     disposition: str,
 ) -> Response:
-    """The response for one file. Raises ObjectNotFoundError, StoreUnavailableError before anything was sent."""
+    """The response for one file: its bytes, or the way to them where clients reach the store.
+
+    Raises ObjectNotFoundError, StoreUnavailableError before anything was sent.
+    """
     etag = f'"{entry.sha256}"'
     size = entry.size_bytes
     selection = select(
@@ -74,6 +81,8 @@ async def send_object(
         if await threads.call(store.stat, key) is None:
             raise ObjectNotFoundError(key)
         return Response(status_code=status, headers=headers, media_type=MEDIA_TYPE)
+    if elsewhere := store.grant_download(key, _REDIRECT_LIFETIME, MEDIA_TYPE, disposition):
+        return Response(status_code=307, headers={"Location": elsewhere, "Cache-Control": "no-store"})
     first, rest = await threads.download(_open, store, key, start, length)
     return StreamingResponse(_pieces(threads, first, rest), status, headers, MEDIA_TYPE)
 

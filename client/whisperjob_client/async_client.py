@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -27,7 +28,7 @@ from whisperjob_client.answers import (
     Trim,
 )
 from whisperjob_client.connection import Connection, had_connected
-from whisperjob_client.downloading import Landing, Wanted, has, wanted
+from whisperjob_client.downloading import Landing, Wanted, has, redirected, wanted
 from whisperjob_client.errors import ClientError, DamagedDownloadError, NotFoundError
 from whisperjob_client.polling import Patience, Poll
 from whisperjob_client.requests import Request
@@ -64,6 +65,7 @@ class AsyncClient:
     """
 
     def __init__(self, connection: Connection, *, sleep: Callable[[float], Awaitable[None]] = anyio.sleep) -> None:
+        self._connection = connection
         self._http = httpx.AsyncClient(**connection.to_httpx())
         self._retries = connection.retries
         self._sleep = sleep
@@ -177,7 +179,7 @@ class AsyncClient:
 
     async def _fetch(self, file: Wanted, on_received: Callable[[int], None] | None) -> Path:
         with Landing(file) as landing:
-            async with self._http.stream("GET", file.path, headers=landing.headers) as response:
+            async with self._opened(file.path, landing.headers) as response:
                 if response.is_error:
                     await response.aread()
                 if landing.begin(response):
@@ -186,6 +188,16 @@ class AsyncClient:
                         if on_received:
                             on_received(landing.size_bytes)
                 return landing.finish()
+
+    @asynccontextmanager
+    async def _opened(self, path: str, headers: dict[str, str]) -> AsyncIterator[httpx.Response]:
+        async with self._http.stream("GET", path, headers=headers) as response:
+            if (elsewhere := redirected(response)) is None:
+                yield response
+                return
+        store = httpx.AsyncClient(**self._connection.to_store(elsewhere.host))
+        async with store, store.stream("GET", elsewhere, headers=headers) as response:
+            yield response
 
     async def _call(self, request: Request[T], retries: RetryPolicy | None = None) -> T:
         async def once() -> T:

@@ -26,7 +26,7 @@ class Connection:
         """Arguments of httpx.Client and AsyncClient. Raises UsageError if the URL is none.
 
         Proxies of the environment are not asked for this machine's own addresses. Redirects are not followed: the key
-        must not go where the service does not live.
+        must not go where the service does not live; one of a download is, with the client of `to_store`.
         """
         import httpx
 
@@ -41,8 +41,16 @@ class Connection:
         return {
             "base_url": url,
             "headers": {"X-API-Key": self.api_key} if self.api_key else {},
+            **self.to_store(url.host),
+        }
+
+    def to_store(self, host: str) -> dict[str, Any]:
+        """Arguments of a client for the store on `host`, which gets no key."""
+        import httpx
+
+        return {
             "timeout": httpx.Timeout(self.timeout_seconds, connect=min(self.timeout_seconds, 10.0)),
-            "trust_env": not is_loopback(url.host),
+            "trust_env": not is_loopback(host),
         }
 
 

@@ -39,6 +39,19 @@ def wanted(chunk: Chunk, folder: Path) -> Wanted:
     return Wanted(chunk.download_url, chunk.sha256, folder / chunk.filename)
 
 
+def redirected(response: httpx.Response) -> httpx.URL | None:
+    """Where the store itself has the file, if the service says so. That address is given no key.
+
+    Raises BadAnswerError where it would not be as safe as the service's own.
+    """
+    if response.status_code != 307:
+        return None
+    here, there = response.request.url, httpx.URL(response.headers.get("location", ""))
+    if there.scheme not in ("http", "https") or not there.host or (here.scheme == "https" and there.scheme == "http"):
+        raise BadAnswerError("The service sends downloads to an address that is none, or not safe.")
+    return there
+
+
 def has(file: Path, sha256: str) -> bool:
     """Whether the file is there already, whole."""
     if not file.is_file():

@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -25,7 +26,7 @@ from whisperjob_client.answers import (
     Trim,
 )
 from whisperjob_client.connection import Connection, had_connected
-from whisperjob_client.downloading import Landing, Wanted, has, wanted
+from whisperjob_client.downloading import Landing, Wanted, has, redirected, wanted
 from whisperjob_client.errors import ClientError, DamagedDownloadError, NotFoundError
 from whisperjob_client.polling import Patience, Poll
 from whisperjob_client.requests import Request
@@ -62,6 +63,7 @@ class Client:
     """
 
     def __init__(self, connection: Connection, *, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._connection = connection
         self._http = httpx.Client(**connection.to_httpx())
         self._retries = connection.retries
         self._sleep = sleep
@@ -173,7 +175,7 @@ class Client:
             return self._again(lambda: self._fetch(file, on_received), repeatable=True)
 
     def _fetch(self, file: Wanted, on_received: Callable[[int], None] | None) -> Path:
-        with Landing(file) as landing, self._http.stream("GET", file.path, headers=landing.headers) as response:
+        with Landing(file) as landing, self._opened(file.path, landing.headers) as response:
             if response.is_error:
                 response.read()
             if landing.begin(response):
@@ -182,6 +184,16 @@ class Client:
                     if on_received:
                         on_received(landing.size_bytes)
             return landing.finish()
+
+    @contextmanager
+    def _opened(self, path: str, headers: dict[str, str]) -> Iterator[httpx.Response]:
+        with self._http.stream("GET", path, headers=headers) as response:
+            if (elsewhere := redirected(response)) is None:
+                yield response
+                return
+        store = httpx.Client(**self._connection.to_store(elsewhere.host))
+        with store, store.stream("GET", elsewhere, headers=headers) as response:
+            yield response
 
     def _call(self, request: Request[T], retries: RetryPolicy | None = None) -> T:
         def once() -> T:

@@ -200,7 +200,7 @@ async def test_a_trim_of_several_chunks_keeps_their_boundaries(tmp_path: Path) -
         assert gone.status_code == 404
 
 
-@pytest.mark.parametrize("max_seconds", [3, 3.0, 3.00001, 10**400, 1e300])
+@pytest.mark.parametrize("max_seconds", [3, 3.0, 3.00001, 10**300, 1e300])
 async def test_audio_within_the_limit_is_left_alone(tmp_path: Path, max_seconds: float) -> None:
     async with serving_api(tmp_path) as server:
         job = await server.completed(3 * RATE)

@@ -4,12 +4,16 @@ import asyncio
 import hashlib
 from pathlib import Path
 
-from support.api_server import serving_api
+import httpx
+import pytest
+
+from support.api_server import KEY, serving_api
 from support.completed_jobs import RATE, mp3_of
 from support.minio_server import MinioServer
 from support.raw_http import connected, form, part, upload_head
 from support.waiting import until
 from whisperjob.stores.open import open_store
+from whisperjob_client import AsyncClient, Client, Connection
 
 SOUND = bytes(range(256)) * 80_000
 """20 MB: several parts of a multipart upload."""
@@ -74,3 +78,43 @@ async def test_a_bucket_that_is_away_is_told_with_when_to_come_back(tmp_path: Pa
             assert await server.jobs() == [job.name]
     finally:
         minio.stop()
+
+
+async def test_downloads_are_redirected_to_a_store_that_clients_reach(
+    tmp_path: Path, minio_server: MinioServer
+) -> None:
+    settings = minio_server.settings()
+    store = open_store(settings.model_copy(update={"s3_public_endpoint": settings.s3_endpoint}), tmp_path)
+    async with serving_api(tmp_path, store=store) as server, httpx.AsyncClient() as stranger:
+        job = await server.completed(2 * RATE, filename="a talk.mp4")
+        url = f"/job/{job.name}/download/output.mp3"
+        answer = await server.client.get(url)
+        assert answer.status_code == 307
+        there = await stranger.get(answer.headers["location"], headers={"Range": "bytes=100-299"})
+        assert (there.status_code, there.content) == (206, mp3_of(2 * RATE)[100:300])
+        assert there.headers["content-type"] == "audio/mpeg"
+        assert 'filename="a talk.mp3"' in there.headers["content-disposition"]
+        assert (await server.client.head(url)).headers["content-length"] == str(len(mp3_of(2 * RATE)))
+        assert (await server.client.get(url, headers={"X-API-Key": "wrong"})).status_code == 401
+
+
+@pytest.mark.parametrize("broken_off_after", [0, 5000])
+async def test_the_client_fetches_from_such_a_store_and_gives_it_no_key(
+    tmp_path: Path, minio_server: MinioServer, broken_off_after: int
+) -> None:
+    settings = minio_server.settings()
+    store = open_store(settings.model_copy(update={"s3_public_endpoint": settings.s3_endpoint}), tmp_path)
+    async with serving_api(tmp_path, store=store) as server:
+        job = await server.completed(2 * RATE)
+        whole = mp3_of(2 * RATE)
+        connection = Connection(f"http://127.0.0.1:{server.port}", KEY)
+        async with AsyncClient(connection) as client:
+            (chunk,) = (await client.job(job.name)).chunks
+            (tmp_path / "output.mp3.part").write_bytes(whole[:broken_off_after])
+            assert (await client.download(chunk, tmp_path)).read_bytes() == whole
+
+        def synchronous() -> bytes:
+            with Client(connection) as client:
+                return client.download(chunk, tmp_path / "again").read_bytes()
+
+        assert await asyncio.to_thread(synchronous) == whole

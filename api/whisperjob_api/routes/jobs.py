@@ -83,6 +83,7 @@ async def delete_job(use: Use, tenant: Tenant, job_id: JobId) -> None:
         200: {"description": "The file", "content": _AUDIO},
         206: {"description": "The part of it that Range asked for", "content": _AUDIO},
         304: {"description": "The caller has it already (If-None-Match)"},
+        307: {"description": "The store itself has it, at `Location`, where the service is set up so; send it no key"},
         **fault_table(HttpCode.NOT_FOUND, HttpCode.NOT_COMPLETED, HttpCode.RANGE_NOT_SATISFIABLE, HttpCode.UNAVAILABLE),
     },
 )

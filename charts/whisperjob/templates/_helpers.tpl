@@ -85,6 +85,10 @@ http://{{ include "whisperjob.fullname" . }}-minio.{{ .Release.Namespace }}.svc:
 - name: WHISPERJOB_S3_WORKER_ENDPOINT
   value: {{ . | quote }}
 {{- end }}
+{{- with .Values.store.publicEndpoint }}
+- name: WHISPERJOB_S3_PUBLIC_ENDPOINT
+  value: {{ . | quote }}
+{{- end }}
 - name: WHISPERJOB_S3_BUCKET
   value: {{ .Values.store.bucket | quote }}
 - name: WHISPERJOB_S3_REGION

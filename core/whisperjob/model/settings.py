@@ -109,6 +109,11 @@ class StoreSettings(_Settings):
     s3_worker_endpoint: str | None = Field(
         default=None, description="The same service as workers reach it, where that differs; grants are signed for it."
     )
+    s3_public_endpoint: str | None = Field(
+        default=None,
+        description="The same service as clients reach it. With it downloads are redirected there, without it they "
+        "pass through the API.",
+    )
 
 
 class EngineSettings(_Settings):
@@ -142,6 +147,10 @@ class EngineSettings(_Settings):
     reconcile_workers: int = Field(default=16, ge=1, description="Jobs looked at side by side.")
     grant_lifetime: Duration = Field(
         default=timedelta(hours=1), description="How long a worker's grants hold; it claims again when they ran out."
+    )
+    import_prefix: str = Field(
+        default="",
+        description="Objects below it may be the source of a WhisperJob made by hand; empty: only its own upload may.",
     )
     orphan_age: Duration = Field(
         default=timedelta(hours=24),

@@ -155,6 +155,9 @@ class FolderStore:
             raise ObjectNotFoundError(key)
         return FileRead(path=str(self._objects / key))
 
+    def grant_download(self, *_: object) -> None:
+        """A folder has no address."""
+
     def grant_write(self, prefix: str, expires: timedelta, max_object_bytes: int) -> FileWrite:  # noqa: ARG002  the port's; held by the worker itself
         keys.require_folder_prefix(prefix)
         with _translated(), self._tree:

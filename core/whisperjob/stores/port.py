@@ -60,6 +60,10 @@ class ObjectStore(Protocol):
         """What lets a worker without credentials read this one object."""
         ...
 
+    def grant_download(self, key: str, expires: timedelta, content_type: str, disposition: str) -> str | None:
+        """An address that gives a client this one object, with these headers; None where clients reach no store."""
+        ...
+
     def grant_write(self, prefix: str, expires: timedelta, max_object_bytes: int) -> WriteGrant:
         """What lets a worker without credentials write objects under `prefix`, and nothing else."""
         ...

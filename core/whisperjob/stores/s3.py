@@ -1,7 +1,7 @@
 """Objects in a bucket of an S3 service; plain S3, so that any will do (tested against MinIO).
 
 Requests carry their signature in headers, so that no address this process opens, and therefore no log line of the
-HTTP library, can leak one; addresses that do carry one are only made here, for workers, and never opened.
+HTTP library, can leak one; addresses that do carry one are only made here, for workers and clients, and never opened.
 """
 
 from collections.abc import Iterator, Sequence
@@ -63,6 +63,8 @@ class S3Store:
         self._client = _client(settings, settings.s3_endpoint, pool)
         self._probe = _client(settings, settings.s3_endpoint, probe)
         self._signer = _client(settings, settings.s3_worker_endpoint or settings.s3_endpoint, urllib3.PoolManager())
+        public = settings.s3_public_endpoint
+        self._public = _client(settings, public, urllib3.PoolManager()) if public else None
         self._bucket_seen = False
 
     def ensure_bucket(self) -> None:
@@ -165,6 +167,16 @@ class S3Store:
         if not keys.is_key(key):
             raise ObjectNotFoundError(key)
         return HttpRead(url=self._signer.presigned_get_object(self._bucket, key, min(expires, _MAX_EXPIRY)))
+
+    def grant_download(self, key: str, expires: timedelta, content_type: str, disposition: str) -> str | None:
+        """A presigned GET, signed for the public endpoint."""
+        if self._public is None or not keys.is_key(key):
+            return None
+        headers: dict[str, str | list[str] | tuple[str]] = {
+            "response-content-type": content_type,
+            "response-content-disposition": disposition,
+        }
+        return self._public.presigned_get_object(self._bucket, key, min(expires, _MAX_EXPIRY), response_headers=headers)
 
     def grant_write(self, prefix: str, expires: timedelta, max_object_bytes: int) -> HttpWrite:
         """A POST policy: the form may hold its fields, `key` and `file`, and nothing else."""
