@@ -12,14 +12,17 @@ from pathlib import Path
 import httpx
 import pytest
 
+from cluster.diarizer_image import NoDiarizerError, diarizer_image
 from cluster.foreign import VARIABLE, ForeignCluster
 from cluster.harness import Cluster, NoClusterError, Parts
 from cluster.images import ImagesError
 from cluster.installation import Installation
 from cluster.kube import Kube
+from cluster.prepare import DIARIZER
 from support.kube_binaries import NoBinaryError
 
 _PARTS = pytest.StashKey[Parts | NoClusterError | ImagesError]()
+_DIARIZER = pytest.StashKey[Path | NoDiarizerError | ImagesError]()
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -29,11 +32,20 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if os.environ.get(VARIABLE):
         session.config.stash[_PARTS] = NoClusterError("needs the inside of a cluster, and was given one to use")
         return
-    if any({"cluster", "cluster_parts"} & set(getattr(item, "fixturenames", ())) for item in session.items):
+    wanted = {name for item in session.items for name in getattr(item, "fixturenames", ())}
+    say = session.config.get_terminal_writer().line
+    if not wanted & {"cluster", "cluster_parts"}:
+        return
+    try:
+        session.config.stash[_PARTS] = parts = Parts(say)
+    except (NoClusterError, ImagesError) as error:
+        session.config.stash[_PARTS] = error
+        return
+    if "real_diarizer" in wanted:
         try:
-            session.config.stash[_PARTS] = Parts(session.config.get_terminal_writer().line)
-        except (NoClusterError, ImagesError) as error:
-            session.config.stash[_PARTS] = error
+            session.config.stash[_DIARIZER] = diarizer_image(parts.node, say)
+        except (NoDiarizerError, ImagesError) as error:
+            session.config.stash[_DIARIZER] = error
 
 
 @pytest.fixture(scope="session")
@@ -65,6 +77,18 @@ def inner_cluster(request: pytest.FixtureRequest, cluster_parts: Parts) -> Itera
             made.forget()
         else:
             request.config.get_terminal_writer().line(f"the cluster's logs are in {made.logs}")
+
+
+@pytest.fixture(scope="session")
+def real_diarizer(request: pytest.FixtureRequest, inner_cluster: Cluster) -> str:
+    """The real one's image, brought to the node; without it tests are skipped."""
+    archive = request.config.stash[_DIARIZER]
+    if isinstance(archive, NoDiarizerError):
+        pytest.skip(str(archive))
+    if isinstance(archive, ImagesError):
+        raise archive
+    inner_cluster.import_image(archive)
+    return DIARIZER
 
 
 @pytest.fixture(scope="session")

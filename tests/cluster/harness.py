@@ -24,6 +24,7 @@ from cluster.spaces import Entered, Space, enter, new_folder
 from support.kube_binaries import NoBinaryError
 
 START_SECONDS: Final = 90.0
+IMPORT_SECONDS: Final = 300.0
 _NODE_BINARIES: Final = (
     *("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"),
     *("kubelet", "kube-proxy", "coredns"),
@@ -181,6 +182,16 @@ class Cluster(Kube):
         done = self.start_inside("ctr", "-n", "k8s.io", "task", "kill", "-s", "SIGKILL", container_id).wait(30)
         if done:
             raise RuntimeError(f"container {container_id} could not be killed")
+
+    def import_image(self, archive: Path) -> None:
+        """What `docker save` wrote, for the node's pods. Takes as long as its copying."""
+        inside = self._state / archive.name
+        inside.hardlink_to(archive)
+        ctr = ("ctr", "-n", "k8s.io", "images", "import", f"/cluster/{archive.name}")
+        done = self.start_inside(*ctr).wait(IMPORT_SECONDS)
+        inside.unlink()
+        if done:
+            raise RuntimeError(f"{archive} could not be imported")
 
     def audit(self) -> list[Object]:
         """Every write the API server answered so far, oldest first."""

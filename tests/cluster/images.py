@@ -8,7 +8,7 @@ import hashlib
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -23,7 +23,7 @@ _CONTEXT: Final = (
     *("requirements", ".dockerignore", "tests/cluster/prepare.py"),
     *("tests/cluster/stand_in.py", "tests/cluster/stand_in.Dockerfile"),
 )
-_KEPT_STORES: Final = 2
+_KEPT_STORES: Final = 4
 
 
 class ImagesError(Exception):
@@ -34,7 +34,7 @@ def image_store(base: Path, node: Path, minio: Path, say: Callable[[str], None])
     """The root folder of a containerd that holds the images. Raises ImagesError."""
     stores = CACHE / "stores"
     stores.mkdir(parents=True, exist_ok=True)
-    with _locked(CACHE / "images.lock"):
+    with locked(CACHE / "images.lock"):
         store = stores / _key(base, node, minio)
         if not store.is_dir():
             say("building the images; the first time this takes some minutes")
@@ -53,18 +53,24 @@ def _build(base: Path, node: Path, minio: Path, store: Path) -> None:
     unfinished = store.with_name(f"unfinished-{store.name}")
     shutil.rmtree(unfinished, ignore_errors=True)
     (unfinished / "root").mkdir(parents=True)
+    mounts = ((base, "/base", True), (unfinished / "root", "/store", False), (minio, "/opt/minio-server", True))
+    said = run_builder(node, ("prepare.py", f"local/{base.name}:1"), mounts)
+    (unfinished / "sizes").write_text("\n".join(re.findall(r"^\S+: \d+ MB$", said, re.MULTILINE)) + "\n")
+    unfinished.rename(store)
+
+
+def run_builder(node: Path, command: tuple[str, ...], mounts: tuple[tuple[Path, str, bool], ...]) -> str:
+    """One of this folder's programs, inside the node's root file system, with a dockerd's data. Returns what it said.
+
+    Raises ImagesError.
+    """
     docker = CACHE / "docker"
     docker.mkdir(exist_ok=True)
     folder = new_folder()
-    mounts = (
-        (REPOSITORY, "/repo", True),
-        (base, "/base", True),
-        (docker, "/docker", False),
-        (unfinished / "root", "/store", False),
-        (minio, "/opt/minio-server", True),
-    )
-    command = ["python3", "-I", "/repo/tests/cluster/prepare.py", f"local/{base.name}:1"]
-    builder = enter(Space(node, "host", mounts), folder, ["nice", *command])
+    program, *arguments = command
+    inner = ["nice", "python3", "-I", f"/repo/tests/cluster/{program}", *arguments]
+    space = Space(node, "host", ((REPOSITORY, "/repo", True), (docker, "/docker", False), *mounts))
+    builder = enter(space, folder, inner)
     try:
         builder.process.wait(BUILD_SECONDS)
     except subprocess.TimeoutExpired:
@@ -74,14 +80,18 @@ def _build(base: Path, node: Path, minio: Path, store: Path) -> None:
     said = (folder / "logs" / "out.log").read_text(errors="replace")
     if builder.process.returncode:
         raise ImagesError(f"building the images failed, see {folder}/logs: {said[-600:].strip()}")
-    (unfinished / "sizes").write_text("\n".join(re.findall(r"^\S+: \d+ MB$", said, re.MULTILINE)) + "\n")
-    unfinished.rename(store)
     shutil.rmtree(folder)
+    return said
 
 
 def _key(base: Path, node: Path, minio: Path) -> str:
-    digest = hashlib.sha256("\0".join((base.name, node.name, str(minio), str(minio.stat().st_size))).encode())
-    for name in _CONTEXT:
+    return digest_files(_CONTEXT, base.name, node.name, str(minio), str(minio.stat().st_size))
+
+
+def digest_files(context: Iterable[str], *words: str) -> str:
+    """Of words, and of files and folders of the repository."""
+    digest = hashlib.sha256("\0".join(words).encode())
+    for name in context:
         for path in sorted(_files(REPOSITORY / name)):
             digest.update(f"{path.relative_to(REPOSITORY)}\0{path.stat().st_mode & 0o111}\0".encode())
             digest.update(hashlib.sha256(path.read_bytes()).digest())
@@ -102,7 +112,7 @@ def _keep_newest(stores: Path, count: int) -> None:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -180,6 +180,16 @@ def finished(client: httpx.Client, job: str, seconds: float = 120) -> Object:
     return wait_for(ended, f"job {job} to end", seconds) or {}
 
 
+def diarized(client: httpx.Client, job: str, seconds: float = 90) -> Object:
+    """What the API says of the job's diarization when that has ended."""
+
+    def ended() -> Object | None:
+        seen: Object = client.get(f"/diarize/{job}").raise_for_status().json()
+        return seen if seen["status"] != "running" else None
+
+    return wait_for(ended, f"the diarization of {job} to end", seconds) or {}
+
+
 def download(client: httpx.Client, chunk: Object) -> bytes:
     """Held to the size and the sum it was announced with."""
     answer = client.get(chunk["downloadUrl"])

@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 REGISTRY = "whisperjob.test"
@@ -19,13 +19,16 @@ TAGS = ("a", "b")
 NAMES = ("api", "operator", "optimizer", "minio")
 STAND_IN = f"{REGISTRY}/stand-in:{TAGS[0]}"
 """A diarizer for tests of everything but diarization."""
+DIARIZER = f"{REGISTRY}/diarizer:{TAGS[0]}"
+"""The real one; prepare_diarizer.py builds it."""
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 START_SECONDS = 60.0
 SOCKET = "/run/images-containerd.sock"
 
 
-def main(base: str) -> None:
+def start_docker() -> list[str]:
+    """Returns the client's command once it answers."""
     cgroup = os.environ["CLUSTER_CGROUP"]
     docker = ["docker", "-H", "unix:///run/docker.sock"]
     start(
@@ -39,10 +42,20 @@ def main(base: str) -> None:
         ),
     )
     until(lambda: works(*docker, "info"), "dockerd")
+    return docker
+
+
+def import_base(docker: list[str], folder: str, tag: str, options: Sequence[str] = ()) -> None:
+    """An image of a root file system, for Dockerfiles that know nothing of this machine; `options` are tar's."""
+    environment = [f"ENV {name}={CERTIFICATES}" for name in ("PIP_CERT", "SSL_CERT_FILE")]
+    changes = [part for change in (f"ENV PATH={PATH}", *environment) for part in ("-c", change)]
+    pipe(["tar", "-C", folder, *options, "-c", "."], [*docker, "import", *changes, "-", tag])
+
+
+def main(base: str) -> None:
+    docker = start_docker()
     if not works(*docker, "image", "inspect", base):
-        environment = [f"ENV {name}={CERTIFICATES}" for name in ("PIP_CERT", "SSL_CERT_FILE")]
-        changes = [part for change in (f"ENV PATH={PATH}", *environment) for part in ("-c", change)]
-        pipe(["tar", "-C", "/base", "-c", "."], [*docker, "import", *changes, "-", base])
+        import_base(docker, "/base", base)
     build = ["/repo/images/build", "--registry", REGISTRY, "--tag", TAGS[0], "--base", base, "--go", base]
     subprocess.run(
         [*build, "--network", "host", "--minio", "/opt/minio-server", *NAMES],

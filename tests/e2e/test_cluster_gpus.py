@@ -4,50 +4,35 @@ A stand-in takes the diarizer's place (tests/cluster/stand_in.py); the node's GP
 scheduler decides for real.
 """
 
-import json
 from collections.abc import Iterator
 from datetime import datetime
 
 import httpx
 import pytest
 
+from cluster.gpus import GPU, advertised_gpu
 from cluster.harness import Cluster
-from cluster.installation import Installation, finished, submit, wait_for
+from cluster.installation import Installation, diarized, finished, submit, wait_for
 from cluster.kube import Object
-from cluster.node_config import NODE
 from cluster.prepare import STAND_IN
 from cluster.recordings import write_long
 
 pytest_plugins = ["cluster.fixtures"]
 pytestmark = pytest.mark.cluster
 
-GPU = "nvidia.com/gpu"
 MINUTES = 0.25
 """The stand-in works as long as a recording lasts."""
 MIB = 2**20
 
 
-def advertise(cluster: Cluster, count: str | None) -> None:
-    """As a device plugin would; None takes it back."""
-    status = {"status": {"capacity": {GPU: count}, "allocatable": {GPU: count}}}
-    cluster.kubectl("patch", "node", NODE, "--subresource=status", "--type=merge", "-p", json.dumps(status))
-
-
 @pytest.fixture(scope="module")
-def gpu(inner_cluster: Cluster) -> Iterator[None]:
-    """One on the only node."""
-    advertise(inner_cluster, "1")
-    yield
-    advertise(inner_cluster, None)
-
-
-@pytest.fixture(scope="module")
-def speakers(inner_cluster: Cluster, gpu: None) -> Installation:
+def speakers(inner_cluster: Cluster) -> Iterator[Installation]:
     """A release with a diarizer; its GPU is the chart's default."""
     made = Installation(inner_cluster, "speakers")
     stand_in = {"diarizer.enabled": "true", "diarizer.image": STAND_IN, "diarizer.cpuRequest": "100m"}
-    made.install(**{"api.replicas": "1", "diarizer.memory": "256Mi", **stand_in})
-    return made
+    with advertised_gpu(inner_cluster):
+        made.install(**{"api.replicas": "1", "diarizer.memory": "256Mi", **stand_in})
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -79,14 +64,6 @@ def condition(installation: Installation, job: str, kind: str) -> Object:
     return next((c for c in installation.status(job)["conditions"] if c["type"] == kind), {})
 
 
-def ended(client: httpx.Client, job: str, seconds: float = 90) -> Object:
-    def answer() -> Object | None:
-        seen: Object = client.get(f"/diarize/{job}").json()
-        return seen if seen["status"] != "running" else None
-
-    return wait_for(answer, "the diarization to end", seconds) or {}
-
-
 def test_two_diarizations_share_one_gpu(
     inner_cluster: Cluster, speakers: Installation, client: httpx.Client, jobs: list[str]
 ) -> None:
@@ -110,7 +87,7 @@ def test_two_diarizations_share_one_gpu(
     (pod,) = [p for p in speakers.workers(running) if p["status"]["phase"] == "Running"]
     assert pod["spec"]["containers"][0]["resources"]["limits"][GPU] == "1"
 
-    results = [ended(client, job)["result"] for job in (running, waiting)]
+    results = [diarized(client, job)["result"] for job in (running, waiting)]
     assert [result["num_speakers"] for result in results] == [2, 2]
     first, second = (diarization(speakers, job) for job in (running, waiting))
     assert datetime.fromisoformat(second["startTime"]) >= datetime.fromisoformat(first["completionTime"])
@@ -123,7 +100,7 @@ def test_one_that_can_never_start_ends_in_its_own_code(
 ) -> None:
     speakers.upgrade(**{"diarizer.resource": "example.com/none", "engine.startDeadline": "8s"})
     ask(client, jobs[0], 3)
-    seen = ended(client, jobs[0])
+    seen = diarized(client, jobs[0])
     assert (seen["status"], seen["errorCode"]) == ("error", "start_deadline")
     assert "Insufficient example.com/none" in seen["error"]
     wait_for(lambda: not speakers.batch_jobs(jobs[0]), "the Job to go")
@@ -140,7 +117,7 @@ def test_out_of_memory_gets_more_the_next_time(
     wait_for(lambda: diarization(speakers, jobs[1]).get("failureCount") == 1, "the first attempt to fail")
     retried = wait_for(lambda: speakers.workers(jobs[1]), "the second attempt's pod")
     assert {p["spec"]["containers"][0]["resources"]["limits"]["memory"] for p in retried} == {str(256 * MIB)}
-    seen = ended(client, jobs[1])
+    seen = diarized(client, jobs[1])
     assert (seen["status"], seen["result"]["num_speakers"]) == ("completed", 8)
     assert diarization(speakers, jobs[1])["outOfMemory"] is True
     described = inner_cluster.kubectl("-n", speakers.namespace, "describe", "wj", jobs[1])
