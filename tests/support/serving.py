@@ -29,6 +29,7 @@ class Service:
         self.data = data
         program = str(Path(sys.executable).with_name("whisperjob"))
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("WHISPERJOB_")}
+        inherited["WHISPERJOB_DIARIZER_PYTHON"] = "off"  # or it would depend on what was made on this machine
         self.process = subprocess.Popen(
             [program, "serve", "--port", str(port), "--data-dir", str(data)],
             env={**inherited, **(environment or {})},

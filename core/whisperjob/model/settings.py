@@ -202,7 +202,8 @@ class LocalSettings(_Settings):
     workers: int | None = Field(default=None, ge=1, description="Jobs at a time; default max(1, cores // 2).")
     ffmpeg: str = Field(default="ffmpeg", description="The ffmpeg to run; ffprobe is looked for beside it.")
     diarizer_python: str | None = Field(
-        default=None, description="The diarizer's interpreter. Default: the one `make diarizer` made, if it did."
+        default=None,
+        description="The diarizer's interpreter, or `off`. Default: the one `make diarizer` made, if it did.",
     )
     shutdown_grace: Duration = Field(
         default=timedelta(seconds=20), description="How long uploads in flight may go on after SIGTERM."

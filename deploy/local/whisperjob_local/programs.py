@@ -56,8 +56,10 @@ def diarizer_environment() -> dict[str, str]:
 def find_diarizer(wanted: str | None) -> Path | None:
     """The diarizer's interpreter: the one asked for, else the one `make diarizer` made; None if there is none.
 
-    Raises StartupError if the one asked for is no program.
+    `off` asks for none. Raises StartupError if the one asked for is no program.
     """
+    if wanted == "off":
+        return None
     if wanted is not None:
         found = shutil.which(wanted)
         if found is None:
