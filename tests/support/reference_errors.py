@@ -37,6 +37,7 @@ _JOB: dict[JobCode, str] = {
     JobCode.EMPTY_INPUT: "No bytes, or a sound track without a sample.",
     JobCode.ENCRYPTED: "Protected by DRM; remove the protection first.",
     JobCode.PLAYLIST_REFUSED: "A playlist, or something else that names other files; send the recording itself.",
+    JobCode.SOURCE_REFUSED: "A WhisperJob made with kubectl names an object that is not its own nor imported.",
     JobCode.DURATION_LIMIT: "Longer than it may be, as decoded.",
     JobCode.DISK_LIMIT: "Decoding it needs more scratch space than a worker has.",
     JobCode.START_DEADLINE: "No worker could be started in time; submit again when there is room.",

@@ -42,6 +42,7 @@ def policy_from(settings: EngineSettings, *, diarizes: bool = False) -> Policy:
         retry_base=settings.retry_base,
         retry_cap=settings.retry_cap,
         stuck_after=settings.stuck_after,
+        import_prefix=settings.import_prefix,
         diarizes=diarizes,
         max_diarizations=settings.max_diarizations,
     )

@@ -6,6 +6,7 @@ from datetime import timedelta
 from whisperjob.model import names
 from whisperjob.model.phase import Phase, Stage
 from whisperjob.model.resource import WhisperJob
+from whisperjob.model.sources import owns_source
 from whisperjob.model.view import active_stage
 from whisperjob.stores.port import ObjectStore, StoredObject
 
@@ -34,7 +35,7 @@ def is_needed(key: str, job: WhisperJob, *, keep_source: bool) -> bool:
 
 def tidy_ended(store: ObjectStore, job: WhisperJob, *, keep_source: bool) -> None:
     """Removes the source of an ended job and whatever its attempts left but for the result. Blocks on the store."""
-    keys = [job.spec.source.key] if names.upload_owner(job.spec.source.key) else []
+    keys = [job.spec.source.key] if owns_source(job) else []
     keys += [stored.key for stored in store.list(names.job_prefix(job.metadata.namespace, job.uid))]
     for key in keys:
         if not is_needed(key, job, keep_source=keep_source):
@@ -44,7 +45,7 @@ def tidy_ended(store: ObjectStore, job: WhisperJob, *, keep_source: bool) -> Non
 def remove_all(store: ObjectStore, job: WhisperJob) -> None:
     """Removes every object of a deleted job. Blocks on the store; idempotent."""
     store.delete_prefix(names.job_prefix(job.metadata.namespace, job.uid))
-    if names.upload_owner(job.spec.source.key):  # an imported source is not ours to delete
+    if owns_source(job):  # an imported source is not ours to delete, nor is somebody else's
         store.delete(job.spec.source.key)
 
 

@@ -21,6 +21,7 @@ class Policy:
     retry_base: timedelta = timedelta(seconds=5)
     retry_cap: timedelta = timedelta(minutes=5)
     stuck_after: timedelta = timedelta(minutes=2)
+    import_prefix: str = ""
     diarizes: bool = True
     """Whether there is a diarizer at all."""
     max_diarizations: int | None = None

@@ -65,6 +65,7 @@ class JobCode(StrEnum):
     EMPTY_INPUT = "empty_input"
     ENCRYPTED = "encrypted"
     PLAYLIST_REFUSED = "playlist_refused"
+    SOURCE_REFUSED = "source_refused"
     DURATION_LIMIT = "duration_limit"
     DISK_LIMIT = "disk_limit"
     START_DEADLINE = "start_deadline"

@@ -34,6 +34,7 @@ from whisperjob.model.phase import (
     clamp_percent,
 )
 from whisperjob.model.resource import DiarizationState, Status, WhisperJob
+from whisperjob.model.sources import may_read_source
 from whisperjob.model.view import View, active_stage, current_child, stage_state
 
 
@@ -98,6 +99,15 @@ def cancel(view: View) -> Decision | None:
     if not view.job.spec.cancel:
         return None
     return failed(view, JobCode.CANCELLED, Reason.CANCELLED, "The job was cancelled.")
+
+
+def refuse_source(view: View) -> Decision | None:
+    """Said once, at the start: where recordings are imported from may change while jobs run."""
+    if view.stage is not Stage.OPTIMIZE or view.state.attempt or may_read_source(view.job, view.policy.import_prefix):
+        return None
+    where = f" or below {view.policy.import_prefix}" if view.policy.import_prefix else ""
+    message = f"The source must lie among the job's own uploads{where}."
+    return failed(view, JobCode.SOURCE_REFUSED, Reason.BAD_INPUT, message)
 
 
 def finish(view: View) -> Decision | None:
@@ -318,6 +328,7 @@ RULES: tuple[Rule, ...] = (
     request,
     unavailable,
     cancel,
+    refuse_source,
     finish,
     retry_or_fail,
     suspend,
