@@ -27,12 +27,14 @@ class ProfileName(StrEnum):
 Server = Annotated[
     str | None,
     typer.Option(
-        "--server", envvar=SERVER_VARIABLE, help=f"The server's URL.  Default: config file, else {DEFAULT_URL}."
+        "--server",
+        envvar=SERVER_VARIABLE,
+        help=f"The server's URL.  Default: as in ~/.config/whisperjob/config.toml, else {DEFAULT_URL}.",
     ),
 ]
 ApiKey = Annotated[
     str | None,
-    typer.Option("--api-key", envvar=KEY_VARIABLE, help="Its key; better kept in the environment or the config file."),
+    typer.Option("--api-key", envvar=KEY_VARIABLE, help="Its key; better kept in the environment or in that file."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the server's answer as JSON; errors too, on stderr.")]
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="The job's id.")]

@@ -1,7 +1,11 @@
 """`whisperjob transcribe`: what is asked for, made into options; the work is done in `transcribing`."""
 
+from collections.abc import Awaitable, Callable
+from dataclasses import MISSING, dataclass, fields
+from functools import partial
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,7 +26,7 @@ from whisperjob_client.errors import UsageError
 from whisperjob_client.transcript.writers import Format
 
 if TYPE_CHECKING:
-    from whisperjob_client.connection import Connection
+    from whisperjob_client.async_client import AsyncClient
     from whisperjob_client.display import Display
     from whisperjob_client.speech.pace import Limits
     from whisperjob_client.speech.port import Recogniser, SpeechOptions
@@ -32,92 +36,154 @@ GROQ_MODEL = "whisper-large-v3"
 OTHER_MODEL = "whisper-1"
 
 
-def transcribe(
-    file: InputFile,
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What a user asked of a transcription, wherever it is done; its fields are the command's options."""
+
+    file: InputFile
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="A file or a folder.  Default: beside FILE, with the format's ending."),
-    ] = None,
+    ] = None
     formats: Annotated[
         list[Format] | None, typer.Option("--format", "-f", help="May be given often.  Default: -o's ending, or txt.")
-    ] = None,
-    language: Annotated[str | None, typer.Option("--language", help="Of the speech (en, de, …); better told.")] = None,
-    prompt: Annotated[str | None, typer.Option("--prompt", help="Names and words the recogniser should know.")] = None,
-    diarize: Annotated[bool, typer.Option("--diarize", help="Find out who speaks; so do the next two.")] = False,
-    num_speakers: NumSpeakers = None,
+    ] = None
+    language: Annotated[str | None, typer.Option("--language", help="Of the speech (en, de, …); better told.")] = None
+    prompt: Annotated[str | None, typer.Option("--prompt", help="Names and words the recogniser should know.")] = None
+    diarize: Annotated[bool, typer.Option("--diarize", help="Find out who speaks; so do the next two.")] = False
+    num_speakers: NumSpeakers = None
     speaker_name: Annotated[
         list[str] | None, typer.Option("--speaker-name", help="What to call them, in the order they first speak.")
-    ] = None,
+    ] = None
     drop_doubtful: Annotated[
         bool, typer.Option("--drop-doubtful", help="Leave out what was probably made up in silence.")
-    ] = False,
+    ] = False
     asr_url: Annotated[
         str | None,
         typer.Option("--asr-url", envvar="WHISPERJOB_ASR_URL", help="An OpenAI-compatible recogniser.  Default: Groq."),
-    ] = None,
+    ] = None
     asr_api_key: Annotated[
         str | None, typer.Option("--asr-api-key", envvar="WHISPERJOB_ASR_API_KEY", help="The key for --asr-url.")
-    ] = None,
+    ] = None
     model: Annotated[
         str | None, typer.Option("--model", help=f"Default: {GROQ_MODEL}; with --asr-url {OTHER_MODEL}.")
-    ] = None,
+    ] = None
     requests_per_minute: Annotated[
         int | None, typer.Option(min=0, help="The speech account's limit; 0: none.  Default: Groq's base tier, 20.")
-    ] = None,
+    ] = None
     audio_seconds_per_hour: Annotated[
         float | None, typer.Option(min=0, help="The same; 0: none.  Default: Groq's base tier, 7200.")
-    ] = None,
-    parallel: Annotated[int, typer.Option(min=1, max=32, help="Chunks recognised side by side.")] = 4,
-    asr_timeout: Annotated[float, typer.Option(min=1, help="For one chunk's answer, seconds.")] = 1800.0,
-    profile: ProfileChoice = None,
-    max_chunk_seconds: ChunkSeconds = None,
-    server: Server = None,
-    api_key: ApiKey = None,
-    as_json: AsJson = False,
-) -> None:
+    ] = None
+    parallel: Annotated[int, typer.Option(min=1, max=32, help="Chunks recognised side by side.")] = 4
+    asr_timeout: Annotated[float, typer.Option(min=1, help="For one chunk's answer, seconds.")] = 1800.0
+    profile: ProfileChoice = None
+    max_chunk_seconds: ChunkSeconds = None
+    as_json: AsJson = False
+
+    @property
+    def wants_speakers(self) -> bool:
+        return self.diarize or bool(self.num_speakers) or bool(self.speaker_name)
+
+
+def with_options_of(kind: type) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Lets typer read a dataclass's fields as options of a command that takes them all as `**asked`."""
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        options = [
+            Parameter(
+                option.name,
+                Parameter.KEYWORD_ONLY,
+                default=Parameter.empty if option.default is MISSING else option.default,
+                annotation=option.type,
+            )
+            for option in fields(kind)
+        ]
+        own = [one.replace(kind=Parameter.KEYWORD_ONLY) for one in signature(command).parameters.values()]
+        taken = [*options, *(one for one in own if one.name != "asked")]
+        command.__signature__ = Signature(taken, return_annotation=None)  # type: ignore[attr-defined]  # PEP 362
+        return command
+
+    return decorate
+
+
+Work = Callable[["AsyncClient", str], Awaitable["Outcome"]]
+"""What is done with a server, given a client of it and its name."""
+
+Using = Callable[[Work], Awaitable["Outcome"]]
+"""Brings a server up, or finds it, and lets the work be done with it."""
+
+
+@with_options_of(Asked)
+def transcribe(server: Server = None, api_key: ApiKey = None, **asked: Any) -> None:
     """Make FILE a transcript: optimise it on the server, recognise its chunks, say who speaks, write files.
 
     Recognised chunks are kept in a folder `<name>.whisperjob` beside the output: broken off and started again, it
     sends none of them twice. It may be deleted once the transcript is there.
     """
+    wish = Asked(**asked)
+
+    async def with_server(work: Work) -> "Outcome":
+        from whisperjob_client.async_client import AsyncClient
+
+        where = connection(server, api_key)
+        async with AsyncClient(where) as client:
+            return await work(client, where.url)
+
+    with told(wish.as_json):
+        carry_out(wish, lambda _: with_server)
+
+
+def carry_out(asked: Asked, using: Callable[[Path], Using]) -> None:
+    """Transcribes, writes the files, names them. `using` is told where work is kept. Raises ClientError."""
     import asyncio
     import json
 
     from whisperjob_client.display import Display
+
+    targets = plan_files(asked.file, asked.output, asked.formats or [])
+    if asked.file in targets.values():
+        raise UsageError(f"{asked.file} would be overwritten; say by -o where the transcript goes.")
+    options = _options(asked)
+    kept_in = next(iter(targets.values())).with_suffix(".whisperjob")
+    with Display(quiet=asked.as_json) as display:
+
+        async def work(client: "AsyncClient", server: str) -> "Outcome":
+            recogniser = partial(_recogniser, options.speech, asked.asr_api_key, asked.asr_timeout)
+            return await _transcribe(client, server, recogniser, options, asked.file, kept_in, display)
+
+        async def whole() -> "Outcome":
+            return await using(kept_in)(work)
+
+        outcome = asyncio.run(whole())
+    _write(outcome, targets, asked.file.name, asked.drop_doubtful)
+    files = {str(format_): str(target) for format_, target in targets.items()}
+    if asked.as_json:
+        typer.echo(json.dumps({"jobId": outcome.job.job_id, "files": files, "notes": display.notes}))
+    else:
+        typer.echo("\n".join(files.values()))
+
+
+def _options(asked: Asked) -> "TranscribeOptions":
     from whisperjob_client.speech.port import SpeechOptions
     from whisperjob_client.transcribing import TranscribeOptions
     from whisperjob_client.uploading import UploadOptions
 
-    with told(as_json):
-        config = settings().asr
-        url = asr_url or config.url
-        targets = plan_files(file, output, formats or [])
-        if file in targets.values():
-            raise UsageError(f"{file} would be overwritten; say by -o where the transcript goes.")
-        options = TranscribeOptions(
-            speech=SpeechOptions(
-                model=model or config.model or (OTHER_MODEL if url else GROQ_MODEL),
-                language=language,
-                prompt=prompt,
-                endpoint=url or "groq",
-            ),
-            upload=UploadOptions(profile.value if profile else None, max_chunk_seconds),
-            limits=_limits(url, config, requests_per_minute, audio_seconds_per_hour),
-            parallel=parallel,
-            diarize=diarize or bool(num_speakers) or bool(speaker_name),
-            num_speakers=num_speakers or None,
-            names=tuple(speaker_name or ()),
-        )
-        where = connection(server, api_key)
-        kept_in = next(iter(targets.values())).with_suffix(".whisperjob")
-        with Display(quiet=as_json) as display:
-            outcome = asyncio.run(_run(where, options, (asr_api_key, asr_timeout), file, kept_in, display))
-        _write(outcome, targets, file.name, drop_doubtful)
-        files = {str(format_): str(target) for format_, target in targets.items()}
-        if as_json:
-            typer.echo(json.dumps({"jobId": outcome.job.job_id, "files": files, "notes": display.notes}))
-        else:
-            typer.echo("\n".join(files.values()))
+    config = settings().asr
+    url = asked.asr_url or config.url
+    return TranscribeOptions(
+        speech=SpeechOptions(
+            model=asked.model or config.model or (OTHER_MODEL if url else GROQ_MODEL),
+            language=asked.language,
+            prompt=asked.prompt,
+            endpoint=url or "groq",
+        ),
+        upload=UploadOptions(asked.profile.value if asked.profile else None, asked.max_chunk_seconds),
+        limits=_limits(url, config, asked.requests_per_minute, asked.audio_seconds_per_hour),
+        parallel=asked.parallel,
+        diarize=asked.wants_speakers,
+        num_speakers=asked.num_speakers or None,
+        names=tuple(asked.speaker_name or ()),
+    )
 
 
 def plan_files(file: Path, output: Path | None, formats: list[Format]) -> dict[Format, Path]:
@@ -149,27 +215,26 @@ def _limits(url: str | None, config: AsrConfig, requests: int | None, audio_seco
     )
 
 
-async def _run(
-    where: "Connection",
+async def _transcribe(
+    client: "AsyncClient",
+    server: str,
+    recogniser: Callable[[], "Recogniser"],
     options: "TranscribeOptions",
-    asr: tuple[str | None, float],
     file: Path,
     kept_in: Path,
     display: "Display",
 ) -> "Outcome":
     import asyncio
 
-    from whisperjob_client.async_client import AsyncClient
     from whisperjob_client.speech.recognising import StoppedError
     from whisperjob_client.transcribing import Transcribing
 
-    async with AsyncClient(where) as client:
-        work = Transcribing(client, where.url, lambda: _recogniser(options.speech, *asr), options, display)
-        _stop_on_signals(work, display)
-        try:
-            return await work.run(file, kept_in)
-        except asyncio.CancelledError:
-            raise StoppedError("Interrupted; what was recognised so far is kept.") from None
+    work = Transcribing(client, server, recogniser, options, display)
+    _stop_on_signals(work, display)
+    try:
+        return await work.run(file, kept_in)
+    except asyncio.CancelledError:
+        raise StoppedError("Interrupted; what was recognised so far is kept.") from None
 
 
 def _recogniser(options: "SpeechOptions", api_key: str | None, timeout_seconds: float) -> "Recogniser":

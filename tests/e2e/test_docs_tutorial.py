@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from support.asr_server import KEY, asr_server
-from support.client_proxy import network
 from support.conversation import conversation
 from support.readme import ROOT
 from support.waiting import until_sync
@@ -30,10 +29,11 @@ ENVIRONMENT = {
 
 
 @contextmanager
-def first_terminal(command: str, folder: Path) -> Iterator[str]:
+def first_terminal(command: str, folder: Path, diarizer: Path) -> Iterator[str]:
     """`command` at the repository's root, the data in `folder`; its URL."""
     said = folder / "said"
     environment = {**ENVIRONMENT, "PORT": "0", "DATA_DIR": str(folder / "data")}
+    environment["WHISPERJOB_DIARIZER_PYTHON"] = str(diarizer)
     with said.open("wb") as output:
         process = subprocess.Popen(
             ["bash", "-c", command], cwd=ROOT, env=environment, stdout=output, stderr=output, start_new_session=True
@@ -55,9 +55,9 @@ def test_the_tutorial_runs_and_prints_what_it_shows(tmp_path: Path) -> None:
     shutil.copy(talk.file, tmp_path / "call.wav")
     (tmp_path / ".venv").symlink_to(ROOT / ".venv")
     typed = "\n".join(body for kind, body in blocks if kind == "bash")
-    with first_terminal(start, tmp_path) as url, network(url) as net, asr_server(ear=talk.hear) as asr:
-        net.speakers = talk.diarization()
-        typed = typed.replace("http://127.0.0.1:8080", net.url).replace("gsk_your-key", KEY)
+    diarizer = talk.diarizer(tmp_path / "diarizer")
+    with first_terminal(start, tmp_path, diarizer) as url, asr_server(ear=talk.hear) as asr:
+        typed = typed.replace("http://127.0.0.1:8080", url).replace("gsk_your-key", KEY)
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", typed],
             cwd=tmp_path,

@@ -1,6 +1,6 @@
 """`whisperjob transcribe` on a real conversation of two people: the real service, and a recogniser that knows it.
 
-Who speaks when is the truth that comes with the recording, as the network says it in a diarizer's place.
+Who speaks when is the truth that comes with the recording, told by a worker without a model.
 """
 
 import json
@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 
 from support.asr_server import KEY, asr_server
-from support.client_proxy import network
 from support.conversation import Conversation, conversation
 from support.serving import served
 
@@ -34,9 +33,9 @@ def folder(talk: Conversation, tmp_path_factory: pytest.TempPathFactory) -> Path
     shutil.copy(talk.file, folder / "call.wav")
     names = [option for name in talk.names for option in ("--speaker-name", name)]
     formats = [option for name in ("srt", "txt", "json") for option in ("--format", name)]
-    with served(folder / "data") as service, network(service.url) as net, asr_server(ear=talk.hear) as asr:
-        net.speakers = talk.diarization()
-        here = {"WHISPERJOB_URL": net.url, "WHISPERJOB_API_KEY": service.key, "GROQ_API_KEY": KEY}
+    diarizer = {"WHISPERJOB_DIARIZER_PYTHON": str(talk.diarizer(folder / "diarizer"))}
+    with served(folder / "data", diarizer) as service, asr_server(ear=talk.hear) as asr:
+        here = {"WHISPERJOB_URL": service.url, "WHISPERJOB_API_KEY": service.key, "GROQ_API_KEY": KEY}
         done = subprocess.run(
             [sys.executable, "-m", "whisperjob_client", "transcribe", "call.wav", "--diarize", *names, *formats],
             cwd=folder,

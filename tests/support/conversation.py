@@ -7,17 +7,20 @@ import re
 import subprocess
 import sys
 import tempfile
+import wave
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from support.diarizer_stand_in import interpreter
 from support.tone_speech import RATE, Said, decode
+from whisperjob.model.timeline import Timeline
+from whisperjob.model.timeline import Turn as SpeakerTurn
 
 ROOT = Path(__file__).resolve().parents[2]
 PINNED = ROOT / "tests" / "data" / "conversation.txt"
@@ -54,12 +57,19 @@ class Conversation:
         """Every word and who says it."""
         return [(name, word) for name, sentence in self.sentences for word in sentence]
 
-    def diarization(self) -> dict[str, Any]:
-        """The truth, as a diarizer says it."""
+    def diarizer(self, folder: Path) -> Path:
+        """A program to name as WHISPERJOB_DIARIZER_PYTHON, that finds the truth; `folder` is its own."""
         numbers = {name: f"SPEAKER_{n:02d}" for n, name in enumerate(dict.fromkeys(t.speaker for t in self.turns))}
-        said = [{"start": t.start, "end": t.end, "speaker": numbers[t.speaker]} for t in self.turns]
-        alone = [{"start": t.start, "end": t.end, "speaker": numbers[t.speaker]} for t in _exclusive(self.turns)]
-        return {"segments": said, "exclusive": alone, "num_speakers": len(numbers), "total_segments": len(said)}
+        said, alone = (
+            tuple(SpeakerTurn(start=t.start, end=t.end, speaker=numbers[t.speaker]) for t in turns)
+            for turns in (self.turns, _exclusive(self.turns))
+        )
+        with wave.open(str(self.file)) as opened:
+            seconds = opened.getnframes() / opened.getframerate()
+        truth = Timeline(model="the truth", device="none", duration_seconds=seconds, segments=said, exclusive=alone)
+        folder.mkdir(exist_ok=True)
+        (folder / "timeline.json").write_text(truth.model_dump_json(by_alias=True))
+        return interpreter(folder)
 
     def hear(self, audio: bytes) -> tuple[list[list[Said]], float]:
         """What a perfect recogniser would: the sentences where they sound; nothing in any other audio."""

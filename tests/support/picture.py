@@ -23,7 +23,6 @@ from rich.console import Console
 from rich.text import Text
 
 from support.asr_server import KEY, asr_server
-from support.client_proxy import network
 from support.conversation import conversation
 from support.serving import served
 
@@ -70,18 +69,18 @@ def session() -> Text:
     shown = Text()
     with (
         tempfile.TemporaryDirectory() as folder,
-        served(Path(folder) / "data") as service,
-        network(service.url) as net,
+        served(
+            Path(folder) / "data", {"WHISPERJOB_DIARIZER_PYTHON": str(talk.diarizer(Path(folder) / "d"))}
+        ) as service,
         asr_server(ear=talk.hear) as asr,
     ):
-        net.speakers = talk.diarization()
         shutil.copy(talk.file, Path(folder) / "call.wav")
         environment = {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "HOME": folder,
             "TERM": "xterm-256color",
             "LANG": "C.UTF-8",
-            "WHISPERJOB_URL": net.url,
+            "WHISPERJOB_URL": service.url,
             "WHISPERJOB_API_KEY": service.key,
             "GROQ_API_KEY": KEY,
             "GROQ_BASE_URL": asr.url,

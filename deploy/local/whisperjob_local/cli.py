@@ -16,6 +16,7 @@ from whisperjob.model.phase import Profile, RawFormat, Step
 from whisperjob.model.resource import MAX_CHUNK_SECONDS, MAX_SPEAKERS, MIN_CHUNK_SECONDS
 from whisperjob_client.cli import commands
 from whisperjob_client.exit_codes import EXIT_CODES
+from whisperjob_local.cli_transcribe import transcribe
 from whisperjob_local.exits import FAILED, INTERRUPTED
 
 
@@ -201,6 +202,9 @@ def diarize(
             typer.echo(text, nl=False)
         else:
             output.write_text(text, encoding="utf-8")
+
+
+local.command(epilog=EXIT_CODES)(transcribe)
 
 
 def _list_results(output: Path, names: Sequence[str], duration_seconds: float, warnings: Sequence[str]) -> None:

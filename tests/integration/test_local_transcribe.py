@@ -1,0 +1,117 @@
+"""`whisperjob local transcribe`: the real workers on this machine, and a recogniser that knows the talk."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from support.asr_server import KEY, AsrServer, asr_server
+from support.conversation import conversation
+from support.processes import children_of, lives
+from support.tone_speech import script, write_tones
+from support.waiting import until_sync
+
+WHISPERJOB = str(Path(sys.executable).with_name("whisperjob"))
+SECONDS = 125.0
+CHUNKS = 3
+
+
+@contextmanager
+def started(file: Path, asr: AsrServer, *options: str, **environment: str) -> Iterator["subprocess.Popen[str]"]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("WHISPERJOB_", "GROQ"))}
+    here = {"GROQ_API_KEY": KEY, "GROQ_BASE_URL": asr.url, "WHISPERJOB_CONFIG": str(file.parent / "config.toml")}
+    (file.parent / "config.toml").touch()
+    with subprocess.Popen(
+        [WHISPERJOB, "local", "transcribe", str(file), *options],
+        env={**inherited, **here, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def run(file: Path, asr: AsrServer, *options: str, code: int = 0, **environment: str) -> str:
+    """What it said on standard error."""
+    with started(file, asr, *options, **environment) as process:
+        out, err = process.communicate(timeout=120)
+    assert process.returncode == code, f"exit code {process.returncode}\n{out}\n{err}"
+    return err
+
+
+def test_a_conversation_becomes_text_with_names_without_a_server(tmp_path: Path) -> None:
+    talk = conversation()
+    file = tmp_path / "call.wav"
+    file.write_bytes(talk.file.read_bytes())
+    names = [option for name in talk.names for option in ("--speaker-name", name)]
+    diarizer = str(talk.diarizer(tmp_path / "diarizer"))
+    with asr_server(ear=talk.hear) as asr:
+        run(file, asr, *names, "--format", "json", WHISPERJOB_DIARIZER_PYTHON=diarizer)
+        run(file, asr, *names, "--format", "txt", WHISPERJOB_DIARIZER_PYTHON=diarizer)
+        assert list(asr.received.values()) == [1], "another format sends nothing"
+    words = json.loads(file.with_suffix(".json").read_text())["words"]
+    assert [word["text"] for word in words] == [word.text for _, word in talk.words]
+    assert file.with_suffix(".txt").read_text().startswith("Diane: Hello?\n\nSheila: Hello?\n\nDiane: Oh, hello.")
+    left = {path.name for path in file.with_suffix(".whisperjob").rglob("*")}
+    assert "service" not in left, "neither the recording nor its MP3s are kept twice"
+
+
+def test_killed_half_way_it_goes_on_and_sends_no_chunk_twice(tmp_path: Path) -> None:
+    said = script(SECONDS)
+    file = tmp_path / "talk.wav"
+    write_tones(file, said, SECONDS)
+    options = ("--format", "json", "--parallel", "1", "--max-chunk-seconds", "60", "--profile", "none")
+    with asr_server() as asr:
+        asr.held, asr.free = True, 1
+        with started(file, asr, *options) as process:
+            kept = file.with_suffix(".whisperjob")
+            until_sync(lambda: list(kept.rglob("answer-*.json")) and asr.in_hand, "one kept, one in flight", 90)
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait(30)
+        kept_ones, in_flight = set(asr.answered), asr.received - asr.answered
+        asr.release()
+        until_sync(lambda: not asr.in_hand, "the stand-in to finish")
+        run(file, asr, *options)
+        assert {asr.received[sha256] for sha256 in kept_ones} == {1}, "what was kept is not sent again"
+        assert sum(asr.received.values()) == CHUNKS + sum(in_flight.values())
+    words = json.loads(file.with_suffix(".json").read_text())["words"]
+    assert [re.sub(r"\W", "", word["text"]).lower() for word in words] == [word.text for word in said]
+
+
+def test_without_a_diarizer_it_says_so_before_any_work(tmp_path: Path) -> None:
+    file = tmp_path / "talk.wav"
+    write_tones(file, script(8), 8)
+    with asr_server() as asr:
+        err = run(file, asr, "--diarize", code=2, WHISPERJOB_DIARIZER_PYTHON="/no/python")
+        assert err == "The diarizer's interpreter /no/python (WHISPERJOB_DIARIZER_PYTHON) is no program.\n"
+        assert not asr.received
+
+
+def test_interrupted_while_a_worker_works_nothing_of_it_lives_on(tmp_path: Path) -> None:
+    file = tmp_path / "long.wav"
+    write_tones(file, script(1200), 1200)
+    with asr_server() as asr, started(file, asr) as process:
+        until_sync(lambda: _named("ffmpeg", process.pid), "ffmpeg to run", 60)
+        working = _descendants(process.pid)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(15) == 130
+        until_sync(lambda: not any(lives(pid) for pid in working), "the workers to end")
+        assert not asr.received
+
+
+def _descendants(pid: int) -> list[int]:
+    return [one for child in children_of(pid) for one in (child, *_descendants(child))]
+
+
+def _named(name: str, pid: int) -> bool:
+    commands = (Path(f"/proc/{one}/comm") for one in _descendants(pid))
+    return any(command.read_text().strip() == name for command in commands if command.exists())
