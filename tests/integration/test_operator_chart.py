@@ -1,6 +1,7 @@
 """The chart as helm renders it: complete, accepted by a real API server, and quick to refuse what is wrong."""
 
 import json
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,17 @@ def test_charts_are_as_they_were(golden: Golden, kube_binaries: Binaries, name: 
     for secret in (o for o in rendered if o["kind"] == "Secret"):
         secret["data"] = dict.fromkeys(secret["data"], "random")
     golden(GOLDEN / f"chart-{name}.yaml", yaml.safe_dump_all(rendered, width=120))
+
+
+def test_the_guide_s_values_are_taken(kube_binaries: Binaries, tmp_path: Path) -> None:
+    guide = (REPOSITORY / "docs" / "how-to" / "install-helm.md").read_text()
+    (values,) = re.findall(r"^```yaml\n(.*?)^```$", guide, re.MULTILINE | re.DOTALL)
+    file = tmp_path / "values.yaml"
+    file.write_text(values)
+    objects = helm_template(kube_binaries["helm"], "--values", str(file))
+    (ingress,) = (o for o in objects if o["kind"] == "Ingress")
+    assert ingress["spec"]["rules"][0]["host"] == "whisperjob.example.com"
+    assert [o["metadata"]["name"] for o in objects if o["kind"] == "Secret"] == []  # brought, not made
 
 
 @pytest.mark.parametrize("values", [TRYING_OUT, EXTERNAL], ids=["trying out", "external"])

@@ -111,6 +111,21 @@ async def test_only_tokens_of_workers_are_taken(
                 assert answer.status_code == 401
 
 
+async def test_a_source_that_is_somebody_else_s_is_not_read_and_not_removed(
+    kube_server: KubeServer, cluster: Cluster, store: FolderStore
+) -> None:
+    another = upload(store, cluster, "another")
+    async with running_operator(kube_server, cluster.namespace, store, engine=QUICK):
+        cluster.make_whisperjob("talk", another)
+        await until(lambda: cluster.status("talk").get("phase") == "Error", "the job to end")
+        assert cluster.status("talk")["error"]["code"] == "source_refused"
+        cluster.delete_whisperjob("talk")
+        cluster.make_whisperjob("another", another)
+        await until(cluster.jobs, "the other's Job")
+        assert [job["metadata"]["labels"]["whisperjob.dev/job"] for job in cluster.jobs()] == ["another"]
+        assert store.stat(another) is not None
+
+
 async def test_out_of_memory_gets_more_the_next_time(
     kube_server: KubeServer, cluster: Cluster, store: FolderStore
 ) -> None:
