@@ -28,6 +28,9 @@ from whisperjob_diarizer.port import Found, Report, Span
 
 _log = logging.getLogger(__name__)
 
+_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+"""Libraries that start a thread a core of their own, which wait for each other by spinning. Read when imported."""
+
 Make = Callable[[Plan], tuple[Any, Any]]
 """A pipeline for a plan, and the function that makes its input of 16-bit samples."""
 
@@ -38,6 +41,8 @@ def load(options: DiarizeOptions) -> "PyannoteDiarizer":
     os.environ["PYANNOTE_METRICS_ENABLED"] = "0"
     if not isinstance(choice, HubModel):
         os.environ["HF_HUB_OFFLINE"] = "1"
+    for variable in _ONE_THREAD:
+        os.environ.setdefault(variable, "1")
     warnings.filterwarnings("ignore")  # pyannote's, on what this program does on purpose: no torchcodec, for one
     import torch
 
