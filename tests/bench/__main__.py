@@ -6,17 +6,21 @@ import platform
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bench.cluster import Starting, starting
 from bench.optimizing import Comparison, compare
 from bench.serving import Serving, serving
 from bench.speech import speech
+from cluster.harness import NoClusterError
 from support.minio_server import MinioServer, NoMinioError, find_binary
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+_CLUSTER_TITLE = "## On a cluster"
 REPORT = REPOSITORY / "docs" / "explanation" / "benchmarks.md"
 
 
@@ -24,19 +28,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--minutes", type=int, default=60, help="length of the recording that is compared")
     parser.add_argument("--rounds", type=int, default=3, help="runs of everything that is quick")
-    parser.add_argument("--only", choices=("optimizing", "serving"), help="one half; the report is then only printed")
+    parser.add_argument(
+        "--only",
+        choices=("optimizing", "serving", "cluster"),
+        help="one part; the report is then only printed, but for the cluster's, which is kept by itself",
+    )
     arguments = parser.parse_args()
     cache = REPOSITORY / ".cache" / "bench"
     sections = []
-    if arguments.only != "serving":
+    if arguments.only in (None, "optimizing"):
         recordings = [speech(cache, minutes) for minutes in (arguments.minutes, 10, 300)]
         sections.append(_optimizing(compare(*recordings, rounds=arguments.rounds), arguments.minutes))
-    if arguments.only != "optimizing":
+    if arguments.only in (None, "serving"):
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache) as folder, _s3(Path(folder)) as s3:
             sections.append(_serving(serving(cache, speech(cache, 1), s3, rounds=arguments.rounds)))
+    if arguments.only in (None, "cluster"):
+        sections.append(_cluster(arguments.rounds))
     report = "\n".join([_head(), *sections])
     print(report)
+    if arguments.only == "cluster":
+        before, _, _ = REPORT.read_text().partition(f"\n{_CLUSTER_TITLE}\n")
+        REPORT.write_text(f"{before.rstrip()}\n\n{sections[0]}")
     if arguments.only is None:
         REPORT.write_text(report)
 
@@ -115,6 +128,27 @@ def _serving(rates: Serving) -> str:
 
 - From an upload's end to its worker's first word: **{rates.first_progress_seconds:.2f} s** (to reach: under 0.5)
 """
+
+
+def _cluster(rounds: int) -> str:
+    try:
+        cost = starting(print, rounds=rounds)
+    except NoClusterError as error:
+        return f"{_CLUSTER_TITLE}\n\nNot measured: {error}.\n"
+    return f"""{_CLUSTER_TITLE}
+
+Measured on {datetime.now(UTC):%Y-%m-%d} by `make bench BENCH="--only cluster"`: a cluster of processes on this \
+machine, the images there.
+
+- From an upload's end to a running worker's container: **{cost.median_seconds:.2f} s**, the median of \
+{len(cost.seconds)}, at most {max(cost.seconds):.2f} s (to reach: under 5)
+- The operator's writes for a job: **{len(cost.writes)}** (to reach: at most 8, progress aside): {_counted(cost)}
+"""
+
+
+def _counted(cost: Starting) -> str:
+    counts = Counter(cost.writes)
+    return ", ".join(f"{count} × `{what}`" for what, count in counts.items())
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ import pytest
 from cluster.front import nginx
 from cluster.harness import Cluster
 from cluster.installation import Installation, answers, download, finished, submit, wait_for
-from cluster.kube import Kube, Object
+from cluster.kube import Kube
+from cluster.measuring import operator_writes, seconds_to_worker
 from cluster.recordings import write_long
 from support.media import decode, write_speech_video
 
@@ -174,33 +175,11 @@ def test_a_worker_runs_soon_after_the_upload_and_few_words_are_written(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """On an idle cluster with the image there: under 5 s, and at most 8 writes by the operator, progress aside."""
-    name = submit(api, talk)
-    uploaded = time.monotonic()
-    wait_for(lambda: any(has_begun(pod) for pod in installation.workers(name)), "a running worker")
-    took = time.monotonic() - uploaded
-    (attempt,) = {pod["metadata"]["labels"]["batch.kubernetes.io/job-name"] for pod in installation.workers(name)}
-    finished(api, name)
+    name, took = seconds_to_worker(api, installation, talk)
+    written = operator_writes(api, inner_cluster, installation, name)
     status = installation.status(name)
     lasted = datetime.fromisoformat(status["completionTime"]) - datetime.fromisoformat(status["startTime"])
-
-    def writes() -> list[str]:
-        return [
-            "/".join(
-                filter(None, (entry["verb"], entry["objectRef"]["resource"], entry["objectRef"].get("subresource")))
-            )
-            for entry in inner_cluster.audit()
-            if entry["user"]["username"] == installation.operator_user()
-            and entry["objectRef"].get("name", "").startswith((name, attempt))
-        ]
-
-    wait_for(lambda: "delete/jobs" in writes() and writes().count("create/events") == 3, "the operator's last words")
-    written = writes()
     with capsys.disabled():
         print(f"\nfrom the upload's end to a running container: {took:.2f} s; the operator's writes: {written}")
     assert took < 5
     assert len(written) <= 8 + lasted // PROGRESS_INTERVAL + 1
-
-
-def has_begun(pod: Object) -> bool:
-    states = [container["state"] for container in pod["status"].get("containerStatuses", [])]
-    return any("running" in state or "terminated" in state for state in states)
