@@ -265,8 +265,8 @@ def test_two_runs_at_once_do_not_send_everything_twice(short: Talk, asr: AsrServ
         assert process.wait(30) == 0
 
 
-def test_without_a_diarizer_it_goes_on_and_says_so(short: Talk, asr: AsrServer) -> None:
-    asr.shape = "segments"
+def test_without_a_diarizer_it_goes_on_and_says_so(short: Talk, net: Network, asr: AsrServer) -> None:
+    asr.shape, net.no_diarizer = "segments", True
     _, err = short.run("--format", "json", "--diarize")
     assert "Note: No speakers: " in err
     words = short.transcript()["words"]

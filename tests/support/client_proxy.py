@@ -31,6 +31,7 @@ class Network:
     refuse: list[tuple[int, str]] = field(default_factory=list)
     speakers: dict[str, Any] | None = None
     diarization_error: str | None = None
+    no_diarizer: bool = False
     requests: Counter[str] = field(default_factory=Counter)
     ranges: list[str] = field(default_factory=list)
     idempotency_keys: list[str] = field(default_factory=list)
@@ -69,6 +70,9 @@ def _handler(state: Network) -> type[BaseHTTPRequestHandler]:
                 self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 headers = {"Retry-After": wait} if wait else {}
                 self._json(status, {"error": "Not now.", "code": "unavailable"}, headers)
+            elif path.startswith("/diarize") and state.no_diarizer:
+                self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                self._json(503, {"error": "This service has no diarizer.", "code": "diarization_unavailable"})
             elif path.startswith("/diarize") and (state.speakers is not None or state.diarization_error):
                 self._diarize()
             else:

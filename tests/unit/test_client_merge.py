@@ -355,6 +355,7 @@ def test_speaker_of_a_word(
         pytest.param("No. Yes. No.", "ABA", "ABA", id="changes at sentences' ends stay"),
         pytest.param("I think that No! you are wrong.", "AAABAAA", "AAABAAA", id="nobody loses a whole turn"),
         pytest.param("one two three four", "AABB", "AABB", id="no sentence ends near"),
+        pytest.param("In Jersey. And _ I am Sheila.", "AAA-BBB", "AAABBB", id="a change in a pause stays"),
         pytest.param("It is. a very long way away", "AAAABBB", "AAAABBB", id="a sentence's end far away"),
         pytest.param("It is so. Now you speak.", "AAAB-B", "AAAB-B", id="where nobody was heard nothing moves"),
     ],
@@ -363,6 +364,7 @@ def test_a_change_of_speakers_goes_to_the_sentence_end_close_by(text: str, heard
     said = [
         Word(i * 0.3, i * 0.3 + 0.25, word, who.strip("-") or None)
         for i, (word, who) in enumerate(zip(text.split(), heard, strict=True))
+        if word != "_"
     ]
     assert "".join(word.speaker or "-" for word in at_sentence_ends(said)) == given
 

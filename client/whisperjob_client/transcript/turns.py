@@ -6,10 +6,14 @@ other speaker; that people read as an error, and it is one.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 from whisperjob_client.transcript.model import Word
 from whisperjob_client.transcript.speakers import REACH_SECONDS
 from whisperjob_client.transcript.spelling import ends_sentence
+
+PAUSE_SECONDS: Final = 0.3
+"""A change with a pause as long as this is heard by everyone: it stays where it is."""
 
 
 def at_sentence_ends(words: Sequence[Word]) -> tuple[Word, ...]:
@@ -24,9 +28,9 @@ def at_sentence_ends(words: Sequence[Word]) -> tuple[Word, ...]:
 
 def _settle(words: list[Word], last: int) -> None:
     """Moves the change that comes after word `last` to the nearest sentence's end."""
-    if ends_sentence(words[last].text):
-        return
     change = words[last + 1].start
+    if ends_sentence(words[last].text) or change - words[last].end >= PAUSE_SECONDS:
+        return
     early, late = _early(words, last), _late(words, last)
     if late is not None and (early is None or words[late].end - change < change - words[early + 1].start):
         moved, speaker = range(last + 1, late + 1), words[last].speaker
