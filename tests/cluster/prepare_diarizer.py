@@ -16,7 +16,8 @@ import prepare  # type: ignore[import-not-found,unused-ignore]  # found by the p
 LEFT_OUT = (
     *("./usr/share/doc", "./usr/share/locale", "./usr/share/man", "./usr/share/info"),
     *("./usr/lib/libtorch-test", "./usr/include", "./usr/lib/python3/dist-packages/torch/include"),
-    *("./var/cache/apt", "./var/lib/apt/lists", "./tmp", "*/__pycache__", "*.a"),
+    *("./usr/lib/python3/dist-packages/pip", "./usr/lib/python3/dist-packages/hypothesis"),
+    *("./var/cache/apt", "./var/lib/apt/lists", "./tmp/*", "*/__pycache__", "*.a"),
 )
 
 
