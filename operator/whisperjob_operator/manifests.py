@@ -11,13 +11,12 @@ from whisperjob.model.resource import API_VERSION, KIND
 from whisperjob.model.settings import EngineSettings
 from whisperjob_operator import labels
 from whisperjob_operator.pod_security import container_security, pod_security
-from whisperjob_operator.profiles import Profile, profile_of
+from whisperjob_operator.profiles import SCRATCH_FOLDER, Profile, profile_of
 from whisperjob_operator.settings import OperatorSettings
 from whisperjob_operator.sizing import priority_class
 
 TOKEN_FOLDER: Final = "/var/run/secrets/whisperjob"  # noqa: S105 - where a token lies, not one
 TOKEN_FILE: Final = "token"  # noqa: S105 - as above
-SCRATCH_FOLDER: Final = "/scratch"
 _SCRATCH: Final = "scratch"
 _TOKEN: Final = "token"  # noqa: S105 - a volume's name
 

@@ -16,6 +16,7 @@ from whisperjob_operator.sizing import (
     scratch_request_bytes,
 )
 
+SCRATCH_FOLDER: Final = "/scratch"
 TOKEN_SECRET_KEY: Final = "hf-token"  # noqa: S105 - a key's name; the chart's values name it, too
 
 
@@ -101,7 +102,8 @@ def _accelerators(settings: OperatorSettings) -> dict[str, str]:
 
 
 def _diarizer_env(settings: OperatorSettings) -> tuple[client.V1EnvVar, ...]:
-    env = []
+    folders = {"HF_HOME": f"{SCRATCH_FOLDER}/huggingface", "MPLCONFIGDIR": f"{SCRATCH_FOLDER}/matplotlib"}
+    env = [client.V1EnvVar(name=name, value=folder) for name, folder in folders.items()]
     if not settings.diarizer_resource_count:
         # Where NVIDIA's is the node's usual runtime, an image made for GPUs would be given all of them.
         env.append(client.V1EnvVar(name="NVIDIA_VISIBLE_DEVICES", value="void"))

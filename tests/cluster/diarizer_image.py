@@ -11,6 +11,7 @@ from typing import Final
 
 from cluster.images import digest_files, locked, run_builder
 from cluster.paths import CACHE, REPOSITORY
+from cluster.prepare import DIARIZER_BASES
 
 ROOT: Final = REPOSITORY / ".cache" / "diarizer" / "root"
 _MARK: Final = ".whisperjob"
@@ -45,7 +46,7 @@ def _build(node: Path, folder: Path) -> None:
     unfinished = folder.with_name(f"unfinished-{folder.name}")
     unfinished.mkdir(parents=True)
     mounts = ((ROOT, "/diarizer", True), (unfinished, "/image", False))
-    said = run_builder(node, ("prepare_diarizer.py", f"local/diarizer-{_base_digest()}:1"), mounts)
+    said = run_builder(node, ("prepare_diarizer.py", f"{DIARIZER_BASES}{_base_digest()}:1"), mounts)
     (unfinished / "said").write_text(said)
     unfinished.rename(folder)
 

@@ -21,6 +21,8 @@ STAND_IN = f"{REGISTRY}/stand-in:{TAGS[0]}"
 """A diarizer for tests of everything but diarization."""
 DIARIZER = f"{REGISTRY}/diarizer:{TAGS[0]}"
 """The real one; prepare_diarizer.py builds it."""
+DIARIZER_BASES = "local/diarizer-"
+"""What the names of its bases begin with; only the newest is kept."""
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 START_SECONDS = 60.0

@@ -32,6 +32,14 @@ def main(base: str) -> None:
         env={**os.environ, "DOCKER": " ".join(docker)},
         check=True,
     )
+    tags = subprocess.run(
+        [*docker, "images", "--format", "{{.Repository}}:{{.Tag}}", "--filter", f"reference={prepare.DIARIZER_BASES}*"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    if older := set(tags.stdout.split()) - {base}:
+        subprocess.run([*docker, "image", "rm", *older], check=True)
     subprocess.run([*docker, "image", "prune", "-f"], check=True)
     subprocess.run([*docker, "save", "-o", "/image/image.tar", prepare.DIARIZER], check=True)
 
