@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from support.diarizer_stand_in import interpreter
 from support.media import write_speech_video
 from support.readme import blocks, page_blocks
 from support.serving import served
@@ -22,14 +23,15 @@ def fields(value: object) -> object:
     return type(value).__name__ if isinstance(value, str | bool) else "number"
 
 
-EXAMPLES = {"README": blocks("curl by example"), "how-to": page_blocks("docs/how-to/curl.md")}
+EXAMPLES = {"README": blocks("curl by example"), "how-to": page_blocks("docs/how-to/curl.md", diarizer=True)}
 
 
 def outputs(shown_blocks: list[tuple[str, str]], folder: Path) -> list[tuple[object, str]]:
     """What each bash block printed, beside the JSON block that follows it (None if none does)."""
     write_speech_video(folder / "talk.mp4", seconds=8)
     mark = "=== end of a block ==="
-    with served(folder / "data") as service:
+    (folder / "diarizer").mkdir()
+    with served(folder / "data", {"WHISPERJOB_DIARIZER_PYTHON": str(interpreter(folder / "diarizer"))}) as service:
         scripts = [body.replace("http://127.0.0.1:8080", service.url) for kind, body in shown_blocks if kind == "bash"]
         script = f"\necho; echo '{mark}'\n".join(["set -euo pipefail", *scripts])
         done = subprocess.run(

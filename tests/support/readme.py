@@ -19,6 +19,7 @@ def blocks(title: str) -> list[tuple[str, str]]:
     return BLOCK.findall(section(title))
 
 
-def page_blocks(page: str) -> list[tuple[str, str]]:
-    """The same of a whole page, named from the repository's root."""
-    return BLOCK.findall((ROOT / page).read_text())
+def page_blocks(page: str, *, diarizer: bool = False) -> list[tuple[str, str]]:
+    """The same of a whole page, named from the repository's root. What needs a diarizer stands there as sh."""
+    text = (ROOT / page).read_text()
+    return BLOCK.findall(text.replace("```sh\n", "```bash\n") if diarizer else text)
