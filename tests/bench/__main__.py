@@ -3,11 +3,12 @@
 import argparse
 import os
 import platform
+import re
 import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -45,13 +46,10 @@ def main() -> None:
             sections.append(_serving(serving(cache, speech(cache, 1), s3, rounds=arguments.rounds)))
     if arguments.only in (None, "cluster"):
         sections.append(_cluster(arguments.rounds))
-    report = "\n".join([_head(), *sections])
-    print(report)
-    if arguments.only == "cluster":
-        before, _, _ = REPORT.read_text().partition(f"\n{_CLUSTER_TITLE}\n")
-        REPORT.write_text(f"{before.rstrip()}\n\n{sections[0]}")
-    if arguments.only is None:
-        REPORT.write_text(report)
+    head = _head()
+    print("\n".join([head, *sections]))
+    if arguments.only in (None, "cluster"):
+        REPORT.write_text(_merged(REPORT.read_text(), None if arguments.only else head, sections))
 
 
 @contextmanager
@@ -74,6 +72,15 @@ def _s3(folder: Path) -> Iterator[Mapping[str, str] | None]:
         server.stop()
 
 
+def _merged(before: str, head: str | None, sections: Sequence[str]) -> str:
+    """A report with some of its sections replaced. The others stay as they are, also those written by hand.
+
+    Sections are the same if the first word of their headings is."""
+    old_head, *old = re.split(r"^(?=## )", before, flags=re.MULTILINE)
+    merged = {section.split()[1]: section for section in [*old, *sections]}
+    return "\n\n".join(part.strip() for part in (head or old_head, *merged.values())) + "\n"
+
+
 def _head() -> str:
     ffmpeg = subprocess.run(["ffmpeg", "-version"], check=True, capture_output=True, text=True).stdout.split()[2]
     return f"""# Benchmarks
@@ -94,7 +101,10 @@ def _optimizing(costs: Comparison, minutes: int) -> str:
     table = "\n".join(
         f"| {name} | {cost.wall:.1f} | {cost.cpu:.1f} | {cost.wall / costs.ours.wall:.2f} |" for name, cost in rows
     )
-    growth = costs.ours_memory_5_hours / costs.ours_memory_10_minutes
+    memory = "\n".join(
+        f"| {name} | {grown.ten_minutes:.0f} | {grown.five_hours:.0f} | **{grown.ratio:.2f}** |"
+        for name, grown in (("MP4", costs.memory_mp4), ("the same sound in Matroska", costs.memory_matroska))
+    )
     return f"""## Optimising {minutes} minutes of speech (48 kHz stereo AAC)
 
 | | wall, s | CPU, s | wall ÷ ours |
@@ -104,8 +114,10 @@ def _optimizing(costs: Comparison, minutes: int) -> str:
 - naive ÷ ours: **{costs.naive.wall / costs.ours.wall:.1f}** (to reach: 20)
 - ffmpeg-normalize ÷ ours: **{costs.ffmpeg_normalize.wall / costs.ours.wall:.1f}** (to reach: 10)
 - ours ÷ floor: **{costs.ours.wall / costs.floor.wall:.2f}** (to reach: 1.5 or less)
-- peak memory of the largest process: {costs.ours_memory_10_minutes:.0f} MiB for 10 minutes, \
-{costs.ours_memory_5_hours:.0f} MiB for 5 hours, a ratio of **{growth:.2f}** (to reach: 1)
+
+| Peak memory of the largest process, MiB | 10 minutes | 5 hours | ratio (to reach: 1) |
+| --- | --- | --- | --- |
+{memory}
 """
 
 
