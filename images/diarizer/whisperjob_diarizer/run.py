@@ -30,9 +30,12 @@ def _work(given: Attempt, load: Loading) -> None:
     programs = Programs.find(given.ffmpeg, children=given.children)
     claim = given.client.claim()
     reporter = given.reporter()
+    told = ""
 
     def report(step: DiarizeStep, percent: float, note: str) -> None:
-        reporter.report(ProgressPost(step=step, percent=percent, note=note[:_NOTE_CHARACTERS]))
+        nonlocal told
+        told = note[:_NOTE_CHARACTERS] or told  # again and again: only the newest post is sure to arrive
+        reporter.report(ProgressPost(step=step, percent=percent, note=told))
 
     report(DiarizeStep.LOADING, DIARIZE_PROGRESS[DiarizeStep.LOADING][0], "")
     attempt(claim, given.client.claim, report, programs, given.scratch, load)
