@@ -89,7 +89,10 @@ def test_the_command_line_beats_the_environment(monkeypatch: pytest.MonkeyPatch)
     assert [key.get_secret_value() for key in settings.api.api_keys] == ["one", "team:two"]
 
 
-def test_a_setting_that_does_not_fit_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WHISPERJOB_PORT", "eighty")
-    with pytest.raises(StartupError, match=r"WHISPERJOB_PORT does not fit"):
+@pytest.mark.parametrize(
+    ("name", "value"), [("WHISPERJOB_PORT", "eighty"), ("WHISPERJOB_TRUSTED_PROXIES", "10.0.0.0/8,nowhere")]
+)
+def test_a_setting_that_does_not_fit_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(StartupError, match=rf"^The setting {name} is wrong: [^\[\]]*\.$"):
         make_settings()

@@ -47,7 +47,7 @@ class ClientAddress(StrEnum):
 def setting_at_fault(error: ValidationError) -> str:
     """The first wrong setting as one sentence, by the name of its variable; never its value, which may be a secret."""
     wrong = error.errors(include_input=False, include_url=False)[0]
-    name = "_".join(str(part) for part in wrong["loc"]).upper().removeprefix("WHISPERJOB_")
+    name = "".join(str(part) for part in wrong["loc"][:1]).upper().removeprefix("WHISPERJOB_")
     return f"The setting WHISPERJOB_{name} is wrong: {wrong['msg']}"
 
 

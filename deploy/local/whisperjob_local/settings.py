@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from whisperjob.model.settings import ApiSettings, EngineSettings, LocalSettings, StoreSettings
+from whisperjob.model.settings import ApiSettings, EngineSettings, LocalSettings, StoreSettings, setting_at_fault
 from whisperjob_local.startup import StartupError
 
 
@@ -33,6 +33,4 @@ def make_settings(
             engine = engine.model_copy(update={"max_diarizations": 1})
         return ServiceSettings(local, ApiSettings(), StoreSettings(), engine)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        name = ".".join(str(part) for part in first["loc"])
-        raise StartupError(f"The setting {name} does not fit: {first['msg']}.") from None
+        raise StartupError(f"{setting_at_fault(error)}.") from None
