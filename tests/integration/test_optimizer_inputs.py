@@ -123,9 +123,37 @@ def header_alone(path: Path, voice: Path) -> None:
     ffmpeg("-i", voice, "-t", "0", "-f", "wav", path)
 
 
-def encrypted(path: Path, voice: Path) -> None:
-    key = ("-encryption_key", "00112233445566778899aabbccddeeff", "-encryption_kid", "0" * 32)
-    ffmpeg("-i", voice, "-encryption_scheme", "cenc-aes-ctr", *key, "-f", "mp4", path)
+def encrypted(*options: str) -> Callable[[Path, Path], None]:
+    """Common Encryption, as ffmpeg's muxers of the MP4 family write it."""
+
+    def make(path: Path, voice: Path) -> None:
+        key = ("-encryption_key", "00112233445566778899aabbccddeeff", "-encryption_kid", "0" * 32)
+        film = ("-f", "lavfi", "-i", "testsrc=size=160x120:rate=5:duration=1")
+        ffmpeg("-i", voice, *film, "-encryption_scheme", "cenc-aes-ctr", *key, "-c:a", "aac", *options, path)
+
+    return make
+
+
+def scrambled(path: Path, voice: Path) -> None:
+    """MPEG-TS whose sound is scrambled, and says so in its packets, as broadcasts are."""
+    ffmpeg("-i", voice, "-c:a", "aac", "-f", "mpegts", path)
+    data, chance = bytearray(path.read_bytes()), random.Random(7)
+    for at in range(0, len(data), 188):
+        if int.from_bytes(data[at + 1 : at + 3]) & 0x1FFF == 0x100:
+            payload = at + 4 + (data[at + 4] + 1 if data[at + 3] & 0x20 else 0)
+            data[at + 3] |= 0x80
+            data[payload : at + 188] = chance.randbytes(at + 188 - payload)
+    path.write_bytes(data)
+
+
+def hls_segment(path: Path, voice: Path) -> None:
+    """AES-128 over the whole file: by itself it is random bytes, only the playlist knows better."""
+    key, playlist = path.with_name("key"), path.with_name("list.m3u8")
+    key.write_bytes(bytes(range(16)))
+    key_info = path.with_name("key-info")
+    key_info.write_text(f"{key}\n{key}\n")
+    ffmpeg("-i", voice, "-c:a", "aac", "-f", "hls", "-hls_time", "60", "-hls_key_info_file", key_info, playlist)
+    path.with_name("list0.ts").rename(path)
 
 
 def index_lost(path: Path, voice: Path) -> None:
@@ -152,7 +180,13 @@ BAD = {
     "a picture": (picture, "talk.png", JobCode.NOT_MEDIA),
     "no bytes": (nothing, "talk.wav", JobCode.EMPTY_INPUT),
     "a header and no sound": (header_alone, "talk.wav", JobCode.EMPTY_INPUT),
-    "encrypted": (encrypted, "talk.m4a", JobCode.ENCRYPTED),
+    "encrypted MP4": (encrypted("-vn", "-f", "mp4"), "talk.m4a", JobCode.ENCRYPTED),
+    "encrypted MOV": (encrypted("-vn", "-f", "mov"), "talk.mov", JobCode.ENCRYPTED),
+    "encrypted fragments": (encrypted("-vn", "-f", "mp4", "-movflags", "+dash"), "talk.mp4", JobCode.ENCRYPTED),
+    "encrypted Smooth Streaming": (encrypted("-vn", "-f", "ismv"), "talk.ismv", JobCode.ENCRYPTED),
+    "encrypted film": (encrypted("-c:v", "mpeg4", "-f", "mp4"), "film.mp4", JobCode.ENCRYPTED),
+    "scrambled MPEG-TS": (scrambled, "talk.ts", JobCode.ENCRYPTED),
+    "encrypted HLS segment": (hls_segment, "talk.ts", JobCode.NOT_MEDIA),
     "MP4 without its index": (index_lost, "talk.m4a", JobCode.NOT_MEDIA),
 }
 
