@@ -1,7 +1,6 @@
 """`whisperjob local optimize`: the worker's pipeline alone, in this process."""
 
 import os
-import shutil
 import signal
 from pathlib import Path
 from types import FrameType
@@ -11,7 +10,7 @@ from whisperjob.model.names import MANIFEST_NAME
 from whisperjob.model.protocol import OptimizeOptions, WorkLimits
 from whisperjob.worker.lifeline import Children, Lifeline
 from whisperjob_local.exits import INTERRUPTED
-from whisperjob_local.output import remove_earlier, working_folder
+from whisperjob_local.output import Working, remove_earlier, working_folder
 from whisperjob_optimizer.pipeline import Report, optimize
 from whisperjob_optimizer.runner import Tools
 
@@ -26,24 +25,24 @@ def optimize_file(file: Path, output: Path, options: OptimizeOptions, report: Re
     """
     children = Children()
     tools = Tools.find(children=children)
-    with working_folder(output) as folder:
-        _end_on_signals(children, folder)
-        scratch, results = folder / "scratch", folder / "results"
+    with working_folder(output) as working:
+        _end_on_signals(children, working)
+        scratch, results = working.path / "scratch", working.path / "results"
         scratch.mkdir()
         results.mkdir()
         manifest = optimize(file, file.name, results, scratch, options, WorkLimits(), report, tools)
-        remove_earlier(output, MANIFEST_NAME)
+        remove_earlier(output)
         for chunk in manifest.chunks:
             (results / chunk.filename).replace(output / chunk.filename)
-        listing = folder / MANIFEST_NAME
+        listing = working.path / MANIFEST_NAME
         listing.write_text(manifest.model_dump_json(by_alias=True, indent=2) + "\n", encoding="utf-8")
         listing.replace(output / MANIFEST_NAME)
     return manifest
 
 
-def _end_on_signals(children: Children, folder: Path) -> None:
+def _end_on_signals(children: Children, working: Working) -> None:
     def clean_up() -> None:
-        shutil.rmtree(folder, ignore_errors=True)
+        working.clean_up()
         if os.isatty(2):
             os.write(2, _SHOW_CURSOR)  # a progress bar hides it, and has no chance to show it again
 

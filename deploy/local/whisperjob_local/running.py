@@ -1,19 +1,15 @@
 """`whisperjob local run`: one file through a service of its own, over HTTP, from upload to download."""
 
 import asyncio
-from contextlib import ExitStack
 from pathlib import Path
 
 from whisperjob_client import AsyncClient, Connection, Job, UploadOptions
 from whisperjob_client.display import Display
 from whisperjob_client.retrying import NO_RETRIES
-from whisperjob_local.output import remove_earlier, working_folder
+from whisperjob_local.output import JOB_NAME, remove_earlier, working_folder
 from whisperjob_local.serve import on_stop_signals, run_on_loop
 from whisperjob_local.service import Ready, run_service
 from whisperjob_local.settings import ServiceSettings, make_settings
-
-LISTING_NAME = "job.json"
-"""Beside the chunks, written last: what GET /job said when the job was completed."""
 
 _TIMEOUT_SECONDS = 300.0
 """A slow disk may take long to take in the last of a large upload."""
@@ -25,11 +21,8 @@ def run_file(file: Path, output: Path, data_dir: Path | None, options: UploadOpt
     Raises what run_service and the client raise, and asyncio.CancelledError on SIGINT and SIGTERM, with everything
     cleaned up.
     """
-    output.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as stack:
-        if data_dir is None:
-            data_dir = stack.enter_context(working_folder(output))
-        settings = make_settings(host="127.0.0.1", port=0, data_dir=data_dir)
+    with working_folder(output) as working:
+        settings = make_settings(host="127.0.0.1", port=0, data_dir=data_dir or working.path)
         return run_on_loop(_run(settings, file, output, options, display))
 
 
@@ -53,8 +46,8 @@ async def _run(settings: ServiceSettings, file: Path, output: Path, options: Upl
 async def _send(client: AsyncClient, file: Path, output: Path, options: UploadOptions, display: Display) -> Job:
     accepted = await client.submit(file, options, on_sent=display.uploaded)
     job = await client.wait(accepted.job_id, on_change=display.working)
-    remove_earlier(output, LISTING_NAME)
+    remove_earlier(output)
     for chunk in job.chunks:
         await client.download(chunk, output)
-    (output / LISTING_NAME).write_text(job.to_json(indent=2) + "\n", encoding="utf-8")
+    (output / JOB_NAME).write_text(job.to_json(indent=2) + "\n", encoding="utf-8")
     return job
