@@ -34,13 +34,14 @@ def image_store(base: Path, node: Path, minio: Path, say: Callable[[str], None])
     """The root folder of a containerd that holds the images. Raises ImagesError."""
     stores = CACHE / "stores"
     stores.mkdir(parents=True, exist_ok=True)
-    with locked(CACHE / "images.lock"):
-        store = stores / _key(base, node, minio)
-        if not store.is_dir():
-            say("building the images; the first time this takes some minutes")
-            _build(base, node, minio, store)
-            _keep_newest(stores, _KEPT_STORES)
-        store.touch()
+    store = stores / _key(base, node, minio)
+    if not store.is_dir():
+        with locked(CACHE / "images.lock"):  # nobody who has theirs waits for another's
+            if not store.is_dir():
+                say("building the images; the first time this takes some minutes")
+                _build(base, node, minio, store)
+                _keep_newest(stores, _KEPT_STORES)
+    store.touch()
     return store
 
 
