@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -124,6 +125,21 @@ def test_the_client_needs_no_server_part(shell: Shell) -> None:
         "assert len(names) > 20 and not foreign, foreign\n"
     )
     shell.python(program)
+
+
+def test_what_needs_the_server_says_so_where_it_is_not_installed(shell: Shell) -> None:
+    program = (
+        "import sys\n"
+        "sys.modules.update(dict.fromkeys(('fastapi', 'starlette', 'uvicorn', 'pydantic_settings')))\n"
+        "sys.argv[1:] = ['serve']\n"
+        "from whisperjob_local.cli import main\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], env=shell.environment, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert re.fullmatch(
+        r"This needs the server's parts \(\w+ is missing\): pip install 'whisperjob\[local\]'.\n", done.stderr
+    )
 
 
 def test_a_shell_can_complete_the_commands(shell: Shell) -> None:

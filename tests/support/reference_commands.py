@@ -11,9 +11,9 @@ from whisperjob_local.cli import app
 
 _HEAD = """# Command line
 
-`whisperjob` talks to a server, is one (`serve`), or works without (`local`). `pip install 'whisperjob[client]'` has the
-commands that talk to a server as `python -m whisperjob_client`; `whisperjob[local]` has all of them. (From a checkout
-they are `.venv/bin/whisperjob`: the package is on no registry yet.) `--install-completion` teaches your shell.
+`whisperjob` talks to a server, is one (`serve`), or works without (`local`). With `pip install '.[client]'` in a
+checkout it is small and only talks to servers; `.[local]` is all of it, and so is `.venv/bin/whisperjob` after
+`make setup`. (The package is on no registry yet.) `--install-completion` teaches your shell.
 
 ## Exit codes
 

@@ -15,7 +15,7 @@ from whisperjob.model.errors import WhisperJobError
 from whisperjob.model.phase import Profile, RawFormat, Step
 from whisperjob.model.resource import MAX_CHUNK_SECONDS, MAX_SPEAKERS, MIN_CHUNK_SECONDS
 from whisperjob_client.cli import commands
-from whisperjob_client.exit_codes import EXIT_CODES
+from whisperjob_client.exit_codes import EXIT_CODES, USAGE
 from whisperjob_local.cli_transcribe import transcribe
 from whisperjob_local.exits import FAILED, INTERRUPTED
 
@@ -237,4 +237,13 @@ def _fail(sentence: str) -> NoReturn:
 
 
 def main() -> None:
-    app()
+    """Of an installation without the server's parts, what needs them says so."""
+    try:
+        app()
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("whisperjob"):
+            raise
+        typer.echo(
+            f"This needs the server's parts ({error.name} is missing): pip install 'whisperjob[local]'.", err=True
+        )
+        sys.exit(USAGE)
