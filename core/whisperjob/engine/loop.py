@@ -11,6 +11,7 @@ from whisperjob.engine.claims import build_claim
 from whisperjob.engine.ports import ChangeKind, EventTeller, JobRecords, Launcher, RecordChange, WorkerIdentity
 from whisperjob.engine.queue import WorkQueue
 from whisperjob.engine.reconcile import Reconciler
+from whisperjob.engine.reports import Reports
 from whisperjob.engine.telling import LogTeller
 from whisperjob.engine.tidying import find_orphans
 from whisperjob.model import names
@@ -73,7 +74,7 @@ class Engine:
         self._clock = clock
         self._on_pass = on_pass
         self._queue = WorkQueue()
-        self._progress_written: dict[str, float] = {}
+        self._reports = Reports(settings.progress_interval)
         self._reconciler = Reconciler(
             records,
             cache,
@@ -83,6 +84,7 @@ class Engine:
             policy_from(settings, diarizes=diarizes),
             settings.keep_source,
             clock,
+            reports=self._reports,
         )
         cache.subscribe(self._record_changed)
         launcher.subscribe(self._child_changed)
@@ -130,14 +132,8 @@ class Engine:
         report = Report(worker.attempt, post.step, post.percent, post.duration_seconds, post.note)
         if report.stage is not worker.stage:
             raise ClaimRefusedError("that is no step of this stage")
-        reports = self._reconciler.reports
-        known = reports.get(job.uid)
-        if known and known.stage is report.stage and (known.attempt, known.percent) > (report.attempt, report.percent):
-            return
-        reports[job.uid] = report
-        interval = self._settings.progress_interval.total_seconds()
-        since = time.monotonic() - self._progress_written.get(job.uid, float("-inf"))
-        self._queue.add(job.name, timedelta(seconds=max(0.0, interval - since)))
+        self._reports.put(job.uid, report)
+        self._queue.add(job.name, self._reports.wait(job.uid))
 
     def _attempted(self, worker: WorkerIdentity) -> WhisperJob:
         job = self._cache.get(worker.job_name)
@@ -153,7 +149,7 @@ class Engine:
     def _record_changed(self, change: RecordChange) -> None:
         if change.kind is ChangeKind.DELETED:
             self._reconciler.graves.setdefault(change.record.name, []).append(change.record)
-            self._progress_written.pop(change.record.uid, None)
+            self._reports.forget(change.record.uid)
         self._queue.add(change.record.name)
 
     def _child_changed(self, child: Child) -> None:
@@ -169,7 +165,6 @@ class Engine:
             name = await self._queue.get()
             began, failed = time.monotonic(), True
             try:
-                self._note_progress(name)
                 after = await self._reconciler.reconcile(name)
                 self._queue.succeeded(name)
                 failed = False
@@ -185,11 +180,6 @@ class Engine:
                 self._queue.done(name)
                 if self._on_pass is not None:
                     self._on_pass(time.monotonic() - began, failed)
-
-    def _note_progress(self, name: str) -> None:
-        job = self._cache.get(name)
-        if job is not None and job.uid in self._reconciler.reports:
-            self._progress_written[job.uid] = time.monotonic()
 
     async def _resync(self) -> None:
         while True:

@@ -10,10 +10,11 @@ from whisperjob.engine.cache import RecordCache
 from whisperjob.engine.children import Children
 from whisperjob.engine.diarizations import diarizations_ahead
 from whisperjob.engine.ports import EventTeller, JobRecords, Launch, Launcher
+from whisperjob.engine.reports import Reports
 from whisperjob.engine.results import read_result
 from whisperjob.engine.tidying import remove_all, tidy_ended
 from whisperjob.model import names
-from whisperjob.model.decision import AT_ONCE, Decision, Observed, Policy, Report, Result
+from whisperjob.model.decision import AT_ONCE, Decision, Observed, Policy, Result
 from whisperjob.model.errors import RecordConflictError, RecordNotFoundError, StoreError
 from whisperjob.model.phase import Stage
 from whisperjob.model.plan import decide, needs_result
@@ -37,7 +38,7 @@ class Reconciler:
     keep_source: bool
     clock: Callable[[], datetime]
     children: Children = field(default_factory=Children)
-    reports: dict[str, Report] = field(default_factory=dict)
+    reports: Reports = field(default_factory=lambda: Reports(timedelta(0)))
     graves: dict[str, list[WhisperJob]] = field(default_factory=dict)
 
     async def reconcile(self, name: str) -> timedelta | None:
@@ -54,18 +55,23 @@ class Reconciler:
             return None
         children = self.children.of(job.uid)
         result = await self._result(job) if needs_result(job, children) else None
-        report = self.reports.get(job.uid)
+        report = self.reports.take(job.uid)
         ahead = diarizations_ahead(job, self.cache.all(), self.children) if self._is_limited(job) else 0
         seen = Observed(children=children, result=result, report=report, diarizations_ahead=ahead)
         decision = decide(job, seen, self.clock(), self.policy)
         try:
-            return await self._apply(job, decision)
+            return self._or_progress(job, await self._apply(job, decision))
         except RecordConflictError:
             self.cache.put(await self.records.get(name))
             return AT_ONCE
         except RecordNotFoundError:
             self.cache.forget(job)
             return AT_ONCE
+
+    def _or_progress(self, job: WhisperJob, after: timedelta | None) -> timedelta | None:
+        """Comes back no later than what its worker said last may be told."""
+        wait = self.reports.wait(job.uid)
+        return min(after or wait, wait) if wait else after
 
     def _is_limited(self, job: WhisperJob) -> bool:
         return self.policy.max_diarizations is not None and active_stage(job) is Stage.DIARIZE
@@ -109,7 +115,7 @@ class Reconciler:
         """What is left behind here, the sweeper finds later: the job rests all the same."""
         if active_stage(job) is not None:
             return
-        self.reports.pop(job.uid, None)
+        self.reports.forget(job.uid)
         try:
             await asyncio.to_thread(tidy_ended, self.store, job, keep_source=self.keep_source)
         except StoreError as error:
@@ -120,5 +126,5 @@ class Reconciler:
         for child in self.children.of(job.uid):
             self.children.stopped(child)
             await self.launcher.stop(child.name)
-        self.reports.pop(job.uid, None)
+        self.reports.forget(job.uid)
         await asyncio.to_thread(remove_all, self.store, job)
