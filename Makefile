@@ -58,6 +58,7 @@ docs:
 	.cache/docs/venv/bin/zensical build --strict --config-file dist/.docs/zensical.toml
 	mv dist/.docs/site dist/docs
 	rm -rf dist/.docs
+	echo "dist/docs/index.html (to search in it, serve it: python3 -m http.server -d dist/docs)"
 
 diarizer:
 	deploy/diarizer/setup.sh $(WAY)
