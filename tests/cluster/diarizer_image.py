@@ -32,13 +32,13 @@ def diarizer_image(node: Path, say: Callable[[str], None]) -> Path:
     if not (ROOT / _MARK).is_file():
         raise NoDiarizerError("the diarizer's image needs what `make diarizer` makes on Debian, as root")
     made = CACHE / "diarizer"
-    made.mkdir(parents=True, exist_ok=True)
-    with locked(CACHE / "images.lock"):
-        folder = made / _key(node)
-        if not folder.is_dir():
-            say("building the diarizer's image; this takes some minutes")
-            shutil.rmtree(made)  # large: only the newest is kept
-            _build(node, folder)
+    folder = made / _key(node)
+    if not folder.is_dir():
+        with locked(CACHE / "images.lock"):
+            if not folder.is_dir():
+                say("building the diarizer's image; this takes some minutes")
+                shutil.rmtree(made, ignore_errors=True)  # large: only the newest is kept
+                _build(node, folder)
     return folder / "image.tar"
 
 
