@@ -130,6 +130,10 @@ class DiarizationResult(BaseModel):
     speakers: tuple[SpeakerTotal, ...] = ()
     num_speakers: int = 0
     total_segments: int = 0
+    model: str | None = None
+    device: str | None = None
+    notes: tuple[str, ...] = ()
+    """Sentences: what is worth knowing of how it went, a fallback for one."""
 
 
 class Diarization(Answer):
@@ -140,3 +144,4 @@ class Diarization(Answer):
     waiting_for: str | None = None
     result: DiarizationResult | None = None
     error: str | None = None
+    error_code: str | None = None

@@ -126,6 +126,8 @@ def diarize(
             return
         with Display(quiet=as_json) as display:
             result = client.wait_diarization(job, on_change=display.diarizing, patience=Patience(timeout))
+            for note in result.notes:
+                display.note(note)
         text = result.model_dump_json(by_alias=True, indent=2) + "\n" if as_json else describe_speakers(result)
         typer.echo(text, nl=False)
 

@@ -32,7 +32,7 @@ def diarization_result(diarization: Diarization) -> DiarizationResult:
     """Raises DiarizationFailedError."""
     if diarization.status == "error":
         message = diarization.error or "The diarization failed."
-        raise DiarizationFailedError(diarization.job_id, "diarization_failed", message)
+        raise DiarizationFailedError(diarization.job_id, diarization.error_code or "diarization_failed", message)
     if diarization.result is None:
         raise BadAnswerError("The service says that the diarization is completed, and gives no result.")
     return diarization.result

@@ -237,6 +237,8 @@ class Transcribing:
         except ClientError as error:
             self._watcher.note(f"No speakers: {error}")
             return Speakers.unknown(NoSpeaker.FAILED)
+        for note in result.notes:
+            self._watcher.note(note)
         kept.keep_speakers(self._speakers_key(), KeptSpeakers(job_id=job_id, result=result))
         return _to_speakers(result)
 

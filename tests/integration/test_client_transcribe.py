@@ -121,7 +121,8 @@ def two_speakers() -> tuple[dict[str, Any], list[str]]:
         turns.append({"start": group[0].start - 0.1, "end": group[-1].end + 0.1, "speaker": speaker})
         whose += [speaker] * len(group)
     overlapping = [{"start": 0, "end": SECONDS, "speaker": "SPEAKER_00"}, *turns]
-    return {"segments": overlapping, "exclusive": turns, "num_speakers": 2, "total_segments": len(turns)}, whose
+    result = {"segments": overlapping, "exclusive": turns, "num_speakers": 2, "total_segments": len(turns)}
+    return {**result, "notes": ["It went on with the CPU."]}, whose
 
 
 def check_words(found: list[dict[str, Any]], said: list[Said] = SAID) -> None:
@@ -136,7 +137,8 @@ def test_a_conversation_becomes_a_transcript_with_names(talk: Talk, net: Network
     net.speakers, whose = two_speakers()
     options = ["--diarize", "--num-speakers", "2", "--speaker-name", "Anna", "--speaker-name", "Ben"]
     formats = [option for name in ("txt", "srt", "vtt", "json", "md") for option in ("--format", name)]
-    out, _ = talk.run(*options, *formats, "--language", "en")
+    out, err = talk.run(*options, *formats, "--language", "en")
+    assert "Note: It went on with the CPU.\n" in err
     assert out.split() == [str(talk.file.with_suffix(f".{name}")) for name in ("txt", "srt", "vtt", "json", "md")]
     words = talk.transcript()["words"]
     check_words(words)
