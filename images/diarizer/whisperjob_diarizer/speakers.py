@@ -34,10 +34,10 @@ FULL_SCALE = 32_768
 SEGMENTATION_STEP = 0.1
 """Of a window's ten seconds."""
 
-MAX_CLUSTERED = 6_000
+MAX_CLUSTERED = 5_000
 PARAMETERS = {
     "segmentation": {"min_duration_off": 0.0},
-    "clustering": {"method": "centroid", "min_cluster_size": 12, "threshold": 0.7},
+    "clustering": {"method": "centroid", "min_cluster_size": 12, "threshold": 0.65},
 }
 
 _LONGEST_FRAMES = 500
