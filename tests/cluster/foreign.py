@@ -37,8 +37,9 @@ class ForeignCluster(Kube):
 
     def forward(self, namespace: str, service: str, local: int = 0) -> str:
         """To one of the Service's pods, for as long as that lives."""
+        port = self.get(f"/api/v1/namespaces/{namespace}/services/{service}")["spec"]["ports"][0]["port"]
         process = subprocess.Popen(
-            [self.binaries["kubectl"], "-n", namespace, "port-forward", f"service/{service}", f"{local or ''}:80"],
+            [self.binaries["kubectl"], "-n", namespace, "port-forward", f"service/{service}", f"{local or ''}:{port}"],
             env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

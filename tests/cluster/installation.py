@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 import httpx
+from minio import Minio
 
 from cluster.kube import Kube, Object
 from cluster.paths import CHART
@@ -93,6 +94,13 @@ class Installation:
 
     def api_key(self) -> str:
         return self.cluster.secret(self.namespace, f"{self.name}-api-keys", "api-keys")
+
+    def store(self) -> Minio:
+        """The object store, with its own key."""
+        host = self.cluster.forward(self.namespace, f"{self.name}-minio").removeprefix("http://")
+        names = ("accessKey", "secretKey")
+        access, secret = (self.cluster.secret(self.namespace, f"{self.name}-store", name) for name in names)
+        return Minio(host, access_key=access, secret_key=secret, secure=False, region="us-east-1")
 
     def client(self) -> httpx.Client:
         """Of the API, through its Service."""

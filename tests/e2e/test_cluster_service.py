@@ -16,6 +16,7 @@ from cluster.harness import Cluster
 from cluster.installation import Installation, answers, download, finished, submit, wait_for
 from cluster.kube import Kube
 from cluster.measuring import operator_writes, seconds_to_worker
+from cluster.paths import REPOSITORY
 from cluster.recordings import write_long
 from support.media import decode, write_speech_video
 
@@ -121,6 +122,31 @@ def test_it_is_trimmed_listed_counted_and_deleted(api: httpx.Client, installatio
     assert api.delete(f"/job/{name}").is_success
     wait_for(lambda: not installation.has_whisperjob(name), "the WhisperJob to go")
     assert api.get(f"/job/{name}").status_code == 404
+
+
+def test_a_job_is_made_with_kubectl_alone(cluster: Kube, installation: Installation, talk: Path) -> None:
+    """The sample, as it is but for the recording's size; what was imported is read and left alone."""
+    store = installation.store()
+    store.fput_object("whisperjob", "imports/talk.mp4", str(talk))
+    sample = (REPOSITORY / "deploy/samples/whisperjob.yaml").read_text()
+    mine = re.sub(r"sizeBytes: \d+", f"sizeBytes: {talk.stat().st_size}", sample)
+    cluster.kubectl("-n", installation.namespace, "apply", "-f", "-", stdin=mine)
+    ended = ["wait", "--for=condition=Complete", "wj/talk", "--timeout=90s"]
+    cluster.kubectl("-n", installation.namespace, *ended)
+    manifest = installation.status("talk")["output"]["manifestKey"]
+    assert store.stat_object("whisperjob", manifest).size
+    cluster.kubectl("-n", installation.namespace, "delete", "wj", "talk")
+    folder = manifest.rpartition("/")[0]
+    wait_for(lambda: not list(store.list_objects("whisperjob", f"{folder}/")), "the results to go")
+    assert store.stat_object("whisperjob", "imports/talk.mp4").size == talk.stat().st_size
+
+
+def test_a_source_of_somebody_else_s_is_refused(cluster: Kube, installation: Installation) -> None:
+    sample = (REPOSITORY / "deploy/samples/whisperjob.yaml").read_text()
+    stolen = sample.replace("imports/talk.mp4", f"uploads/{installation.namespace}/another/0011223344556677")
+    done = cluster.run("kubectl", "-n", installation.namespace, "apply", "-f", "-", stdin=stolen, check=False)
+    assert done.returncode != 0
+    assert "spec.source.key must lie below" in done.stderr
 
 
 @pytest.mark.parametrize(
