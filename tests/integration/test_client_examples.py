@@ -1,6 +1,7 @@
 """Every example runs as it stands, against a real service; the recogniser is the stand-in."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +13,9 @@ from support.asr_server import KEY, asr_server
 from support.serving import Service, served
 from support.tone_speech import script, write_tones
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = ROOT / "examples"
+HOW_TO = ROOT / "docs" / "how-to" / "transcribe.md"
 
 
 @pytest.fixture(scope="module")
@@ -71,8 +74,17 @@ def test_own_recogniser(service: Service, talk: Path) -> None:
     assert "bytes of speech." in printed
 
 
+def test_the_python_in_the_how_to(service: Service, talk: Path) -> None:
+    (script,) = re.findall(r"^```python\n(.*?)^```$", HOW_TO.read_text(), re.MULTILINE | re.DOTALL)
+    here = script.replace("http://127.0.0.1:8080", service.url).replace("the key", service.key)
+    here = here.replace("talk.mp4", talk.name)
+    done = subprocess.run([sys.executable, "-c", here], cwd=talk.parent, capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("out/output.mp3 0.0\n", "")
+
+
 def test_every_example_has_a_test() -> None:
     tested = {name.removeprefix("test_") for name in globals() if name.startswith("test_")}
     names = {"optimize_with_curl": "optimize.sh", "transcribe": "transcribe.sh"}
-    found = {names.get(name, f"{name}.py") for name in tested - {"every_example_has_a_test"}}
+    others = {"every_example_has_a_test", "the_python_in_the_how_to"}
+    found = {names.get(name, f"{name}.py") for name in tested - others}
     assert found == {file.name for file in EXAMPLES.iterdir() if file.suffix in (".sh", ".py")}
