@@ -74,13 +74,14 @@ class Bench:
         return sys.executable, "-c", WORKER, mode, str(self.notes), scratch.name
 
     async def spare(self) -> tuple[Path, int]:
-        """The folder and the pid of the one spare, once there is one."""
+        """The folder and the pid of the one spare that has no work, once there is one."""
         await until(lambda: self._spares(), "a spare")
         ((folder, pid),) = self._spares()
         return folder, pid
 
     def _spares(self) -> list[tuple[Path, int]]:
-        folders = {str(path): path for path in self.scratch.glob("spare-*")}
+        idle = (path for path in self.scratch.glob("spare-*") if not (self.notes / path.name).exists())
+        folders = {str(path): path for path in idle}
         return [(folders[at], pid) for pid in children_of(os.getpid()) if (at := folder_of(pid)) in folders]
 
     async def start(
@@ -328,7 +329,7 @@ async def prepared(tmp_path: Path) -> AsyncIterator[Bench]:
     await bench.launcher.close()
 
 
-async def test_a_spare_takes_the_work_and_another_its_place_afterwards(prepared: Bench) -> None:
+async def test_a_spare_takes_the_work_and_another_its_place(prepared: Bench) -> None:
     folder, pid = await prepared.spare()
     assert await prepared.launcher.children() == ()
     name = await prepared.start("talk")
@@ -337,12 +338,17 @@ async def test_a_spare_takes_the_work_and_another_its_place_afterwards(prepared:
     assert worker == pid
     assert await prepared.launcher.verify(token) == WorkerIdentity("talk", "uid-talk", Stage.OPTIMIZE, 1)
     assert not (prepared.notes / name).exists()
-    assert list(prepared.scratch.iterdir()) == [folder], "no second one while there is no room for it"
+    other, another = await prepared.spare()
+    assert (other, another) != (folder, pid)
+    waiting = await prepared.start("next")
+    assert [child.state for child in await prepared.launcher.children()] == [ChildState.RUNNING, ChildState.PENDING]
+    assert not (prepared.notes / other.name).exists(), "there is no room for its work yet"
     await prepared.launcher.stop(name)
     assert not lives(pid)
     await until(lambda: not folder.exists(), "the end of its folder")
-    other, another = await prepared.spare()
-    assert (other, another) != (folder, pid)
+    await until((prepared.notes / other.name).exists, "the next to work")
+    assert prepared.worker(other.name)[0] == another
+    assert not (prepared.notes / waiting).exists()
 
 
 async def test_a_spare_that_died_fails_no_job(prepared: Bench) -> None:
@@ -377,7 +383,7 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from integration.test_local_launcher import Bench
 async def main():
-    bench = Bench(Path(sys.argv[1]), capacity=2, spare=True)
+    bench = Bench(Path(sys.argv[1]), capacity=1, spare=True)
     print(*(await bench.running(await bench.start("a"))), flush=True)
     print((await bench.spare())[1], flush=True)
     await asyncio.Event().wait()

@@ -47,7 +47,7 @@ class SubprocessLauncher:
     """Launcher and TokenVerifier of one process. Not thread-safe: one event loop.
 
     `programs` are the workers of each stage; `scratch` belongs to this launcher alone: what an earlier life left there
-    is removed. A `spare` is kept ready while there is room for another worker.
+    is removed. The `spare`, if any, is taken first; it is closed with this.
     """
 
     def __init__(
@@ -125,10 +125,11 @@ class SubprocessLauncher:
 
     def prepare(self) -> None:
         """Readies the spare for the first attempt; to be called on the event loop."""
-        self._fill()
+        if self._spare is not None:
+            self._spare.prepare()
 
     def _fill(self) -> None:
-        """Starts what there is room for; where nothing waits and room is left, a spare is readied for the next."""
+        """Starts what there is room for."""
         if self._closed:
             return
         alive = [a for a in self._attempts.values() if not a.child.state.ended]
@@ -139,8 +140,6 @@ class SubprocessLauncher:
         starting += [a for a in alive if a.launch.stage is Stage.DIARIZE and a.task is None and not a.child.stopping]
         for attempt in starting:
             attempt.task = asyncio.create_task(self._run(attempt), name=attempt.child.name)
-        if self._spare is not None and room and not waiting:
-            self._spare.prepare()
 
     async def _run(self, attempt: _Attempt) -> None:
         failed = {"state": ChildState.FAILED, "reason": Reason.INFRASTRUCTURE}
@@ -164,7 +163,6 @@ class SubprocessLauncher:
             identity = WorkerIdentity(launch.job.name, launch.job.uid, launch.stage, launch.attempt)
             self._identities[_digest(token)] = identity
             ready = None if self._spare is None else await self._spare.take(launch.stage)
-            self._fill()
             if ready is None:
                 scratch.mkdir()
                 ready = Ready(await start_worker(self._programs[launch.stage], scratch), scratch)

@@ -16,6 +16,9 @@ from whisperjob_local.worker_process import WorkerProcess
 
 log = logging.getLogger(__name__)
 
+_NEXT_AFTER_SECONDS = 0.5
+"""By then the one that was taken has said its first word; its beginning should have the cores to itself."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ready:
@@ -34,6 +37,7 @@ class Spare:
         self._program = program
         self._scratch = scratch
         self._starting: asyncio.Task[Ready | None] | None = None
+        self._next: asyncio.TimerHandle | None = None
 
     def prepare(self) -> None:
         """Starts one, unless there is one."""
@@ -41,10 +45,11 @@ class Spare:
             self._starting = asyncio.create_task(self._start(), name="a spare worker")
 
     async def take(self, stage: Stage) -> Ready | None:
-        """The spare, if there is one for that stage and it lives."""
+        """The spare, if there is one for that stage and it lives. Another takes its place a moment later."""
         if stage is not self._stage:
             return None
         ready = await self._leave()
+        self._next = asyncio.get_running_loop().call_later(_NEXT_AFTER_SECONDS, self.prepare)
         if ready is None or ready.process.lives:
             return ready
         await _discard(ready)
@@ -55,6 +60,8 @@ class Spare:
             await _discard(ready)
 
     async def _leave(self) -> Ready | None:
+        if self._next is not None:
+            self._next.cancel()
         starting, self._starting = self._starting, None
         return None if starting is None else await starting
 
