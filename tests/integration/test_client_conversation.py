@@ -17,6 +17,7 @@ import pytest
 from support.asr_server import KEY, asr_server
 from support.conversation import Conversation, conversation
 from support.serving import served
+from support.waiting import until_sync
 
 TOLERANCE_SECONDS = 0.1
 
@@ -80,6 +81,37 @@ def test_the_subtitles_show_each_sentence_while_it_is_said(talk: Conversation, f
         first = re.sub(r"^\w+: ", "", cue[2]).split()[0]
         near = [said for _, said in talk.words if said.text == first and start - 0.1 <= said.start <= end]
         assert near, f"{cue} while nobody says {first}"
+
+
+def test_killed_half_way_a_long_conversation_goes_on_and_sends_no_chunk_twice(
+    talk: Conversation, tmp_path: Path
+) -> None:
+    long = talk.repeated(5, tmp_path / "call.wav")
+    diarizer = {"WHISPERJOB_DIARIZER_PYTHON": str(long.diarizer(tmp_path / "diarizer"))}
+    command = [sys.executable, "-m", "whisperjob_client", "transcribe", "call.wav", "--diarize", "--format", "json"]
+    command += ["--max-chunk-seconds", "60", "--parallel", "1"]
+    with served(tmp_path / "data", diarizer) as service, asr_server(ear=talk.hear) as asr:
+        here = {"WHISPERJOB_URL": service.url, "WHISPERJOB_API_KEY": service.key, "GROQ_API_KEY": KEY}
+        environment = {**os.environ, **here, "GROQ_BASE_URL": asr.url}
+        asr.held, asr.free = True, 1
+        with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL) as process:
+            kept = tmp_path / "call.whisperjob"
+            until_sync(lambda: list(kept.rglob("answer-*.json")) and asr.in_hand, "one kept, one in flight", 60)
+            process.kill()
+        answered, in_flight = set(asr.answered), asr.received - asr.answered
+        asr.release()
+        until_sync(lambda: not asr.in_hand, "the stand-in to finish")
+        subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True, timeout=90)
+        chunks = service.client.get("/jobs").json()["jobs"][0]["totalChunks"]
+        assert chunks > 3
+        assert {asr.received[sha256] for sha256 in answered} == {1}
+        assert sum(asr.received.values()) == chunks + sum(in_flight.values())
+    words = json.loads((tmp_path / "call.json").read_text())["words"]
+    assert [word["text"] for word in words] == [word.text for _, word in long.words]
+    for found, (_, said) in zip(words, long.words, strict=True):
+        assert found["start"] == pytest.approx(said.start, abs=TOLERANCE_SECONDS)
+    numbers = {name: f"SPEAKER_{n:02d}" for n, name in enumerate(talk.names)}
+    assert [word["speaker"] for word in words] == [numbers[name] for name, _ in long.words]
 
 
 def _seconds(stamp: str) -> float:

@@ -28,7 +28,7 @@ FOLDER = ROOT / ".cache" / "conversation"
 FETCH_SECONDS = 120
 _INSIDE = "pyannote/audio/sample/sample."
 _FRAME = RATE // 100
-_FARTHEST_FRAMES = 50
+_COARSE = 10
 _ALIKE = 0.7
 
 
@@ -64,25 +64,48 @@ class Conversation:
             tuple(SpeakerTurn(start=t.start, end=t.end, speaker=numbers[t.speaker]) for t in turns)
             for turns in (self.turns, _exclusive(self.turns))
         )
-        with wave.open(str(self.file)) as opened:
-            seconds = opened.getnframes() / opened.getframerate()
-        truth = Timeline(model="the truth", device="none", duration_seconds=seconds, segments=said, exclusive=alone)
+        truth = Timeline(
+            model="the truth", device="none", duration_seconds=self.seconds, segments=said, exclusive=alone
+        )
         folder.mkdir(exist_ok=True)
         (folder / "timeline.json").write_text(truth.model_dump_json(by_alias=True))
         return interpreter(folder)
 
+    def repeated(self, times: int, file: Path) -> "Conversation":
+        """The same again and again, as one recording."""
+        with wave.open(str(self.file)) as opened, wave.open(str(file), "wb") as written:
+            written.setparams(opened.getparams())
+            frames = opened.readframes(opened.getnframes())
+            for _ in range(times):
+                written.writeframes(frames)
+        rounds = [n * self.seconds for n in range(times)]
+        turns = tuple(Turn(t.speaker, t.start + late, t.end + late) for late in rounds for t in self.turns)
+        sentences = tuple((name, _moved(said, late)) for late in rounds for name, said in self.sentences)
+        return Conversation(file, turns, sentences)
+
+    @property
+    def seconds(self) -> float:
+        with wave.open(str(self.file)) as opened:
+            return float(opened.getnframes() / opened.getframerate())
+
     def hear(self, audio: bytes) -> tuple[list[list[Said]], float]:
-        """What a perfect recogniser would: the sentences where they sound; nothing in any other audio."""
+        """What a perfect recogniser would, of this or a part of its repetitions; nothing in any other audio."""
         samples = decode(audio)
         seconds = len(samples) / RATE
-        shift = _shift(_loudness(decode(self.file.read_bytes())), _loudness(samples))
-        if shift is None:
+        phase = _phase(_loudness(decode(self.file.read_bytes())), _loudness(samples))
+        if phase is None:
             return [], seconds
-        moved = [
-            [Said(w.text, round(w.start + shift, 2), round(min(w.end + shift, seconds), 2)) for w in sentence]
-            for _, sentence in self.sentences
-        ]
-        return [[word for word in sentence if 0 <= word.start < seconds] for sentence in moved], seconds
+        rounds = [n * self.seconds - phase for n in range(int(seconds / self.seconds) + 2)]
+        said = [_moved(sentence, late) for late in rounds for _, sentence in self.sentences]
+        return [[_within(word, seconds) for word in s if 0 <= word.start < seconds] for s in said], seconds
+
+
+def _moved(said: Sequence[Said], late: float) -> tuple[Said, ...]:
+    return tuple(Said(word.text, round(word.start + late, 2), round(word.end + late, 2)) for word in said)
+
+
+def _within(word: Said, seconds: float) -> Said:
+    return Said(word.text, word.start, min(word.end, seconds))
 
 
 @cache
@@ -149,17 +172,18 @@ def _loudness(samples: Sequence[int]) -> list[float]:
     return [sum(abs(s) for s in samples[at : at + _FRAME : 4]) ** 0.5 for at in range(0, len(samples), _FRAME)]
 
 
-def _shift(truth: Sequence[float], heard: Sequence[float]) -> float | None:
-    """By how many seconds the second is late against the first; None if they are not alike."""
-    near = range(-_FARTHEST_FRAMES, _FARTHEST_FRAMES + 1)
-    best = max(near, key=lambda late: _alike(truth, heard, late))
-    return best / 100 if _alike(truth, heard, best) > _ALIKE else None
+def _phase(truth: Sequence[float], heard: Sequence[float]) -> float | None:
+    """Where in the truth what was heard begins, seconds; the truth goes round. None if they are not alike."""
+    roughly = max(range(0, len(truth), _COARSE), key=lambda at: _alike(truth, heard, at, _COARSE))
+    best = max(range(roughly - _COARSE, roughly + _COARSE + 1), key=lambda at: _alike(truth, heard, at))
+    if _alike(truth, heard, best) <= _ALIKE:
+        return None
+    begin = best % len(truth)
+    return (begin if begin < len(truth) - _COARSE * 10 else begin - len(truth)) / 100
 
 
-def _alike(truth: Sequence[float], heard: Sequence[float], late: int) -> float:
-    pairs = list(zip(truth[max(0, -late) :], heard[max(0, late) :], strict=False))
-    if len(pairs) < len(truth) // 2:
-        return 0.0
+def _alike(truth: Sequence[float], heard: Sequence[float], at: int, step: int = 1) -> float:
+    pairs = [(truth[(at + n) % len(truth)], heard[n]) for n in range(0, len(heard), step)]
     a, b = (sum(side) / len(pairs) for side in zip(*pairs, strict=True))
     both = sum((x - a) * (y - b) for x, y in pairs)
     spread = sum((x - a) ** 2 for x, _ in pairs) * sum((y - b) ** 2 for _, y in pairs)
