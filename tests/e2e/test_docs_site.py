@@ -48,6 +48,9 @@ def test_a_page_loads_nothing_from_elsewhere_and_all_that_it_loads_is_there(site
             assert (parts.scheme, parts.netloc) == ("", ""), f"{file.name} loads {address}"
             if file.name != "404.html" and parts.path:  # that one has addresses from the root
                 assert (file.parent / unquote(parts.path)).exists(), f"{file.name} loads {address}"
+        assert not re.search(r"mermaid|glightbox|data-md-component=.source", file.read_text()), (
+            "its script is elsewhere"
+        )
     for sheet in site.rglob("*.css"):
         assert re.findall(r"url\(\s*['\"]?(?:https?:)?//[^)]*", sheet.read_text()) == []
 

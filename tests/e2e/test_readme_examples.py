@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from support.asr_server import KEY, asr_server
 from support.diarizer_stand_in import interpreter
 from support.media import write_speech_video
 from support.readme import blocks, page_blocks
@@ -72,3 +73,28 @@ def test_the_command_line_by_example(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stdout + done.stderr
         assert service.client.get("/stats").json()["totalJobs"] == 0
     assert (tmp_path / "out" / "output.mp3").stat().st_size > 0
+
+
+def test_the_commands_without_a_service(tmp_path: Path) -> None:
+    write_speech_video(tmp_path / "talk.mp4", seconds=8)
+    (tmp_path / "diarizer").mkdir()
+    script = "".join(body for kind, body in page_blocks("docs/how-to/local.md") if kind == "bash")
+    with asr_server() as asr:
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", script],
+            cwd=tmp_path,
+            env={
+                **os.environ,
+                "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+                "WHISPERJOB_DIARIZER_PYTHON": str(interpreter(tmp_path / "diarizer")),
+                "GROQ_API_KEY": KEY,
+                "GROQ_BASE_URL": asr.url,
+            },
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+    assert done.returncode == 0, done.stdout + done.stderr
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left >= {"out", "talk.srt", "talk.txt", "talk.rttm", "talk.md"}
+    assert (tmp_path / "talk.rttm").read_text().startswith("SPEAKER talk 1 ")
