@@ -21,6 +21,9 @@ DATA_NAME: Final = "service"
 _HERE: Final = "this machine"
 """The name under which jobs are kept: the address is another every time."""
 
+_NO_LIMIT_BYTES: Final = 2**50
+"""The recording is its owner's, and on this disk already."""
+
 _TIMEOUT_SECONDS: Final = 300.0
 """A slow disk may take long to take in the last of a large upload."""
 
@@ -57,4 +60,8 @@ def _settings(data: Path, *, diarizes: bool) -> ServiceSettings:
     settings = make_settings(host="127.0.0.1", port=0, data_dir=data)
     if diarizes and find_diarizer(settings.local.diarizer_python) is None:
         raise StartupError("There is no diarizer on this machine: `make diarizer` builds one, once.")
-    return replace(settings, store=settings.store.model_copy(update={"s3_endpoint": None}))
+    return replace(
+        settings,
+        api=settings.api.model_copy(update={"max_upload_bytes": _NO_LIMIT_BYTES}),
+        store=settings.store.model_copy(update={"s3_endpoint": None}),
+    )
