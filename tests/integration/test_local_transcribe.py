@@ -55,8 +55,16 @@ def test_a_conversation_becomes_text_with_names_without_a_server(tmp_path: Path)
     names = [option for name in talk.names for option in ("--speaker-name", name)]
     diarizer = str(talk.diarizer(tmp_path / "diarizer"))
     with asr_server(ear=talk.hear) as asr:
-        settings = {"WHISPERJOB_DIARIZER_PYTHON": diarizer, "WHISPERJOB_MAX_UPLOAD_BYTES": "1000"}
-        run(file, asr, *names, "--format", "json", **settings)
+        limit = "1000"  # is for uploads of others
+        run(
+            file,
+            asr,
+            *names,
+            "--format",
+            "json",
+            WHISPERJOB_DIARIZER_PYTHON=diarizer,
+            WHISPERJOB_MAX_UPLOAD_BYTES=limit,
+        )
         run(file, asr, *names, "--format", "txt", WHISPERJOB_DIARIZER_PYTHON=diarizer)
         assert list(asr.received.values()) == [1], "another format sends nothing"
     words = json.loads(file.with_suffix(".json").read_text())["words"]
