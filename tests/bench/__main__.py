@@ -154,7 +154,8 @@ machine, the images there.
 
 - From an upload's end to a running worker's container: **{cost.median_seconds:.2f} s**, the median of \
 {len(cost.seconds)}, at most {max(cost.seconds):.2f} s (to reach: under 5)
-- The operator's writes for a job: **{len(cost.writes)}** (to reach: at most 8, progress aside): {_counted(cost)}
+- The operator's writes for a job: **{len(cost.writes)}** (to reach: at most 8): {_counted(cost)}; progress aside, \
+which is written at most once in 2 s
 """
 
 

@@ -8,16 +8,15 @@ from pathlib import Path
 
 from cluster.harness import Cluster, Parts
 from cluster.installation import Installation
-from cluster.measuring import operator_writes, seconds_to_worker
+from cluster.measuring import PROGRESS, operator_writes, seconds_to_worker
 from support.media import write_speech_video
 
 _SECONDS = 5
-"""So short that no progress is written while it is worked on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Starting:
-    """Seconds from each upload's end to a running container; the operator's writes for the last job."""
+    """Seconds from each upload's end to a running container; the operator's writes for a job but for progress."""
 
     seconds: tuple[float, ...]
     writes: tuple[str, ...]
@@ -42,7 +41,7 @@ def starting(say: Callable[[str], None], *, rounds: int) -> Starting:
                 name, took = seconds_to_worker(client, installation, talk)
                 writes = operator_writes(client, cluster, installation, name)
                 measured.append(took)
-        return Starting(tuple(measured), tuple(writes))
+        return Starting(tuple(measured), tuple(what for what in writes if what != PROGRESS))
     finally:
         cluster.stop()
         cluster.forget()

@@ -10,6 +10,8 @@ from cluster.harness import Cluster
 from cluster.installation import Installation, finished, submit, wait_for
 from cluster.kube import Object
 
+PROGRESS: Final = "progress"
+_OF_PROGRESS: Final = frozenset({"step", "progress", "durationSeconds"})
 _EVENTS: Final = 3
 
 
@@ -27,22 +29,37 @@ def _has_begun(pod: Object) -> bool:
 
 
 def operator_writes(client: httpx.Client, cluster: Cluster, installation: Installation, name: str) -> list[str]:
-    """Every write of the operator for a job whose worker runs, in order, as "verb/resource", once it has ended.
+    """Every write of the operator for a job whose worker runs, in order, once it has ended: "verb/resource", or
+    PROGRESS for a status of which nothing but the progress is new.
 
     From the API server's own log: what the operator says of itself is not asked.
     """
     (attempt,) = {pod["metadata"]["labels"]["batch.kubernetes.io/job-name"] for pod in installation.workers(name)}
     finished(client, name)
 
-    def writes() -> list[str]:
+    def writes() -> list[Object]:
         return [
-            "/".join(filter(None, (entry["verb"], about["resource"], about.get("subresource"))))
+            entry
             for entry in cluster.audit()
             if entry["user"]["username"] == installation.operator_user()
-            and (about := entry["objectRef"]).get("name", "").startswith((name, attempt))
+            and entry["objectRef"].get("name", "").startswith((name, attempt))
         ]
 
-    wait_for(
-        lambda: "delete/jobs" in writes() and writes().count("create/events") == _EVENTS, "the operator's last words"
-    )
-    return writes()
+    def told() -> bool:
+        kinds = [_kind(entry) for entry in writes()]
+        return "delete/jobs" in kinds and kinds.count("create/events") == _EVENTS
+
+    wait_for(told, "the operator's last words")
+    kinds = []
+    before: Object = {}
+    for entry in writes():
+        status = {key: value for key, value in entry.get("requestObject", {}).get("status", {}).items() if value}
+        rest = {key: value for key, value in status.items() if key not in _OF_PROGRESS}
+        kinds.append(PROGRESS if status and rest == before else _kind(entry))
+        before = rest or before
+    return kinds
+
+
+def _kind(entry: Object) -> str:
+    about = entry["objectRef"]
+    return "/".join(filter(None, (entry["verb"], about["resource"], about.get("subresource"))))
