@@ -109,6 +109,7 @@ def diarize(
     min_speakers: Annotated[int | None, typer.Option("--min-speakers", min=0, help="At least so many.")] = None,
     max_speakers: Annotated[int | None, typer.Option("--max-speakers", min=0, help="At most so many.")] = None,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Only start it.")] = False,
+    rttm: Annotated[bool, typer.Option("--rttm", help="Print it as NIST's RTTM.")] = False,
     timeout: Timeout = None,
     server: Server = None,
     api_key: ApiKey = None,
@@ -116,7 +117,7 @@ def diarize(
 ) -> None:
     """Find out who speaks when in a completed job, and print it."""
     from whisperjob_client import Client, Patience
-    from whisperjob_client.cli_tables import describe_speakers
+    from whisperjob_client.cli_tables import describe_speakers, rttm_lines
     from whisperjob_client.display import Display
 
     with told(as_json), Client(connection(server, api_key)) as client:
@@ -128,8 +129,10 @@ def diarize(
             result = client.wait_diarization(job, on_change=display.diarizing, patience=Patience(timeout))
             for note in result.notes:
                 display.note(note)
-        text = result.model_dump_json(by_alias=True, indent=2) + "\n" if as_json else describe_speakers(result)
-        typer.echo(text, nl=False)
+        if as_json:
+            typer.echo(result.model_dump_json(by_alias=True, indent=2))
+        else:
+            typer.echo(rttm_lines(job, result) if rttm else describe_speakers(result), nl=False)
 
 
 def trim(

@@ -46,6 +46,14 @@ def describe_speakers(result: DiarizationResult) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
+def rttm_lines(name: str, result: DiarizationResult) -> str:
+    """What `GET /diarize/{jobId}?format=rttm` answers."""
+    return "".join(
+        f"SPEAKER {name} 1 {turn.start:.3f} {turn.end - turn.start:.3f} <NA> <NA> {turn.speaker} <NA> <NA>\n"
+        for turn in result.segments
+    )
+
+
 def list_jobs(jobs: Sequence[Job]) -> None:
     table = Table(box=None, pad_edge=False)
     for name in ("JOB", "STATUS", "PROGRESS", "LENGTH", "CREATED", "FILE"):

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from support.diarizer_stand_in import interpreter
 from support.serving import Service, served
 from support.tone_speech import script, write_tones
 from whisperjob_client.__main__ import app
@@ -28,7 +29,8 @@ its parent's."""
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with served(tmp_path_factory.mktemp("service") / "data") as service:
+    folder = tmp_path_factory.mktemp("service")
+    with served(folder / "data", {"WHISPERJOB_DIARIZER_PYTHON": str(interpreter(folder))}) as service:
         yield service
 
 
@@ -84,7 +86,11 @@ def test_a_job_from_submit_to_delete(shell: Shell, service: Service) -> None:
     assert hashlib.sha256((shell.folder / file).read_bytes()).hexdigest() == status["chunks"][0]["sha256"]
     assert shell.json("trim", job, "2")["trimmed"] is True
     assert shell.run("trim", job, "2", "-o", "cut")[0].split() == ["cut/trimmed.mp3"]
-    assert shell.run("diarize", job, code=3)[1].count("\n") == 1
+    assert shell.run("diarize", job, "--num-speakers", "2")[0].startswith("SPEAKER_00  0:00:03\nSPEAKER_01  0:00:03\n")
+    assert (
+        shell.run("diarize", job, "--num-speakers", "2", "--rttm")[0]
+        == service.client.get(f"/diarize/{job}", params={"format": "rttm"}).text
+    )
     shell.run("delete", job)
     assert shell.run("status", job, code=5)[1] == "There is no job with this id.\n"
 
