@@ -117,10 +117,10 @@ class OperatorSettings(BaseSettings):
     diarizer_cpu_request: str = Field(default="1", description="CPU requested; without an accelerator more is faster.")
     diarizer_cpu_limit: str | None = Field(default=None, description="CPU limit; none: idle cores are used.")
     diarizer_memory: Bytes = Field(
-        default="2Gi",
+        default="4Gi",
         validate_default=True,
         ge=2**26,
-        description="Memory requested and allowed, whatever the recording: the program and its models.",
+        description="Memory requested and allowed, whatever the recording: the program, its models, and CUDA's own.",
     )
     diarizer_memory_per_hour: Bytes = Field(
         default="512Mi", validate_default=True, ge=0, description="And for each hour of the recording."
