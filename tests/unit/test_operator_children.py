@@ -120,6 +120,12 @@ def test_a_running_worker_says_since_when() -> None:
             "the worker ran out of memory (OOMKilled)",
             id="oom",
         ),
+        pytest.param(
+            a_pod("Failed", ended(1, "OOMKilled")),
+            FailReason.OUT_OF_MEMORY,
+            "the worker ran out of memory (OOMKilled)",
+            id="oom of its program alone",
+        ),
         pytest.param(a_pod("Failed", ended(137)), FailReason.KILLED, "the worker was killed (SIGKILL)", id="killed"),
         pytest.param(a_pod("Failed", ended(1)), Reason.INFRASTRUCTURE, "the worker failed (exit code 1)", id="crashed"),
         pytest.param(
