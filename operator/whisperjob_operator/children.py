@@ -26,9 +26,9 @@ _NO_IMAGE = frozenset(
         "RegistryUnavailable",
     }
 )
-_NO_CONTAINER = frozenset(
-    {"CreateContainerConfigError", "CreateContainerError", "RunContainerError", "CrashLoopBackOff"}
-)
+_NO_CONFIG = "CreateContainerConfigError"
+"""A Secret or a key of it is missing; the kubelet names it, in words that stay the same."""
+_NO_CONTAINER = frozenset({_NO_CONFIG, "CreateContainerError", "RunContainerError", "CrashLoopBackOff"})
 
 
 class FailReason(StrEnum):
@@ -130,7 +130,8 @@ def _pending(child: Child, pod: Pod) -> Child:
     if pod.worker and waiting and waiting.reason in _NO_IMAGE:
         return replace(child, reason=Reason.IMAGE_PULL, message=f"the image {pod.worker.image} cannot be pulled")
     if waiting and waiting.reason in _NO_CONTAINER:
-        return replace(child, reason=waiting.reason, message="the worker's container cannot be started")
+        why = f": {waiting.message}" if waiting.reason == _NO_CONFIG and waiting.message else ""
+        return replace(child, reason=waiting.reason, message=_short(f"the worker's container cannot be started{why}"))
     return child
 
 

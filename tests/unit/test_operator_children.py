@@ -89,10 +89,16 @@ def test_a_foreign_job_is_no_child(change: dict[str, Any]) -> None:
             id="no image, in the same words",
         ),
         pytest.param(
-            a_pod(state={"waiting": {"reason": "CreateContainerConfigError"}}),
-            "CreateContainerConfigError",
+            a_pod(state={"waiting": {"reason": "CreateContainerError", "message": "context deadline exceeded"}}),
+            "CreateContainerError",
             "the worker's container cannot be started",
-            id="no container",
+            id="no container, in the same words",
+        ),
+        pytest.param(
+            a_pod(state={"waiting": {"reason": "CreateContainerConfigError", "message": 'secret "hub" not found'}}),
+            "CreateContainerConfigError",
+            'the worker\'s container cannot be started: secret "hub" not found',
+            id="no secret",
         ),
     ],
 )
