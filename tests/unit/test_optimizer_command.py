@@ -13,7 +13,10 @@ from whisperjob_optimizer.loudness import Enhancement, Finish
 START = "ffmpeg -hide_banner -nostdin -nostats -v error -y -max_alloc 536870912"
 PROGRESS = "-stats_period 0.2 -progress pipe:7"
 PCM_IN = "-f f32le -ar 16000 -ac 1 -i pipe:0"
-MEASURE = "ebur128=metadata=1,ametadata=mode=print:key=lavfi.r128.M:file='pipe\\:8'"
+MEASURE = (
+    "volume=volume=1024:precision=double,ebur128=metadata=1"
+    ",ametadata=mode=print:key=lavfi.r128.M:file='pipe\\:8',volume=volume=1/1024:precision=double"
+)
 
 
 def words(argv: list[str]) -> str:

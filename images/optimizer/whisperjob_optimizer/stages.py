@@ -113,7 +113,7 @@ def decode(
     track: array[float] = array("f")
     rows: list[dict[str, float]] = []
     progress = progress_listener(on_seconds)
-    loudness = Listener(partial(read_track, into=track))
+    loudness = _track_listener(track)
     channels = Listener(partial(read_rows, into=rows)) if 1 < len(mix.weights) <= MAX_PROBED_CHANNELS else None
     ffmpeg = runner.tools.ffmpeg
     decoding = command.decode(
@@ -152,7 +152,7 @@ def enhance(runner: Runner, pcm: Pcm, enhancement: Enhancement, path: Path, on_s
         samples = min(per_range, pcm.samples - start)
         before = min(start, command.ENHANCEMENT_ROLL)
         progress = progress_listener(shares.of(index))
-        loudness = Listener(partial(read_track, into=tracks[index]))
+        loudness = _track_listener(tracks[index])
         argv = command.enhance(
             runner.tools.ffmpeg, enhancement, samples, before, progress_fd=progress.fd, track_fd=loudness.fd
         )
@@ -205,7 +205,7 @@ def _encode_one(
     track: array[float] = array("f")
     peaks: list[float] = []
     progress = progress_listener(on_seconds)
-    loudness = Listener(partial(read_track, into=track))
+    loudness = _track_listener(track)
     loudest = Listener(partial(_keep_highest, into=peaks))
     ffmpeg = runner.tools.ffmpeg
     encoding = command.encode(ffmpeg, finish, piece.samples, before, after, path.name, progress_fd=progress.fd)
@@ -270,6 +270,10 @@ def _side_by_side(runner: Runner, work: Callable[[int], T], count: int) -> list[
             pool.shutdown(wait=False, cancel_futures=True)
             runner.kill()
             raise
+
+
+def _track_listener(into: "array[float]") -> Listener:
+    return Listener(partial(read_track, into=into, too_high=command.RAISED_DB))
 
 
 def _keep_highest(lines: Iterable[str], into: list[float]) -> None:
