@@ -15,7 +15,13 @@ def _alias(field: str) -> str:
 class Answer(BaseModel):
     """snake_case here, camelCase on the wire; `to_json` gives the wire's form back, unknown fields included."""
 
-    model_config = ConfigDict(alias_generator=_alias, populate_by_name=True, frozen=True, extra="allow")
+    model_config = ConfigDict(
+        alias_generator=_alias,
+        populate_by_name=True,
+        frozen=True,
+        extra="allow",
+        defer_build=True,  # until the first answer: commands that ask no server import this too
+    )
 
     def to_json(self, *, indent: int | None = None) -> str:
         return self.model_dump_json(by_alias=True, exclude_unset=True, indent=indent)

@@ -1,6 +1,5 @@
 """The `whisperjob` command. Parses, calls, translates; what a command needs is imported when it runs."""
 
-import asyncio
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -226,9 +225,16 @@ def _plain_errors() -> Iterator[None]:
         _fail(str(error))
     except OSError as error:
         _fail(f"{error.filename or 'The system'}: {error.strerror or error}.")
-    except (KeyboardInterrupt, asyncio.CancelledError):
+    except _interruptions():
         typer.echo("Interrupted.", err=True)
         sys.exit(INTERRUPTED)
+
+
+def _interruptions() -> tuple[type[BaseException], ...]:
+    """Asked when something was raised; to import asyncio takes longer than the rest of this module."""
+    import asyncio
+
+    return KeyboardInterrupt, asyncio.CancelledError
 
 
 def _fail(sentence: str) -> NoReturn:
