@@ -110,6 +110,22 @@ def test_one_that_can_never_start_ends_in_its_own_code(
     assert client.get(f"/job/{jobs[0]}").json()["status"] == "completed"
 
 
+def test_a_missing_token_is_named_and_waited_for(
+    inner_cluster: Cluster, speakers: Installation, client: httpx.Client, jobs: list[str]
+) -> None:
+    on_the_cpu = {"diarizer.resourceCount": "0", "engine.startDeadline": "24h"}
+    speakers.upgrade(**{"diarizer.existingSecret": "hub", **on_the_cpu})
+    ask(client, jobs[0], 1)
+
+    def named() -> bool:
+        return 'secret "hub" not found' in client.get(f"/diarize/{jobs[0]}").json().get("waitingFor", "")
+
+    wait_for(named, "the Secret to be named")
+    secret = ("create", "secret", "generic", "hub", "--from-literal=hf-token=none")
+    inner_cluster.kubectl("-n", speakers.namespace, *secret)
+    assert diarized(client, jobs[0], 120)["status"] == "completed"
+
+
 def test_out_of_memory_gets_more_the_next_time(
     inner_cluster: Cluster, speakers: Installation, client: httpx.Client, jobs: list[str]
 ) -> None:
