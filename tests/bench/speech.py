@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-_SENTENCES = (
+SENTENCES = (
     "The committee met on Tuesday to discuss the annual budget and the new building.",
     "I am not sure that this is what we agreed on last time, but let us go through it again.",
     "Forty-two people signed up, seventeen came, and nine of them stayed until the very end.",
@@ -47,7 +47,7 @@ def _turns(scratch: Path) -> Path:
     names = []
     for number in range(60):
         voice, pitch, speed = _VOICES[chance.randrange(len(_VOICES))]
-        text = " ".join(chance.sample(_SENTENCES, chance.randint(1, 3)))
+        text = " ".join(chance.sample(SENTENCES, chance.randint(1, 3)))
         name = scratch / f"turn{number:02d}.wav"
         command = ["espeak-ng", "-v", voice, "-p", str(pitch), "-s", str(speed), "-w", str(name), text]
         subprocess.run(command, check=True, capture_output=True)

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 import torchaudio.compliance.kaldi as kaldi
 from pyannote.audio import Model
+from pyannote.audio.models.blocks.pooling import StatsPool
 
 MEL_BANDS = 80
 DIMENSION = 192
@@ -31,15 +32,18 @@ class CampPlus(Model):  # type: ignore[misc]  # pyannote is not typed for us
         return DIMENSION
 
     def forward(self, waveforms: torch.Tensor, weights: torch.Tensor | None = None) -> torch.Tensor:
-        """(batch, 1, samples), (batch, frames) of 0 and 1 → (batch, dimension); NaN where a mask is all 0."""
-        embeddings = torch.full((len(waveforms), DIMENSION), torch.nan, device=waveforms.device)
-        for index, waveform in enumerate(waveforms):
-            bands = mel_bands(waveform[0])
-            if weights is not None:
-                rows = torch.linspace(0, weights.shape[1] - 1, len(bands), device=bands.device).round().long()
-                bands = bands[weights[index][rows] > 0.5]
-            if len(bands):
-                embeddings[index] = self.embed(own_frames(bands, len(bands))[None])[0]
+        """(batch, 1, samples), (batch, frames) of 0 and 1 → (batch, dimension).
+
+        As pyannote's own embedding models do: all of the window is computed, and pooled by the mask.
+        """
+        bands = torch.stack([mel_bands(waveform[0]) for waveform in waveforms])
+        frames = self.network.head((bands - bands.mean(dim=1, keepdim=True)).permute(0, 2, 1))
+        layers = dict(self.network.xvector.named_children())
+        pooling, last = layers.pop("stats"), layers.pop("dense")
+        for layer in layers.values():
+            frames = layer(frames)
+        pooled = pooling(frames) if weights is None else StatsPool()(frames, weights)
+        embeddings: torch.Tensor = last(pooled)
         return embeddings
 
     def embed(self, bands: torch.Tensor) -> torch.Tensor:

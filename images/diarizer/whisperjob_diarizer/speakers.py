@@ -85,7 +85,7 @@ class Speakers(SpeakerDiarization):  # type: ignore[misc]  # pyannote is not typ
             clustering="AgglomerativeClustering",
             plda=NoPlda(),
         )
-        self.clustering = CappedClustering(metric="cosine")
+        self.clustering = CappedClustering(metric="cosine", constrained_assignment=True)
         self.instantiate(PARAMETERS)
         self._batch = batch
         self._threads = threads

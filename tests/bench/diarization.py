@@ -1,0 +1,259 @@
+"""`make bench-diarization`: who speaks when, how right and how fast, into docs/explanation/benchmarks-diarization.md.
+
+The recording that counts is a real one: thirty seconds of two people on the telephone, which pyannote.audio ships. All
+else is a check: conversations of made-up voices, on which nothing was tuned, and the same thirty seconds again and
+again, for time and memory. Needs `make diarizer`.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import wave
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench.measure import Cost, run
+from bench.voices import Told, conversation_of
+from support.conversation import Conversation, conversation
+from whisperjob.model.timeline import Timeline
+from whisperjob_local.programs import diarizer_environment, find_diarizer
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+REPORT = REPOSITORY / "docs" / "explanation" / "benchmarks-diarization.md"
+CACHE = REPOSITORY / ".cache" / "bench"
+HERE = Path(__file__).parent
+VOICES = (2, 3, 4, 5, 6)
+STOCK = HERE / "diarization_stock.py"
+SCORE = HERE / "diarization_score.py"
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One run over one recording, against what is true of it."""
+
+    what: str
+    seconds: float
+    cost: Cost
+    loading: Cost
+    found: int
+    real: int
+    error: float
+    missed: float
+    false_alarm: float
+    confusion: float
+
+    @property
+    def factor(self) -> float:
+        """Processor seconds by seconds of audio and core: real time is 1, whatever else the machine does."""
+        return self.cost.cpu / self.seconds / (os.cpu_count() or 1)
+
+    @property
+    def factor_without_loading(self) -> float:
+        return (self.cost.cpu - self.loading.cpu) / self.seconds / (os.cpu_count() or 1)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="make bench-diarization", description=__doc__)
+    parser.add_argument("--minutes", type=int, nargs="*", default=[10, 60], help="lengths to measure beside 30 s")
+    parser.add_argument("--stock-seconds", type=int, default=30, help="how much pyannote's defaults get: real time")
+    parser.add_argument("--print-only", action="store_true", help="leave the report in docs/ as it is")
+    arguments = parser.parse_args()
+    python = find_diarizer(os.environ.get("WHISPERJOB_DIARIZER_PYTHON"))
+    if python is None:
+        sys.exit("Skipped: there is no PyTorch here for the diarizer. `make diarizer` builds what it needs, once.")
+    CACHE.mkdir(parents=True, exist_ok=True)
+    bench = Bench(str(python))
+    report = bench.report(conversation(), arguments.minutes, arguments.stock_seconds)
+    print(report)
+    if not arguments.print_only:
+        REPORT.write_text(report)
+
+
+class Bench:
+    def __init__(self, python: str) -> None:
+        self._python = python
+        quiet = {"PYANNOTE_METRICS_ENABLED": "0", "PYTHONWARNINGS": "ignore"}
+        self._env = {**diarizer_environment(), **quiet}
+        silence = CACHE / "second.wav"
+        write_wav(silence, bytes(2 * 16_000))
+        run(self._alone(silence, CACHE / "timeline.json"), env=self._env)  # the file cache's share
+        self._loading = run(self._alone(silence, CACHE / "timeline.json"), env=self._env)
+
+    def report(self, real: Conversation, minutes: Sequence[int], stock_seconds: int) -> str:
+        truth = [Told(turn.start, turn.end, turn.speaker) for turn in real.turns]
+        original = self._ours("original", real.file, truth)
+        optimised = self._ours("optimised by WhisperJob", self._optimise(real.file), truth)
+        stock = self._stock(real.file, truth, stock_seconds)
+        made = [self._made(voices) for voices in VOICES]
+        long = [self._long(real.file, truth, count) for count in minutes]
+        return "\n".join(
+            [self._head(), _quality([original, optimised, stock]), _speed([original, *long], stock), _check(made)]
+        )
+
+    def _alone(self, file: Path, output: Path) -> list[str | Path]:
+        return [self._python, "-P", "-m", "whisperjob_diarizer.alone", file, "--output", output]
+
+    def _ours(self, what: str, file: Path, truth: Sequence[Told]) -> Measured:
+        output = CACHE / "timeline.json"
+        return self._scored(what, run(self._alone(file, output), env=self._env), output, truth)
+
+    def _stock(self, file: Path, truth: Sequence[Told], seconds: int) -> Measured:
+        output = CACHE / "stock.json"
+        what = "pyannote.audio's own pipeline, its defaults"
+        if seconds > 30:
+            file, truth = repeated(file, truth, seconds)
+        sleeping = {"OMP_WAIT_POLICY": "passive"}  # its threads' waiting for each other is no work of its
+        return self._scored(what, run([self._python, STOCK, file, output], env=self._env | sleeping), output, truth)
+
+    def _made(self, voices: int) -> Measured:
+        file, truth = conversation_of(voices, CACHE)
+        return self._ours(f"{voices} voices", file, truth)
+
+    def _long(self, file: Path, truth: Sequence[Told], minutes: int) -> Measured:
+        return self._ours(f"{minutes} min", *repeated(file, truth, 60 * minutes))
+
+    def _optimise(self, file: Path) -> Path:
+        folder = CACHE / "optimised"
+        whisperjob = Path(sys.executable).with_name("whisperjob")
+        run([whisperjob, "local", "optimize", file, "--output", folder])
+        return folder / "output.mp3"
+
+    def _scored(self, what: str, cost: Cost, output: Path, truth: Sequence[Told]) -> Measured:
+        timeline = Timeline.model_validate_json(output.read_bytes())
+        answer = subprocess.run(
+            [self._python, str(SCORE)],
+            input=json.dumps(
+                {
+                    "truth": [[told.start, told.end, told.voice] for told in truth],
+                    "found": [[turn.start, turn.end, turn.speaker] for turn in timeline.segments],
+                }
+            ),
+            env={**os.environ, **self._env},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        scores = json.loads(answer.stdout)
+        measured = Measured(
+            what=what,
+            seconds=timeline.duration_seconds,
+            cost=cost,
+            loading=self._loading,
+            found=len(timeline.speakers),
+            real=len({told.voice for told in truth}),
+            error=scores["diarization error rate"],
+            missed=scores["missed detection"] / scores["total"],
+            false_alarm=scores["false alarm"] / scores["total"],
+            confusion=scores["confusion"] / scores["total"],
+        )
+        print(
+            f"{what}: DER {measured.error:.2%}, {measured.found} of {measured.real} speakers, {cost}", file=sys.stderr
+        )
+        return measured
+
+    def _head(self) -> str:
+        ask = "import torch, platform, importlib.metadata as m; print(platform.python_version(), torch.__version__, "
+        ask += "m.version('pyannote-audio'), torch.cuda.get_device_name() if torch.cuda.is_available() else 'no GPU')"
+        said = subprocess.run([self._python, "-c", ask], capture_output=True, text=True, check=True).stdout.split(
+            maxsplit=3
+        )
+        load, loading = os.getloadavg()[0], self._loading
+        return f"""# Benchmarks of diarization
+
+Made by `make bench-diarization` on {datetime.now(UTC):%Y-%m-%d}: {os.cpu_count()} cores, {said[3].strip()}, \
+Python {said[0]}, PyTorch {said[1]}, pyannote.audio {said[2]}, the bundled models. Load at the end: {load:.1f}.
+
+Factors are processor seconds (user and system) by seconds of audio and core, which other people's work on the machine \
+disturbs least; on an idle machine the wall clock says about the same. Starting (imports, weights) takes \
+{loading.cpu:.1f} processor seconds and {loading.peak_mib:.0f} MiB.
+"""
+
+
+def _row(m: Measured) -> str:
+    return f"| {m.what} | {m.found} | {m.error:.2%} | {m.missed:.2%} | {m.false_alarm:.2%} | {m.confusion:.2%} |"
+
+
+def _quality(rows: Sequence[Measured]) -> str:
+    return "\n".join(
+        [
+            "## How right",
+            "",
+            "The 30 s sample of pyannote.audio, two people, their number not told. Diarization error rate without "
+            "collar, overlaps counted (pyannote.metrics). pyannote's own pipeline runs on the same models.",
+            "",
+            "| Audio | Speakers | DER | missed | false alarm | confusion |",
+            "|---|---|---|---|---|---|",
+            *map(_row, rows),
+            "",
+        ]
+    )
+
+
+def _speed(rows: Sequence[Measured], stock: Measured) -> str:
+    named = [("30 s" if m.what == "original" else m.what, m) for m in rows] + [
+        (f"{stock.seconds:.0f} s, {stock.what}", stock)
+    ]
+    lines = [
+        f"| {what} | {m.factor:.3f} | {m.factor_without_loading:.3f} | {m.cost.wall / m.seconds:.3f} "
+        f"| {m.cost.peak_mib:.0f} MiB | {m.found} | {m.error:.2%} |"
+        for what, m in named
+    ]
+    times = stock.factor_without_loading / rows[0].factor_without_loading
+    return "\n".join(
+        [
+            "## How fast",
+            "",
+            "The sample again and again. The wall clock's column is of this run, on this machine as busy as it was.",
+            "",
+            "| Audio | factor | without starting | by the wall clock | peak memory | Speakers | DER |",
+            "|---|---|---|---|---|---|---|",
+            *lines,
+            "",
+            f"pyannote.audio's own pipeline on the same models takes {times:.1f} times as long.",
+            "",
+        ]
+    )
+
+
+def _check(rows: Sequence[Measured]) -> str:
+    return "\n".join(
+        [
+            "## A check on made-up voices",
+            "",
+            "Conversations spoken by flite's four voices and two of espeak-ng's, turns known, number of voices not "
+            "told. Nothing was tuned on them, and such voices are no measure of people's; a change here asks for a "
+            "second look.",
+            "",
+            "| Conversation | Speakers found | DER | missed | false alarm | confusion |",
+            "|---|---|---|---|---|---|",
+            *map(_row, rows),
+            "",
+        ]
+    )
+
+
+def repeated(file: Path, truth: Sequence[Told], seconds: int) -> tuple[Path, list[Told]]:
+    """The recording over and over, to that length."""
+    with wave.open(str(file)) as opened:
+        frames, rate = opened.readframes(opened.getnframes()), opened.getframerate()
+    length = len(frames) / 2 / rate
+    times = -(-seconds // round(length))
+    made = CACHE / f"repeated-{seconds}.wav"
+    write_wav(made, frames * times)
+    return made, [Told(t.start + n * length, t.end + n * length, t.voice) for n in range(times) for t in truth]
+
+
+def write_wav(path: Path, frames: bytes) -> None:
+    with wave.open(str(path), "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(16_000)
+        out.writeframes(frames)
+
+
+if __name__ == "__main__":
+    main()
