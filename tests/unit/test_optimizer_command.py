@@ -11,6 +11,7 @@ from whisperjob_optimizer.downmix import default_mix
 from whisperjob_optimizer.loudness import Enhancement, Finish
 
 START = "ffmpeg -hide_banner -nostdin -nostats -v error -y -max_alloc 536870912"
+ONE_THREAD = "-filter_complex_threads 1"
 PROGRESS = "-stats_period 0.2 -progress pipe:7"
 PCM_IN = "-f f32le -ar 16000 -ac 1 -i pipe:0"
 MEASURE = (
@@ -42,7 +43,11 @@ def test_decode_stereo() -> None:
         "[main]aformat=channel_layouts=stereo,pan=mono|c0=0.5*c0+0.5*c1,aresample=16000:osf=flt[out]"
     )
     assert words(argv) == expected(
-        START, "-i file:source -filter_complex", graph, "-map [out] -t 86401.000 -flush_packets 0 -f f32le pipe:1"
+        START,
+        ONE_THREAD,
+        "-i file:source -filter_complex",
+        graph,
+        "-map [out] -t 86401.000 -flush_packets 0 -f f32le pipe:1",
     )
 
 
@@ -57,7 +62,7 @@ def test_decode_headerless_mono() -> None:
     argv = command.decode("ffmpeg", source, default_mix(1), "", max_seconds=10, channels_fd=None)
     graph = "[0:a:0]pan=mono|c0=1*c0,aresample=16000:osf=flt[out]"
     assert words(argv) == expected(
-        *(START, "-f s16be -ar 8000 -ac 1 -i file:source.raw -filter_complex", graph),
+        *(START, ONE_THREAD, "-f s16be -ar 8000 -ac 1 -i file:source.raw -filter_complex", graph),
         "-map [out] -t 10.000 -flush_packets 0 -f f32le pipe:1",
     )
 
