@@ -23,7 +23,7 @@ from whisperjob_operator.records import KubernetesRecords
 
 pytest_plugins = ["support.kube_fixtures"]
 
-QUICK = EngineSettings(retry_base=timedelta(milliseconds=50))
+QUICK = EngineSettings(retry_base=timedelta(milliseconds=50), import_prefix="imports/")
 
 
 @pytest.fixture
