@@ -32,6 +32,9 @@ _log = logging.getLogger(__name__)
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 """Libraries that start a thread a core of their own, which wait for each other by spinning. Read when imported."""
 
+_MOST_THREADS = 8
+"""Each takes up to 128 MiB; with more, the memory a pod asks for would have to follow its node's cores."""
+
 _MALLOC = {-3: 1 << 30, -1: 512 << 20, -8: 1}
 """M_MMAP_THRESHOLD, M_TRIM_THRESHOLD (bytes), M_ARENA_MAX."""
 
@@ -144,7 +147,7 @@ def _bundled(choice: BundledModel) -> Make:
 
         segmentation = Model.from_pretrained(choice.folder / SEGMENTATION_FILE)
         embedding = load_campplus(choice.folder / EMBEDDING_CODE, choice.folder / EMBEDDING_FILE)
-        threads = available_cores() if plan.device == CPU else 1
+        threads = min(available_cores(), _MOST_THREADS) if plan.device == CPU else 1
         pipeline = Speakers(segmentation, embedding, batch=plan.batch, threads=threads)
         return pipeline.to(torch.device(plan.device)), lambda waveform: waveform
 
