@@ -12,7 +12,6 @@ from typing import Any
 import torch
 import torchaudio.compliance.kaldi as kaldi
 from pyannote.audio import Model
-from pyannote.audio.models.blocks.pooling import StatsPool
 
 MEL_BANDS = 80
 DIMENSION = 192
@@ -32,18 +31,19 @@ class CampPlus(Model):  # type: ignore[misc]  # pyannote is not typed for us
         return DIMENSION
 
     def forward(self, waveforms: torch.Tensor, weights: torch.Tensor | None = None) -> torch.Tensor:
-        """(batch, 1, samples), (batch, frames) of 0 and 1 → (batch, dimension).
+        """(batch, 1, samples), (batch, frames) of 0 and 1 → (batch, dimension); NaN where a mask is all 0.
 
-        As pyannote's own embedding models do: all of the window is computed, and pooled by the mask.
+        What a mask leaves out is taken away before the network, not when its output is pooled: this network looks at
+        the mean of all it is given, and told two people apart no longer (an error rate of 44 % instead of 5 %).
         """
-        bands = torch.stack([mel_bands(waveform[0]) for waveform in waveforms])
-        frames = self.network.head((bands - bands.mean(dim=1, keepdim=True)).permute(0, 2, 1))
-        layers = dict(self.network.xvector.named_children())
-        pooling, last = layers.pop("stats"), layers.pop("dense")
-        for layer in layers.values():
-            frames = layer(frames)
-        pooled = pooling(frames) if weights is None else StatsPool()(frames, weights)
-        embeddings: torch.Tensor = last(pooled)
+        embeddings = torch.full((len(waveforms), DIMENSION), torch.nan, device=waveforms.device)
+        for index, waveform in enumerate(waveforms):
+            bands = mel_bands(waveform[0])
+            if weights is not None:
+                rows = torch.linspace(0, weights.shape[1] - 1, len(bands), device=bands.device).round().long()
+                bands = bands[weights[index][rows] > 0.5]
+            if len(bands):
+                embeddings[index] = self.embed(own_frames(bands, len(bands))[None])[0]
         return embeddings
 
     def embed(self, bands: torch.Tensor) -> torch.Tensor:
