@@ -123,7 +123,7 @@ class OperatorSettings(BaseSettings):
         description="Memory requested and allowed, whatever the recording: the program, its models, and CUDA's own.",
     )
     diarizer_memory_per_hour: Bytes = Field(
-        default="512Mi", validate_default=True, ge=0, description="And for each hour of the recording."
+        default="180M", validate_default=True, ge=0, description="And for each hour of the recording."
     )
     diarizer_scratch: Bytes = Field(
         default="1Gi", validate_default=True, ge=2**26, description="Scratch space beside the audio: models, caches."

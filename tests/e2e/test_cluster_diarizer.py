@@ -18,7 +18,12 @@ pytestmark = pytest.mark.cluster
 def release(inner_cluster: Cluster, real_diarizer: str) -> Iterator[Installation]:
     """With one GPU advertised, which the chart asks for by default; the image is the one for CPUs."""
     made = Installation(inner_cluster, "conversations")
-    values = {"diarizer.enabled": "true", "diarizer.image": real_diarizer, "diarizer.cpuRequest": "100m"}
+    values = {
+        "diarizer.enabled": "true",
+        "diarizer.image": real_diarizer,
+        "diarizer.cpuRequest": "100m",
+        "diarizer.memory": "2Gi",
+    }
     with advertised_gpu(inner_cluster):
         made.install(**{"api.replicas": "1", **values})
         yield made
