@@ -86,7 +86,11 @@ def test_two_diarizations_share_one_gpu(
     assert scheduled["message"] in inner_cluster.kubectl(*get, "-o", "wide")
     seen = client.get(f"/diarize/{waiting}").json()
     assert (seen["status"], seen["waitingFor"]) == ("running", scheduled["message"])
-    (pod,) = [p for p in speakers.workers(running) if p["status"]["phase"] == "Running"]
+
+    def running_pods() -> list[Object]:  # a worker may report before its kubelet does
+        return [pod for pod in speakers.workers(running) if pod["status"]["phase"] == "Running"]
+
+    (pod,) = wait_for(running_pods, "its pod to be told as running")
     assert pod["spec"]["containers"][0]["resources"]["limits"][GPU] == "1"
 
     results = [diarized(client, job)["result"] for job in (running, waiting)]

@@ -130,8 +130,8 @@ class TestRunning:
     @pytest.mark.parametrize(
         ("report", "expected"),
         [
-            (Report(1, DiarizeStep.SEGMENTATION, 25), (DiarizeStep.SEGMENTATION, 25)),
-            (Report(1, DiarizeStep.SEGMENTATION, 95), (DiarizeStep.SEGMENTATION, 40)),
+            (Report(1, DiarizeStep.SEGMENTATION, 15), (DiarizeStep.SEGMENTATION, 15)),
+            (Report(1, DiarizeStep.SEGMENTATION, 95), (DiarizeStep.SEGMENTATION, 20)),
             (Report(1, DiarizeStep.CLUSTERING, 100), (DiarizeStep.CLUSTERING, 99)),
             (Report(1, Step.ENHANCING, 60), (DiarizeStep.LOADING, 0)),
             (Report(2, DiarizeStep.EMBEDDINGS, 60), (DiarizeStep.LOADING, 0)),

@@ -66,11 +66,11 @@ SPEECH = [-23.0] * 80 + [-55.0] * 20
 @pytest.mark.parametrize(
     ("track", "profile", "gate", "compressor"),
     [
-        pytest.param(SPEECH, Profile.FULL, -49.0, -20.0, id="above the floor"),
-        pytest.param([v - 30 for v in SPEECH], Profile.FULL, -49.0, -20.0, id="the same, only quieter"),
-        pytest.param([-23.0] * 80 + [-45.0] * 20, Profile.FULL, -41.0, -20.0, id="never near speech"),
-        pytest.param([-23.0] * 80 + [-37.0] * 20, Profile.FULL, None, -20.0, id="noise too near for a gate"),
-        pytest.param([-23.0] * 80 + [-95.0] * 20, Profile.FULL, None, -20.0, id="nothing to gate"),
+        pytest.param(SPEECH, Profile.FULL, -49.0, -17.0, id="above the floor"),
+        pytest.param([v - 30 for v in SPEECH], Profile.FULL, -49.0, -17.0, id="the same, only quieter"),
+        pytest.param([-23.0] * 80 + [-45.0] * 20, Profile.FULL, -41.0, -17.0, id="never near speech"),
+        pytest.param([-23.0] * 80 + [-37.0] * 20, Profile.FULL, None, -17.0, id="noise too near for a gate"),
+        pytest.param([-23.0] * 80 + [-95.0] * 20, Profile.FULL, None, -17.0, id="nothing to gate"),
         pytest.param(SPEECH, Profile.LIGHT, None, None, id="light"),
     ],
 )
@@ -84,7 +84,7 @@ def test_enhancement_is_relative_to_what_was_measured(
     assert decided.pre_gain_db == pytest.approx(sound.WORKING_LUFS - speech)
     assert decided.gate_threshold_db == (None if gate is None else pytest.approx(gate, abs=0.01))
     assert decided.compressor_threshold_db == compressor
-    loss = 2.5 if profile is Profile.FULL else 0
+    loss = 0.67 if profile is Profile.FULL else 0
     peak_to_loudness = sound.LIMITER_CEILING_DBFS - sound.TARGET_LUFS
     assert decided.ceiling_db == pytest.approx(sound.WORKING_LUFS - loss + peak_to_loudness, abs=0.1)
 

@@ -55,12 +55,12 @@ class DiarizeStep(StrEnum):
 
 
 DIARIZE_PROGRESS: dict[DiarizeStep, tuple[int, int]] = {
-    DiarizeStep.LOADING: (0, 10),
-    DiarizeStep.SEGMENTATION: (10, 40),
-    DiarizeStep.EMBEDDINGS: (40, 90),
-    DiarizeStep.CLUSTERING: (90, 99),
+    DiarizeStep.LOADING: (0, 5),
+    DiarizeStep.SEGMENTATION: (5, 20),
+    DiarizeStep.EMBEDDINGS: (20, 95),
+    DiarizeStep.CLUSTERING: (95, 99),
 }
-"""First and last percent of each step."""
+"""First and last percent of each step, by measured time."""
 
 
 def clamp_percent(step: Step | DiarizeStep, percent: float) -> int:

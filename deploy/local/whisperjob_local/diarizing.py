@@ -80,7 +80,7 @@ def _options(options: DiarizeOptions) -> Sequence[str]:
         "--max-speakers": options.max_speakers,
     }
     given = [text for name, number in numbers.items() if number is not None for text in (name, str(number))]
-    return ["--model", options.model, *given]
+    return ["--model", options.model, *given, *([] if options.allow_cpu else ["--no-cpu"])]
 
 
 def _run(argv: Sequence[str], folder: Path, report: Callable[[ProgressPost], None]) -> None:

@@ -45,6 +45,7 @@ def _diarize(arguments: argparse.Namespace, children: Children, load: Loading) -
         num_speakers=arguments.num_speakers,
         min_speakers=arguments.min_speakers,
         max_speakers=arguments.max_speakers,
+        allow_cpu=not arguments.no_cpu,
     )
     _tell(DiarizeStep.LOADING, DIARIZE_PROGRESS[DiarizeStep.LOADING][0], "")
     programs = Programs.find(arguments.ffmpeg, children=children)
@@ -70,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--min-speakers", type=int)
     parser.add_argument("--max-speakers", type=int)
     parser.add_argument("--ffmpeg", default="ffmpeg", help="the ffmpeg to run")
+    parser.add_argument("--no-cpu", action="store_true", help="fail where a GPU's memory does not do")
     parser.add_argument("--lifeline", action="store_true", help="end when standard input does")
     return parser
 

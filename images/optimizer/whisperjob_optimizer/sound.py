@@ -67,12 +67,13 @@ GATE_RATIO: Final = 1.5
 GATE_ATTACK_MS: Final = 5
 GATE_RELEASE_MS: Final = 250
 
-COMPRESSOR_ABOVE_SPEECH_LU: Final = 3.0
-COMPRESSOR_RATIO: Final = 2.0
+COMPRESSOR_ABOVE_SPEECH_LU: Final = 6.0
+COMPRESSOR_RATIO: Final = 1.5
 COMPRESSOR_ATTACK_MS: Final = 20
 COMPRESSOR_RELEASE_MS: Final = 250
 COMPRESSOR_KNEE_RATIO: Final = 2.8
-"""Only what is louder than the average speaker is held back, softly and slowly: consonants keep their attack."""
+"""Only what is well above the average speaker is held back, softly and slowly: consonants keep their attack. At a ratio
+of 2 from 3 LU a diarizer took a short turn of one voice for the other's (docs/explanation/diarization.md)."""
 
 COMPRESSOR_RIDES_LU: Final = 8.0
 """What the compressor hears lies so far above momentary loudness: it follows syllables, not 400 ms (measured on eight
