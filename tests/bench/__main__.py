@@ -36,20 +36,24 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     cache = REPOSITORY / ".cache" / "bench"
-    sections = []
+    head = _head()
+    print(head)
+
+    def keep(section: str) -> None:
+        """At once: what was measured is not lost with what comes after it."""
+        print(section, flush=True)
+        if arguments.only in (None, "cluster"):
+            REPORT.write_text(_merged(REPORT.read_text(), None if arguments.only else head, [section]))
+
     if arguments.only in (None, "optimizing"):
         recordings = [speech(cache, minutes) for minutes in (arguments.minutes, 10, 300)]
-        sections.append(_optimizing(compare(*recordings, rounds=arguments.rounds), arguments.minutes))
+        keep(_optimizing(compare(*recordings, rounds=arguments.rounds), arguments.minutes))
     if arguments.only in (None, "serving"):
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache) as folder, _s3(Path(folder)) as s3:
-            sections.append(_serving(serving(cache, speech(cache, 1), s3, rounds=arguments.rounds)))
+            keep(_serving(serving(cache, speech(cache, 1), s3, rounds=arguments.rounds)))
     if arguments.only in (None, "cluster"):
-        sections.append(_cluster(arguments.rounds))
-    head = _head()
-    print("\n".join([head, *sections]))
-    if arguments.only in (None, "cluster"):
-        REPORT.write_text(_merged(REPORT.read_text(), None if arguments.only else head, sections))
+        keep(_cluster(arguments.rounds))
 
 
 @contextmanager
