@@ -38,6 +38,7 @@ from whisperjob.worker.program import ATTEMPT_OVER, DONE, INFRASTRUCTURE
 
 RUN_SECONDS = 60
 RATE = 16_000
+DECODED = DIARIZE_PROGRESS[DiarizeStep.LOADING][1]
 
 
 @pytest.fixture
@@ -224,7 +225,7 @@ def test_ends_at_once_and_leaves_nothing(
 ) -> None:
     state.claim = claim_of(state, chunks, tmp_path, "stuck")
     with working(state, scratch) as process:
-        until_sync(lambda: state.posts and state.posts[-1].percent >= 10, "the audio to be decoded")
+        until_sync(lambda: state.posts and state.posts[-1].percent >= DECODED, "the audio to be decoded")
         if end == "SIGTERM":
             os.kill(process.pid, signal.SIGTERM)
         else:

@@ -354,7 +354,7 @@ async def test_a_spare_takes_the_work_and_another_its_place(prepared: Bench) -> 
 async def test_a_spare_that_died_fails_no_job(prepared: Bench) -> None:
     folder, pid = await prepared.spare()
     os.kill(pid, signal.SIGKILL)
-    await until(lambda: not children_of(os.getpid()), "the launcher to notice")
+    await until(lambda: pid not in children_of(os.getpid()), "the launcher to notice")
     name = await prepared.start("talk")
     await prepared.running(name)
     assert not folder.exists()
