@@ -13,9 +13,9 @@ TRUE_PEAK_DBTP: Final = -1.0
 """The promise for the decoded MP3."""
 
 LIMITER_CEILING_DBFS: Final = -2.3
-"""What the limiters hold. Between samples and in MP3 coding speech overshoots by up to 1 dB (measured; an hour of it once). What
-exceeds the promise all the same (noise, clicks) is encoded again with a lower ceiling, limited at four times the rate:
-dearer, and rarely needed."""
+"""What the limiters hold. Between samples and in MP3 coding speech overshoots by up to 1 dB (measured; an hour of it
+once). What exceeds the promise all the same (noise, clicks) is encoded again with a lower ceiling, limited at four
+times the rate: dearer, and rarely needed."""
 
 LIMITER_RATE: Final = 32_000
 """Of the first limiter, which does most of the work. At 16 kHz it left peaks of 1 to 3 dB between the samples, at
