@@ -14,12 +14,13 @@ from whisperjob.engine.reports import Reports
 from whisperjob.engine.results import read_result
 from whisperjob.engine.tidying import remove_all, tidy_ended
 from whisperjob.model import names
+from whisperjob.model.children import Child
 from whisperjob.model.decision import AT_ONCE, Decision, Observed, Policy, Result
 from whisperjob.model.errors import RecordConflictError, RecordNotFoundError, StoreError
 from whisperjob.model.phase import Stage
 from whisperjob.model.plan import decide, needs_result
 from whisperjob.model.resource import Status, WhisperJob
-from whisperjob.model.view import active_stage, stage_state
+from whisperjob.model.view import active_stage, current_child, stage_state
 from whisperjob.stores.port import ObjectStore
 
 log = logging.getLogger(__name__)
@@ -56,7 +57,7 @@ class Reconciler:
         children = self.children.of(job.uid)
         result = await self._result(job) if needs_result(job, children) else None
         report = self.reports.take(job.uid)
-        ahead = diarizations_ahead(job, self.cache.all(), self.children) if self._is_limited(job) else 0
+        ahead = diarizations_ahead(job, self.cache.all(), self.children) if self._needs_room(job, children) else 0
         seen = Observed(children=children, result=result, report=report, diarizations_ahead=ahead)
         decision = decide(job, seen, self.clock(), self.policy)
         try:
@@ -73,8 +74,12 @@ class Reconciler:
         wait = self.reports.wait(job.uid)
         return min(after or wait, wait) if wait else after
 
-    def _is_limited(self, job: WhisperJob) -> bool:
-        return self.policy.max_diarizations is not None and active_stage(job) is Stage.DIARIZE
+    def _needs_room(self, job: WhisperJob, children: tuple[Child, ...]) -> bool:
+        """Whether it matters how many diarizations go before this one: looking at all jobs is no work for each
+        progress of one that runs."""
+        if self.policy.max_diarizations is None or active_stage(job) is not Stage.DIARIZE:
+            return False
+        return current_child(job, Stage.DIARIZE, children) is None
 
     async def _result(self, job: WhisperJob) -> Result | None:
         stage = active_stage(job) or Stage.OPTIMIZE
