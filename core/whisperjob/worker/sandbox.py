@@ -27,6 +27,8 @@ _DENIED = (
 )
 """Refused with EPERM, so that a library that only tries goes on."""
 
+_ENVIRONMENT = {"LC_ALL": "C", "AV_LOG_FORCE_NOCOLOR": "1"}
+
 _log = logging.getLogger(__name__)
 
 
@@ -59,3 +61,9 @@ def confined(argv: list[str]) -> list[str]:
         *(sys.executable, "-I", "-S", str(wrapper), str(os.getpid()), str(ADDRESS_SPACE_BYTES)),
         *(base64.b64encode(filter_program()).decode(), *argv),
     ]
+
+
+def bare_environment() -> dict[str, str]:
+    """What a confined program sees of ours: where its libraries are, and nothing else."""
+    path = os.environ.get("LD_LIBRARY_PATH")
+    return _ENVIRONMENT if path is None else _ENVIRONMENT | {"LD_LIBRARY_PATH": path}

@@ -20,6 +20,7 @@ from urllib3.util import Retry, Timeout
 
 from whisperjob.model.errors import WhisperJobError
 from whisperjob.model.protocol import Claim, FileRead, FileWrite, HttpRead, HttpWrite, Input
+from whisperjob.model.resource import Model
 
 _PIECE_BYTES = 256 * 1024
 _TIMEOUT = Timeout(connect=10, read=60)
@@ -75,6 +76,12 @@ class Transport:
             self._rename_into(self._claim.results, path, name)
         else:
             self._upload(path, name)
+
+    def publish_json(self, content: Model, name: str) -> None:
+        """What is written last: a manifest, or a verdict. Raises as `publish` does."""
+        path = self._scratch / name
+        path.write_text(content.model_dump_json(by_alias=True, indent=1))
+        self.publish(path, name)
 
     def _refresh(self, *, force: bool = False) -> None:
         if force or self._claim.expires_at - _EXPIRY_MARGIN < datetime.now(UTC):

@@ -29,9 +29,9 @@ def attempt(
         timeline = _timeline(claim, claim.options, transport, report, programs, load)
     except (InputError, ModelUnavailableError) as error:
         verdict = Failure(code=error.code, message=str(error)[:_MESSAGE_CHARACTERS])
-        _publish(transport, scratch, names.FAILURE_NAME, verdict)
+        transport.publish_json(verdict, names.FAILURE_NAME)
         return
-    _publish(transport, scratch, names.MANIFEST_NAME, timeline)
+    transport.publish_json(timeline, names.MANIFEST_NAME)
 
 
 def _timeline(
@@ -70,9 +70,3 @@ def _samples(claim: Claim, index: int) -> int:
     if samples is None:
         raise ClaimRefusedError("a chunk comes without its number of samples")
     return samples
-
-
-def _publish(transport: Transport, scratch: Path, name: str, content: Timeline | Failure) -> None:
-    path = scratch / name
-    path.write_text(content.model_dump_json(by_alias=True, indent=1))
-    transport.publish(path, name)

@@ -1,6 +1,5 @@
 """Runs ffmpeg, confined, and reads what it writes. The only module here that starts programs."""
 
-import os
 import shutil
 import subprocess
 import threading
@@ -13,10 +12,9 @@ from typing import IO, Self, cast
 
 from whisperjob.model.errors import WhisperJobError
 from whisperjob.worker.lifeline import Children
-from whisperjob.worker.sandbox import confined
+from whisperjob.worker.sandbox import bare_environment, confined
 
 _SAID_BYTES = 4096
-_ENVIRONMENT = {"LC_ALL": "C", "AV_LOG_FORCE_NOCOLOR": "1"}
 
 
 class ProgramError(WhisperJobError):
@@ -71,7 +69,7 @@ class Programs:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             bufsize=0,
-            env=_environment(),
+            env=bare_environment(),
         )
         if process.stdout is None or process.stderr is None:  # cannot be: they were asked for
             raise ProgramError("ffmpeg has no output")
@@ -81,8 +79,3 @@ class Programs:
             finally:
                 if process.poll() is None:
                     process.kill()
-
-
-def _environment() -> dict[str, str]:
-    path = os.environ.get("LD_LIBRARY_PATH")
-    return _ENVIRONMENT if path is None else _ENVIRONMENT | {"LD_LIBRARY_PATH": path}

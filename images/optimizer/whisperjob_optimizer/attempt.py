@@ -27,13 +27,13 @@ def attempt(
         manifest = _optimize(claim, fetched, out, scratch, report, tools)
     except InputError as error:
         verdict = Failure(code=error.code, message=error.message)
-        _publish(transport, scratch, names.FAILURE_NAME, verdict)
+        transport.publish_json(verdict, names.FAILURE_NAME)
         return
     low, high = PUBLISHING_PERCENT, STEP_PROGRESS[Step.SPLITTING][1]
     for done, chunk in enumerate(manifest.chunks, start=1):
         transport.publish(out / chunk.filename, chunk.filename)
         report(Step.SPLITTING, low + (high - low) * done / len(manifest.chunks), manifest.duration_seconds)
-    _publish(transport, scratch, names.MANIFEST_NAME, manifest)
+    transport.publish_json(manifest, names.MANIFEST_NAME)
 
 
 def _optimize(claim: Claim, fetched: Fetched, out: Path, scratch: Path, report: Report, tools: Tools) -> Manifest:
@@ -45,9 +45,3 @@ def _optimize(claim: Claim, fetched: Fetched, out: Path, scratch: Path, report: 
     return optimize(
         fetched.path, name, out, scratch, claim.options, limits, report, tools, source_sha256=fetched.sha256
     )
-
-
-def _publish(transport: Transport, scratch: Path, name: str, content: Manifest | Failure) -> None:
-    path = scratch / name
-    path.write_text(content.model_dump_json(by_alias=True, indent=1))
-    transport.publish(path, name)

@@ -17,11 +17,10 @@ from typing import IO, Self
 from whisperjob.model.errors import InputError, JobCode, WhisperJobError
 from whisperjob.worker.cores import available_cores
 from whisperjob.worker.lifeline import Children
-from whisperjob.worker.sandbox import confined
+from whisperjob.worker.sandbox import bare_environment, confined
 from whisperjob_optimizer.progress import progress_seconds
 
 _STDERR_TAIL_BYTES = 4096
-_ENVIRONMENT = {"LC_ALL": "C", "AV_LOG_FORCE_NOCOLOR": "1"}
 
 
 class ToolError(WhisperJobError):
@@ -174,7 +173,7 @@ class Runner:
             stderr=subprocess.PIPE,
             pass_fds=[listener.fd for listener in call.listeners],
             cwd=call.folder or self.scratch,
-            env=_environment(),
+            env=bare_environment(),
         )
         for listener in call.listeners:
             listener.started()
@@ -212,11 +211,6 @@ class Runner:
         listener = Listener(pieces.extend)
         self.run(Call(argv, stdout=listener.fd, listeners=(listener,)))
         return "".join(pieces)
-
-
-def _environment() -> dict[str, str]:
-    path = os.environ.get("LD_LIBRARY_PATH")
-    return _ENVIRONMENT if path is None else _ENVIRONMENT | {"LD_LIBRARY_PATH": path}
 
 
 def progress_listener(report: Callable[[float], None]) -> Listener:
