@@ -21,7 +21,7 @@ _CONTEXT: Final = (
     *("core/whisperjob", "api/whisperjob_api", "operator/whisperjob_operator", "deploy/cluster"),
     *("images/build", "images/api", "images/operator", "images/optimizer", "images/minio"),
     *("requirements", ".dockerignore", "tests/cluster/prepare.py"),
-    *("tests/cluster/stand_in.py", "tests/cluster/stand_in.Dockerfile"),
+    *("tests/support/diarizer_stand_in.py", "tests/cluster/stand_in.Dockerfile"),
 )
 _KEPT_STORES: Final = 4
 

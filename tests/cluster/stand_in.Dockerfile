@@ -1,5 +1,7 @@
-# The diarizer's stand-in (stand_in.py), in the real one's place. BASE: the optimizer's image.
+# The diarizer's stand-in (tests/support/diarizer_stand_in.py), in the real one's place. BASE: the optimizer's image.
+# It works as long as a recording lasts, and takes memory for each speaker, so that a test can choose how much.
 ARG BASE
 FROM ${BASE}
-COPY stand_in.py /opt/whisperjob/app/whisperjob_diarizer/run.py
+COPY diarizer_stand_in.py /opt/whisperjob/app/whisperjob_diarizer/run.py
+ENV STAND_IN_PACE=1 STAND_IN_SPEAKER_MIB=16
 ENTRYPOINT ["python", "-m", "whisperjob_diarizer.run"]

@@ -1,18 +1,20 @@
-"""A diarizer without a model: the real worker protocol, transport and lifeline, and a made-up timeline.
+"""A diarizer without a model: the real worker around a made-up timeline, which takes what time and memory it is told.
 
-Speakers take turns of a second, as many as were asked for (or two). Run as the real one is, by `interpreter`'s script:
+    python diarizer_stand_in.py [--server URL … as whisperjob_diarizer.run | FILE … as whisperjob_diarizer.alone]
 
-    <script> -P -m whisperjob_diarizer.run --server URL (--token-stdin | --token-file FILE) --scratch DIR [--ffmpeg F]
+Speakers take turns of a second, as many as were asked for (or two). A cluster's image has this file alone in the place
+of whisperjob_diarizer.run (tests/cluster/stand_in.Dockerfile); elsewhere a program runs it that `interpreter` writes.
+It imports nothing that the optimizer's image lacks.
 
-In the folder beside the script, `hold` makes it wait after its first progress for as long as that file is there,
-`crash` makes it die with that exit code, `refuse` makes it say that its model cannot be had; `timeline.json` is what it
-finds instead.
+The environment says what work costs: STAND_IN_PACE is its time, in lengths of the recording; STAND_IN_SPEAKER_MIB its
+memory for each speaker; both are none by default. In the folder STAND_IN_SWITCHES, `hold` makes it wait after its first
+progress for as long as that file is there, `crash` makes it die with that exit code, `refuse` makes it say that its
+model cannot be had; `timeline.json` is what it finds instead.
 """
 
 import argparse
 import os
 import sys
-import tempfile
 import time
 from itertools import count
 from pathlib import Path
@@ -21,98 +23,89 @@ from whisperjob.model import names
 from whisperjob.model.errors import ClaimRefusedError, JobCode
 from whisperjob.model.manifest import SAMPLE_RATE, Failure
 from whisperjob.model.phase import DiarizeStep
-from whisperjob.model.protocol import Claim, DiarizeOptions, ProgressPost
+from whisperjob.model.protocol import DiarizeOptions, ProgressPost
 from whisperjob.model.timeline import Timeline, Turn
-from whisperjob.worker.client import WorkClient
-from whisperjob.worker.lifeline import Children, Lifeline
+from whisperjob.worker.program import Attempt, run_worker
 from whisperjob.worker.transport import Transport
+
+SWITCHES = Path(os.environ.get("STAND_IN_SWITCHES", "/nonexistent"))
+PACE = float(os.environ.get("STAND_IN_PACE", "0"))
+SPEAKER_BYTES = int(os.environ.get("STAND_IN_SPEAKER_MIB", "0")) << 20
+_NOTE = "There is no model behind this."
+_NO_MODEL = "The model needs a token: set HF_TOKEN."
 
 
 def interpreter(folder: Path) -> Path:
     """A program to name as WHISPERJOB_DIARIZER_PYTHON; its switches go into the same folder."""
     script = folder / "python"
-    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{Path(__file__)}" --switches "{folder}" "$@"\n')
+    # It is called as `python -P -m MODULE ARGUMENT…`; the arguments alone tell which module is meant.
+    run = f'STAND_IN_SWITCHES="{folder}" exec "{sys.executable}" "{Path(__file__)}" "$@"'
+    script.write_text(f"#!/bin/sh\nshift 3\n{run}\n")
     script.chmod(0o755)
     return script
 
 
-def main() -> int:
+def _work(given: Attempt) -> None:
+    claim = given.client.claim()
+    if not isinstance(claim.options, DiarizeOptions):
+        raise ClaimRefusedError(f"this worker cannot {claim.options.stage}")
+    reporter = given.reporter()
+    reporter.report(ProgressPost(step=DiarizeStep.LOADING, percent=0))
+    transport = Transport(claim, given.client.claim, given.scratch)
+    for index in range(len(claim.inputs)):
+        transport.fetch(index)
+    seconds = sum(chunk.samples or 0 for chunk in claim.inputs) / SAMPLE_RATE
+    taken = b"\1" * (_speakers(claim.options) * SPEAKER_BYTES)  # ones: memory of zeroes is only promised
+    reporter.report(ProgressPost(step=DiarizeStep.EMBEDDINGS, percent=65, note=_NOTE))
+    time.sleep(seconds * PACE)
+    while _switch("hold").exists():
+        time.sleep(0.02)
+    del taken
+    if _switch("crash").exists():
+        sys.exit(int(_switch("crash").read_text()))
+    if _switch("refuse").exists():
+        transport.publish_json(Failure(code=JobCode.MODEL_UNAVAILABLE, message=_NO_MODEL), names.FAILURE_NAME)
+    else:
+        transport.publish_json(_known() or _timeline(seconds, claim.options), names.MANIFEST_NAME)
+    reporter.close()
+
+
+def _alone() -> int:
+    """Of a recording that lasts three seconds, whatever it is."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--switches", type=Path, default=Path("/nonexistent"))
-    parser.add_argument("-P", action="store_true")
-    parser.add_argument("-m", dest="module")
-    parser.add_argument("--server")
-    parser.add_argument("--token-stdin", action="store_true")
-    parser.add_argument("--token-file", type=Path)
-    parser.add_argument("--scratch", type=Path)
-    parser.add_argument("--ffmpeg", default="ffmpeg")
-    parser.add_argument("file", nargs="?")
+    parser.add_argument("file", type=Path)
     parser.add_argument("--output", type=Path)
     parser.add_argument("--model")
     parser.add_argument("--num-speakers", type=int)
+    parser.add_argument("--ffmpeg")
     parser.add_argument("--lifeline", action="store_true")
     arguments = parser.parse_args()
-    if arguments.module == "whisperjob_diarizer.alone":
-        return _alone(arguments)
-    lifeline = Lifeline(Children())
-    lifeline.on_terminate()
-    if arguments.token_file:
-        client = WorkClient(arguments.server, lambda: arguments.token_file.read_text().strip())
-    else:
-        token = _first_line()
-        lifeline.on_stdin_closed()
-        client = WorkClient(arguments.server, lambda: token)
-    try:
-        claim = client.claim()
-        client.post(ProgressPost(step=DiarizeStep.LOADING, percent=0))
-        return _work(client, claim, arguments.scratch, arguments.switches)
-    except ClaimRefusedError:
-        return 3
-
-
-def _work(client: WorkClient, claim: Claim, scratch: Path, switches: Path) -> int:
-    assert isinstance(claim.options, DiarizeOptions)
-    folder = Path(tempfile.mkdtemp(dir=scratch))
-    transport = Transport(claim, client.claim, folder)
-    for index, _ in enumerate(claim.inputs):
-        transport.fetch(index)
-    client.post(ProgressPost(step=DiarizeStep.EMBEDDINGS, percent=65, note="There is no model behind this."))
-    while (switches / "hold").exists():
-        time.sleep(0.02)
-    if (switches / "crash").exists():
-        return int((switches / "crash").read_text())
-    result: Failure | Timeline
-    if (switches / "refuse").exists():
-        result = Failure(code=JobCode.MODEL_UNAVAILABLE, message="The model needs a token: set HF_TOKEN.")
-    else:
-        seconds = sum(chunk.samples or 0 for chunk in claim.inputs) / SAMPLE_RATE
-        result = _known(switches) or _timeline(seconds, claim.options)
-    name = names.FAILURE_NAME if isinstance(result, Failure) else names.MANIFEST_NAME
-    (folder / name).write_text(result.model_dump_json(by_alias=True))
-    transport.publish(folder / name, name)
-    return 0
-
-
-def _alone(arguments: argparse.Namespace) -> int:
-    """Of a recording that lasts three seconds, whatever it is."""
-    if (arguments.switches / "crash").exists():
-        sys.stderr.write("a warning of no interest\nThe model needs a token: set HF_TOKEN.\n")
+    if _switch("crash").exists():
+        sys.stderr.write(f"a warning of no interest\n{_NO_MODEL}\n")
         return 1
     for percent in (0, 50):
-        post = ProgressPost(step=DiarizeStep.LOADING, percent=percent, note="There is no model behind this.")
+        post = ProgressPost(step=DiarizeStep.LOADING, percent=percent, note=_NOTE)
         sys.stdout.write(post.model_dump_json(by_alias=True) + "\n")
     options = DiarizeOptions(model=arguments.model, num_speakers=arguments.num_speakers)
     arguments.output.write_text(_timeline(3.0, options).model_dump_json(by_alias=True))
     return 0
 
 
-def _known(switches: Path) -> Timeline | None:
-    known = switches / "timeline.json"
+def _switch(name: str) -> Path:
+    return SWITCHES / name
+
+
+def _known() -> Timeline | None:
+    known = _switch("timeline.json")
     return Timeline.model_validate_json(known.read_bytes()) if known.exists() else None
 
 
+def _speakers(options: DiarizeOptions) -> int:
+    return options.num_speakers or options.min_speakers or 2
+
+
 def _timeline(seconds: float, options: DiarizeOptions) -> Timeline:
-    speakers = options.num_speakers or options.min_speakers or 2
+    speakers = _speakers(options)
     turns = []
     for index in count():
         start, end = float(index), min(index + 1.0, seconds)
@@ -128,12 +121,5 @@ def _timeline(seconds: float, options: DiarizeOptions) -> Timeline:
     )
 
 
-def _first_line() -> str:
-    line = bytearray()
-    while (byte := os.read(sys.stdin.fileno(), 1)) not in (b"", b"\n"):
-        line += byte
-    return line.decode().strip()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_worker("stand-in", _work) if "--server" in sys.argv else _alone())
