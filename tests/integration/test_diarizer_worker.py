@@ -5,8 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -17,7 +16,8 @@ from support import fake_diarizer
 from support.media import ffmpeg
 from support.processes import lives
 from support.waiting import until_sync
-from support.work_server import TOKEN, WorkServer, serving_work
+from support.work_server import WorkServer
+from support.worker_process import RUN_SECONDS, ended, running
 from whisperjob.model.errors import JobCode
 from whisperjob.model.manifest import Failure
 from whisperjob.model.phase import DIARIZE_PROGRESS, DiarizeStep
@@ -36,22 +36,10 @@ from whisperjob.model.protocol import (
 from whisperjob.model.timeline import Timeline
 from whisperjob.worker.program import ATTEMPT_OVER, DONE, INFRASTRUCTURE
 
-RUN_SECONDS = 60
+pytest_plugins = ["support.worker_fixtures"]
+
 RATE = 16_000
 DECODED = DIARIZE_PROGRESS[DiarizeStep.LOADING][1]
-
-
-@pytest.fixture
-def state() -> Iterator[WorkServer]:
-    with serving_work(WorkServer()) as serving:
-        yield serving
-
-
-@pytest.fixture
-def scratch(tmp_path: Path) -> Path:
-    folder = tmp_path / "scratch"
-    folder.mkdir()
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -95,25 +83,9 @@ def claim_of(state: WorkServer, chunks: list[tuple[Path, int]], store: Path | No
     )
 
 
-@contextmanager
-def working(state: WorkServer, scratch: Path) -> Iterator["subprocess.Popen[bytes]"]:
+def working(state: WorkServer, scratch: Path) -> AbstractContextManager["subprocess.Popen[bytes]"]:
     command = [sys.executable, fake_diarizer.__file__, "--server", state.base_url, "--token-stdin"]
-    command += ["--scratch", str(scratch)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert process.stdin is not None
-        try:
-            process.stdin.write(TOKEN.encode() + b"\n")
-            process.stdin.flush()
-            yield process
-        finally:
-            process.kill()
-
-
-def ended(process: "subprocess.Popen[bytes]") -> tuple[int, str]:
-    """Exit status and the last line of standard error."""
-    assert process.stderr is not None
-    code = process.wait(RUN_SECONDS)
-    return code, (process.stderr.read().decode().strip().splitlines() or [""])[-1]
+    return running([*command, "--scratch", str(scratch)])
 
 
 def turns(timeline: Timeline) -> list[tuple[float, float, str]]:

@@ -6,8 +6,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,32 +16,20 @@ import pytest
 from support.media import decode, write_speech
 from support.processes import children_of, lives
 from support.waiting import until_sync
-from support.work_server import TOKEN, WorkServer, file_claim, http_claim, serving_work
+from support.work_server import TOKEN, WorkServer, file_claim, http_claim
+from support.worker_process import ended, running
 from whisperjob.model.errors import JobCode
 from whisperjob.model.manifest import Failure, Manifest
 from whisperjob.model.phase import STEP_PROGRESS, Step
 from whisperjob.model.protocol import OptimizeOptions
 from whisperjob.worker.program import ATTEMPT_OVER, DONE, INFRASTRUCTURE
 
-RUN_SECONDS = 60
-
-
-@pytest.fixture
-def state() -> Iterator[WorkServer]:
-    with serving_work(WorkServer()) as serving:
-        yield serving
+pytest_plugins = ["support.worker_fixtures"]
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
     folder = tmp_path / "store"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def scratch(tmp_path: Path) -> Path:
-    folder = tmp_path / "scratch"
     folder.mkdir()
     return folder
 
@@ -58,28 +46,11 @@ def hour(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_speech(path, seconds=900, rate=16_000, channels=1, noise=0.00002)
 
 
-@contextmanager
 def working(
     state: WorkServer, scratch: Path, *options: str, token: str | None = TOKEN
-) -> Iterator["subprocess.Popen[bytes]"]:
+) -> AbstractContextManager["subprocess.Popen[bytes]"]:
     command = [sys.executable, "-m", "whisperjob_optimizer.run", "--server", state.base_url, "--scratch", str(scratch)]
-    command += options or ("--token-stdin",)
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert process.stdin is not None
-        try:
-            if token is not None and not options:
-                process.stdin.write(token.encode() + b"\n")
-                process.stdin.flush()
-            yield process
-        finally:
-            process.kill()
-
-
-def ended(process: "subprocess.Popen[bytes]") -> tuple[int, str]:
-    """Exit status and the last line of standard error."""
-    assert process.stderr is not None
-    code = process.wait(RUN_SECONDS)
-    return code, (process.stderr.read().decode().strip().splitlines() or [""])[-1]
+    return running([*command, *(options or ("--token-stdin",))], None if options else token)
 
 
 def descendants(pid: int) -> list[int]:
