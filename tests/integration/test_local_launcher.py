@@ -1,131 +1,30 @@
 """The subprocess launcher against small real programs that stand in for the worker."""
 
 import asyncio
-import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from support.builders import a_job, a_spec, at
-from support.processes import children_of, lives
+from support.launcher_bench import Bench, a_launch
+from support.processes import lives
 from support.waiting import until, until_sync
-from whisperjob.engine.ports import Launch, WorkerIdentity
-from whisperjob.model import names
+from whisperjob.engine.ports import WorkerIdentity
 from whisperjob.model.children import Child, ChildState
 from whisperjob.model.phase import Stage
 from whisperjob.model.resource import Deadlines
 from whisperjob_local.launcher import SubprocessLauncher, describe_exit
 from whisperjob_local.programs import Program
-from whisperjob_local.spare import Spare
-
-WORKER = r"""
-import os, signal, subprocess, sys, time
-mode, notes, name = sys.argv[1:]
-token = sys.stdin.readline().strip()
-with open(os.path.join(notes, "order"), "a") as order:
-    order.write(name + "\n")
-if mode == "stubborn":
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-if mode == "parent":
-    helper = subprocess.Popen(["sleep", "300"], stdin=subprocess.DEVNULL)
-    open(os.path.join(notes, "helper"), "w").write(str(helper.pid))
-open("scratch-file", "w").write("x")
-temporary = os.path.join(notes, name + ".tmp")
-open(temporary, "w").write(f"{os.getpid()} {token}")
-os.rename(temporary, os.path.join(notes, name))
-if mode.isdecimal():
-    sys.stderr.write("Traceback: /secret/path\n")
-    sys.exit(int(mode))
-if mode == "suicide":
-    os.kill(os.getpid(), signal.SIGKILL)
-sys.stdin.read() if mode != "stubborn" else time.sleep(300)
-"""
-
-
-class Bench:
-    """A launcher of stand-in workers; each notes its pid and token in a file named like its child, a spare in one
-    named like its folder."""
-
-    def __init__(
-        self, folder: Path, capacity: int, run_deadline: timedelta = timedelta(minutes=5), *, spare: bool = False
-    ) -> None:
-        self.notes = folder / "notes"
-        self.notes.mkdir()
-        self.scratch = folder / "scratch"
-        self.modes: dict[str, str] = {}
-        self.launcher = SubprocessLauncher(
-            {stage: Program(self._argv, {}) for stage in Stage},
-            self.scratch,
-            capacity=capacity,
-            run_deadline=run_deadline,
-            spare=Spare(Stage.OPTIMIZE, Program(self._argv, {}), self.scratch) if spare else None,
-        )
-        self.told: list[Child] = []
-        self.launcher.subscribe(self.told.append)
-
-    def _argv(self, scratch: Path) -> Sequence[str]:
-        mode = self.modes.get(scratch.name, "wait")
-        return sys.executable, "-c", WORKER, mode, str(self.notes), scratch.name
-
-    async def spare(self) -> tuple[Path, int]:
-        """The folder and the pid of the one spare that has no work, once there is one."""
-        await until(lambda: self._spares(), "a spare")
-        ((folder, pid),) = self._spares()
-        return folder, pid
-
-    def _spares(self) -> list[tuple[Path, int]]:
-        idle = (path for path in self.scratch.glob("spare-*") if not (self.notes / path.name).exists())
-        folders = {str(path): path for path in idle}
-        return [(folders[at], pid) for pid in children_of(os.getpid()) if (at := folder_of(pid)) in folders]
-
-    async def start(
-        self, job_name: str, mode: str = "wait", *, age: float = 0, stage: Stage = Stage.OPTIMIZE, **spec: object
-    ) -> str:
-        launch = a_launch(job_name, age, stage, **spec)
-        self.modes[launch.name] = mode
-        await self.launcher.start(launch)
-        return launch.name
-
-    def worker(self, name: str) -> tuple[int, str]:
-        pid, token = (self.notes / name).read_text().split()
-        return int(pid), token
-
-    async def running(self, name: str) -> tuple[int, str]:
-        await until((self.notes / name).exists, f"the start of {name}")
-        return self.worker(name)
-
-    async def child(self, name: str) -> Child | None:
-        return next((child for child in await self.launcher.children() if child.name == name), None)
-
-    async def ended(self, name: str) -> Child:
-        await until(lambda: any(c.name == name and c.state.ended for c in self.told), f"the end of {name}")
-        child = await self.child(name)
-        assert child is not None
-        return child
-
-
-def a_launch(job_name: str, age: float = 0, stage: Stage = Stage.OPTIMIZE, **spec: object) -> Launch:
-    job = a_job(name=job_name, uid=f"uid-{job_name}", created_at=at(-age), spec=a_spec(**spec))
-    return Launch(job=job, stage=stage, attempt=1, name=names.child_name(job.uid, stage, 1))
 
 
 def shown_of(pid: int) -> bytes:
     """What other programs of this user see of a process: its environment and arguments."""
     return b"".join(Path(f"/proc/{pid}/{name}").read_bytes() for name in ("environ", "cmdline"))
-
-
-def folder_of(pid: int) -> str:
-    """The current folder of a process, empty if it is gone."""
-    try:
-        return str(Path(f"/proc/{pid}/cwd").readlink())
-    except OSError:
-        return ""
 
 
 @pytest.fixture
@@ -320,68 +219,11 @@ async def test_closing_ends_workers_and_tells_nobody(tmp_path: Path) -> None:
     assert bench.told == []
 
 
-@pytest.fixture
-async def prepared(tmp_path: Path) -> AsyncIterator[Bench]:
-    """Room for one worker, and one spare ready."""
-    bench = Bench(tmp_path, capacity=1, spare=True)
-    bench.launcher.prepare()
-    yield bench
-    await bench.launcher.close()
-
-
-async def test_a_spare_takes_the_work_and_another_its_place(prepared: Bench) -> None:
-    folder, pid = await prepared.spare()
-    assert await prepared.launcher.children() == ()
-    name = await prepared.start("talk")
-    await until((prepared.notes / folder.name).exists, "the spare to work")
-    worker, token = prepared.worker(folder.name)
-    assert worker == pid
-    assert await prepared.launcher.verify(token) == WorkerIdentity("talk", "uid-talk", Stage.OPTIMIZE, 1)
-    assert not (prepared.notes / name).exists()
-    other, another = await prepared.spare()
-    assert (other, another) != (folder, pid)
-    waiting = await prepared.start("next")
-    assert [child.state for child in await prepared.launcher.children()] == [ChildState.RUNNING, ChildState.PENDING]
-    assert not (prepared.notes / other.name).exists(), "there is no room for its work yet"
-    await prepared.launcher.stop(name)
-    assert not lives(pid)
-    await until(lambda: not folder.exists(), "the end of its folder")
-    await until((prepared.notes / other.name).exists, "the next to work")
-    assert prepared.worker(other.name)[0] == another
-    assert not (prepared.notes / waiting).exists()
-
-
-async def test_a_spare_that_died_fails_no_job(prepared: Bench) -> None:
-    folder, pid = await prepared.spare()
-    os.kill(pid, signal.SIGKILL)
-    await until(lambda: pid not in children_of(os.getpid()), "the launcher to notice")
-    name = await prepared.start("talk")
-    await prepared.running(name)
-    assert not folder.exists()
-
-
-async def test_a_spare_that_cannot_be_started_does_not_matter(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, capacity=1)
-    spare = Spare(Stage.OPTIMIZE, Program(lambda _: ["/no/such/program"], {}), bench.scratch)
-    spare.prepare()
-    assert await spare.take(Stage.OPTIMIZE) is None
-    assert list(bench.scratch.iterdir()) == []
-
-
-async def test_closing_ends_the_spare(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, capacity=2, spare=True)
-    bench.launcher.prepare()
-    folder, pid = await bench.spare()
-    await bench.launcher.close()
-    assert not lives(pid)
-    assert not folder.exists()
-
-
 SERVER = """
 import asyncio, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from integration.test_local_launcher import Bench
+from support.launcher_bench import Bench
 async def main():
     bench = Bench(Path(sys.argv[1]), capacity=1, spare=True)
     print(*(await bench.running(await bench.start("a"))), flush=True)

@@ -1,0 +1,74 @@
+"""A worker that is started ahead of its work, by the launcher that gives it the work."""
+
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from support.launcher_bench import Bench
+from support.processes import children_of, lives
+from support.waiting import until
+from whisperjob.engine.ports import WorkerIdentity
+from whisperjob.model.children import ChildState
+from whisperjob.model.phase import Stage
+from whisperjob_local.programs import Program
+from whisperjob_local.spare import Spare
+
+
+@pytest.fixture
+async def prepared(tmp_path: Path) -> AsyncIterator[Bench]:
+    """Room for one worker, and one spare ready."""
+    bench = Bench(tmp_path, capacity=1, spare=True)
+    bench.launcher.prepare()
+    yield bench
+    await bench.launcher.close()
+
+
+async def test_a_spare_takes_the_work_and_another_its_place(prepared: Bench) -> None:
+    folder, pid = await prepared.spare()
+    assert await prepared.launcher.children() == ()
+    name = await prepared.start("talk")
+    await until((prepared.notes / folder.name).exists, "the spare to work")
+    worker, token = prepared.worker(folder.name)
+    assert worker == pid
+    assert await prepared.launcher.verify(token) == WorkerIdentity("talk", "uid-talk", Stage.OPTIMIZE, 1)
+    assert not (prepared.notes / name).exists()
+    other, another = await prepared.spare()
+    assert (other, another) != (folder, pid)
+    waiting = await prepared.start("next")
+    assert [child.state for child in await prepared.launcher.children()] == [ChildState.RUNNING, ChildState.PENDING]
+    assert not (prepared.notes / other.name).exists(), "there is no room for its work yet"
+    await prepared.launcher.stop(name)
+    assert not lives(pid)
+    await until(lambda: not folder.exists(), "the end of its folder")
+    await until((prepared.notes / other.name).exists, "the next to work")
+    assert prepared.worker(other.name)[0] == another
+    assert not (prepared.notes / waiting).exists()
+
+
+async def test_a_spare_that_died_fails_no_job(prepared: Bench) -> None:
+    folder, pid = await prepared.spare()
+    os.kill(pid, signal.SIGKILL)
+    await until(lambda: pid not in children_of(os.getpid()), "the launcher to notice")
+    name = await prepared.start("talk")
+    await prepared.running(name)
+    assert not folder.exists()
+
+
+async def test_a_spare_that_cannot_be_started_does_not_matter(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, capacity=1)
+    spare = Spare(Stage.OPTIMIZE, Program(lambda _: ["/no/such/program"], {}), bench.scratch)
+    spare.prepare()
+    assert await spare.take(Stage.OPTIMIZE) is None
+    assert list(bench.scratch.iterdir()) == []
+
+
+async def test_closing_ends_the_spare(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, capacity=2, spare=True)
+    bench.launcher.prepare()
+    folder, pid = await bench.spare()
+    await bench.launcher.close()
+    assert not lives(pid)
+    assert not folder.exists()
