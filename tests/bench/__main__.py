@@ -18,7 +18,8 @@ from bench.optimizing import Comparison, compare
 from bench.serving import Serving, serving
 from bench.speech import speech
 from cluster.harness import NoClusterError
-from support.minio_server import MinioServer, NoMinioError, find_binary
+from support.binaries import NoBinaryError
+from support.minio_server import MinioServer, find_binary
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 _CLUSTER_TITLE = "## On a cluster"
@@ -60,7 +61,7 @@ def main() -> None:
 def _s3(folder: Path) -> Iterator[Mapping[str, str] | None]:
     try:
         server = MinioServer(find_binary(), folder)
-    except NoMinioError as error:
+    except NoBinaryError as error:
         print(f"without MinIO: {error}", file=sys.stderr)
         yield None
         return

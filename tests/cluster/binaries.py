@@ -4,23 +4,20 @@ Building takes up to an hour, so it must be asked for by WHISPERJOB_BUILD_CLUSTE
 `modules/` pins what is built: a go.mod, its sums and a list of imports for each.
 """
 
-import hashlib
 import os
-import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from cluster.paths import CACHE, MODULES, REPOSITORY
-from support.kube_binaries import NoBinaryError, find_binaries
+from support.binaries import NoBinaryError, find_binaries
+from support.go_building import go_built, kept_build
 
 _VERSION: Final = "v1.34.4"
 _KUBERNETES: Final = (
     f"-X k8s.io/component-base/version.gitVersion={_VERSION} "
     "-X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=34"
 )
-BUILD_SECONDS: Final = 5400.0
 
 SOURCES: Final = {
     "etcd": (MODULES / "etcd", "go.etcd.io/etcd/server/v3"),
@@ -57,34 +54,7 @@ def _found_or_built(name: str, otherwise: str, say: Callable[[str], None]) -> Pa
 
 
 def _built(name: str, otherwise: str, say: Callable[[str], None]) -> Path:
-    """Named after what it is built from. Takes minutes, and a module proxy."""
     module, package = SOURCES[name]
-    digest = hashlib.sha256(b"".join((module / part).read_bytes() for part in ("go.mod", "go.sum")))
-    target = CACHE / "built" / digest.hexdigest()[:16] / name
-    if target.is_file():
-        return target
-    if os.environ.get("WHISPERJOB_BUILD_CLUSTER") != "1":
+    if os.environ.get("WHISPERJOB_BUILD_CLUSTER") != "1" and not kept_build(name, module).is_file():
         raise NoBinaryError(f"{otherwise}; WHISPERJOB_BUILD_CLUSTER=1 builds what is missing with Go, in up to an hour")
-    go = shutil.which("go")
-    if go is None:
-        raise NoBinaryError(f"{otherwise}, and no Go to build {name} with")
-    say(f"building {name}, once; this takes some minutes")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = target.with_name(f"building-{name}-{os.getpid()}")
-    flags = f"-s -w {_KUBERNETES if module.name == 'kubernetes' else ''}"
-    nice = [found, "-n", "10"] if (found := shutil.which("nice")) else []
-    try:
-        subprocess.run(
-            [*nice, go, "build", "-trimpath", "-ldflags", flags, "-o", str(unfinished), package],
-            cwd=module,
-            env={**os.environ, "CGO_ENABLED": "0"},
-            check=True,
-            capture_output=True,
-            timeout=BUILD_SECONDS,
-        )
-    except subprocess.CalledProcessError as error:
-        raise NoBinaryError(f"building {name} failed: {error.stderr.decode()[-400:].strip()}") from error
-    except subprocess.TimeoutExpired as error:
-        raise NoBinaryError(f"building {name} took too long") from error
-    unfinished.rename(target)
-    return target
+    return go_built(name, module, package, otherwise, say, linking=_KUBERNETES if module.name == "kubernetes" else "")

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from kubernetes.aio import client
 
+from support.binaries import NoBinaryError, find_binaries
 from support.golden import golden
-from support.kube_binaries import NoBinaryError, find_binaries
 from support.kube_connection import connected
 from support.kube_server import KubeServer, install_crd
 

@@ -1,18 +1,14 @@
 """A real MinIO server for tests: where its binary comes from, and how it is started and ended.
 
-The binary is looked for in PATH, in $WHISPERJOB_TEST_BIN, in ../shared/cluster/bin.tar.xz beside the repository, and
-else built with Go from images/minio; the last two are kept under .cache/. Where none of them works, tests that need
-the server are skipped, and the skip says why.
+The binary is looked for where all are (support.binaries), and else built with Go from images/minio. Where neither
+works, tests that need the server are skipped, and the skip says why.
 """
 
-import hashlib
 import os
 import secrets
-import shutil
 import signal
 import socket
 import subprocess
-import tarfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,19 +18,13 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from support.binaries import NoBinaryError, find_binaries
+from support.go_building import go_built
 from whisperjob.model.settings import StoreSettings
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-CACHE = REPOSITORY / ".cache" / "minio"
-SHARED = REPOSITORY.parent / "shared" / "cluster"
-MODULE = REPOSITORY / "images" / "minio"
+MODULE = Path(__file__).resolve().parents[2] / "images" / "minio"
 START_SECONDS = 60.0
 STOP_SECONDS = 10.0
-BUILD_SECONDS = 1800.0
-
-
-class NoMinioError(Exception):
-    """Why there is no server to test against, in plain words."""
 
 
 class MinioServer:
@@ -129,69 +119,11 @@ class MinioServer:
 
 
 def find_binary(say: Callable[[str], None] = print) -> Path:
-    """A MinIO server binary, unpacked or built if need be. Raises NoMinioError; says what takes long."""
-    if found := shutil.which("minio"):
-        return Path(found)
-    if folder := os.environ.get("WHISPERJOB_TEST_BIN"):
-        named = Path(folder) / "minio"
-        if named.is_file():
-            return named
-    if (SHARED / "bin.tar.xz").is_file():
-        return _unpacked()
-    return _built(say)
-
-
-def _unpacked() -> Path:
-    sums = (line.split() for line in (SHARED / "SHA256SUMS").read_text().splitlines())
-    wanted = next(digest for digest, name in sums if name == "minio")
-    target = CACHE / wanted[:16] / "minio"
-    if not target.is_file():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = target.with_name(f"unpacking-{os.getpid()}")
-        with tarfile.open(SHARED / "bin.tar.xz") as archive:
-            member = next((m for m in archive if m.name.removeprefix("./") == "minio"), None)
-            content = archive.extractfile(member) if member else None
-            if content is None:
-                raise NoMinioError("bin.tar.xz holds no minio")
-            with content, unfinished.open("wb") as file:
-                shutil.copyfileobj(content, file, 1024 * 1024)
-        with unfinished.open("rb") as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() != wanted:
-                unfinished.unlink()
-                raise NoMinioError("the minio in bin.tar.xz is not the one SHA256SUMS names")
-        unfinished.chmod(0o755)
-        unfinished.rename(target)
-    return target
-
-
-def _built(say: Callable[[str], None]) -> Path:
-    """Takes some minutes the first time, and a module proxy; named after what it is built from."""
-    digest = hashlib.sha256(b"".join((MODULE / name).read_bytes() for name in ("go.mod", "go.sum"))).hexdigest()
-    target = CACHE / f"built-{digest[:16]}" / "minio"
-    if target.is_file():
-        return target
-    go = shutil.which("go")
-    if go is None:
-        raise NoMinioError("no MinIO server: none in PATH or $WHISPERJOB_TEST_BIN, and no Go to build one with")
-    say("building a MinIO server for the tests, once; this takes some minutes")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = target.with_name(f"building-{os.getpid()}")
-    nice = [found, "-n", "10"] if (found := shutil.which("nice")) else []
+    """A MinIO server binary, unpacked or built if need be. Raises NoBinaryError; says what takes long."""
     try:
-        subprocess.run(
-            [*nice, go, "build", "-trimpath", "-ldflags", "-s -w", "-o", str(unfinished), "github.com/minio/minio"],
-            cwd=MODULE,
-            env={**os.environ, "CGO_ENABLED": "0"},
-            check=True,
-            capture_output=True,
-            timeout=BUILD_SECONDS,
-        )
-    except subprocess.CalledProcessError as error:
-        raise NoMinioError(f"no MinIO server: building it failed: {error.stderr.decode()[-400:].strip()}") from error
-    except subprocess.TimeoutExpired as error:
-        raise NoMinioError("no MinIO server: building it took too long") from error
-    unfinished.rename(target)
-    return target
+        return find_binaries(["minio"])["minio"]
+    except NoBinaryError as error:
+        return go_built("minio", MODULE, "github.com/minio/minio", str(error), say)
 
 
 def _free_port() -> int:
@@ -218,7 +150,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     ):
         try:
             session.config.stash[_FOUND] = find_binary(session.config.get_terminal_writer().line)
-        except NoMinioError as error:
+        except NoBinaryError as error:
             session.config.stash[_FOUND] = str(error)
 
 

@@ -1,7 +1,7 @@
-"""Where the programs of a real cluster come from: PATH, $WHISPERJOB_TEST_BIN, ../shared/cluster/bin.tar.xz.
+"""Where servers and programs of a cluster come from: PATH, $WHISPERJOB_TEST_BIN, ../shared/cluster/bin.tar.xz.
 
-What the archive gives is kept under .cache/. Where a program is found nowhere, tests that need it are skipped, and
-the skip says which.
+What the archive gives is kept under .cache/. Where a program is found nowhere and cannot be built (go_building),
+tests that need it are skipped, and the skip says which.
 """
 
 import hashlib
