@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ import httpx
 import pytest
 
 from support.kube_server import KubeServer
+from support.ports import free_port
 from support.waiting import until_sync
 
 pytest_plugins = ["support.kube_fixtures"]
@@ -41,15 +41,8 @@ def started(**environment: str) -> Iterator[subprocess.Popen[str]]:
         process.communicate()
 
 
-def a_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def test_it_starts_without_its_store_and_ends_when_told(kube_server: KubeServer, kube_namespace: str) -> None:
-    probes = a_port()
+    probes = free_port()
     settings = {
         **STORE,
         "WHISPERJOB_NAMESPACE": kube_namespace,

@@ -1,6 +1,7 @@
 """Fixtures around a real API server; a pytest plugin: test modules name it in `pytest_plugins`, never import it."""
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -40,19 +41,19 @@ def kube_binaries(request: pytest.FixtureRequest) -> dict[str, Path]:
 @pytest.fixture(scope="session")
 def kube_server(kube_binaries: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubeServer]:
     """One server for the whole session, with the chart's CRD in it; tests make namespaces of their own."""
-    server = KubeServer(kube_binaries, tmp_path_factory.mktemp("kube"))
-    server.start()
-    try:
-        install_crd(server)
+    with _running(KubeServer(kube_binaries, tmp_path_factory.mktemp("kube"))) as server:
         yield server
-    finally:
-        server.stop()
 
 
 @pytest.fixture
 def own_kube_server(kube_binaries: dict[str, Path], tmp_path: Path) -> Iterator[KubeServer]:
     """A server of the test's own, which it may stop and start again."""
-    server = KubeServer(kube_binaries, tmp_path / "kube")
+    with _running(KubeServer(kube_binaries, tmp_path / "kube")) as server:
+        yield server
+
+
+@contextmanager
+def _running(server: KubeServer) -> Iterator[KubeServer]:
     server.start()
     try:
         install_crd(server)

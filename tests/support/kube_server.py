@@ -7,7 +7,6 @@ import json
 import os
 import secrets
 import signal
-import socket
 import ssl
 import subprocess
 import time
@@ -20,9 +19,10 @@ import yaml
 
 from support.kube_paths import CHART
 from support.kube_values import TRYING_OUT
+from support.ports import free_port
+from support.processes import end_group
 
 START_SECONDS = 60.0
-STOP_SECONDS = 10.0
 
 _AUDIT_POLICY = {
     "apiVersion": "audit.k8s.io/v1",
@@ -40,7 +40,7 @@ class KubeServer:
     def __init__(self, binaries: dict[str, Path], folder: Path) -> None:
         self.binaries = binaries
         self.folder = folder
-        self.port, self._etcd_port, self._peer_port = _free_port(), _free_port(), _free_port()
+        self.port, self._etcd_port, self._peer_port = free_port(), free_port(), free_port()
         self.url = f"https://127.0.0.1:{self.port}"
         self.ca = folder / "pki" / "apiserver.crt"
         self.token = secrets.token_hex(16)
@@ -162,7 +162,7 @@ class KubeServer:
         """Ends these processes, else all, the API server first; idempotent."""
         for name in names or ("kube-apiserver", "etcd"):
             if process := self._running.pop(name, None):
-                _end(process)
+                end_group(process)
 
     def kill_apiserver(self) -> None:
         """As when its machine dies: a polite end waits for open watches."""
@@ -191,25 +191,6 @@ def helm_template(helm: Path, *arguments: str) -> list[Object]:
         timeout=60,
     )
     return [document for document in yaml.safe_load_all(done.stdout) if document]
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    for sign in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(process.pid, sign)
-            process.wait(STOP_SECONDS)
-        except ProcessLookupError:
-            process.wait()
-        except subprocess.TimeoutExpired:
-            continue
-        return
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def install_crd(server: KubeServer) -> None:

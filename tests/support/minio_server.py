@@ -7,7 +7,6 @@ works, tests that need the server are skipped, and the skip says why.
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -20,11 +19,12 @@ from pydantic import SecretStr
 
 from support.binaries import NoBinaryError, find_binaries
 from support.go_building import go_built
+from support.ports import free_port
+from support.processes import end_group
 from whisperjob.model.settings import StoreSettings
 
 MODULE = Path(__file__).resolve().parents[2] / "images" / "minio"
 START_SECONDS = 60.0
-STOP_SECONDS = 10.0
 
 
 class MinioServer:
@@ -36,7 +36,7 @@ class MinioServer:
     def __init__(self, binary: Path, folder: Path, wrapper: tuple[str, ...] = ()) -> None:
         self.access_key = "test-access-key"
         self.secret_key = secrets.token_hex(16)
-        self.port = _free_port()
+        self.port = free_port()
         self.endpoint = f"http://127.0.0.1:{self.port}"
         self._command = (*wrapper, str(binary))
         self._folder = folder
@@ -94,17 +94,8 @@ class MinioServer:
     def stop(self) -> None:
         """Ends its process group; idempotent."""
         process, self._process = self._process, None
-        if process is None:
-            return
-        for sign in (signal.SIGTERM, signal.SIGKILL):
-            try:
-                os.killpg(process.pid, sign)
-                process.wait(STOP_SECONDS)
-            except ProcessLookupError:
-                process.wait()
-            except subprocess.TimeoutExpired:
-                continue
-            return
+        if process is not None:
+            end_group(process)
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
@@ -124,13 +115,6 @@ def find_binary(say: Callable[[str], None] = print) -> Path:
         return find_binaries(["minio"])["minio"]
     except NoBinaryError as error:
         return go_built("minio", MODULE, "github.com/minio/minio", str(error), say)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 _FOUND = pytest.StashKey[Path | str]()

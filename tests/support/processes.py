@@ -1,6 +1,10 @@
-"""Which processes live, read from /proc."""
+"""Which processes live, read from /proc, and how a server that a test has started is ended."""
 
 import os
+import signal
+import subprocess
+
+_STOP_SECONDS = 10.0
 
 
 def lives(pid: int) -> bool:
@@ -26,3 +30,16 @@ def children_of(pid: int) -> list[int]:
         if parent == pid:
             found.append(int(entry))
     return found
+
+
+def end_group(leader: "subprocess.Popen[bytes]") -> None:
+    """Ends a process group, politely first, and waits for its leader, which was started in a session of its own."""
+    for sign in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(leader.pid, sign)
+            leader.wait(_STOP_SECONDS)
+        except ProcessLookupError:
+            leader.wait()
+        except subprocess.TimeoutExpired:
+            continue
+        return
