@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,6 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 from support.diarizer_stand_in import interpreter
+from support.http_thread import serving_http
 from support.serving import Service, served
 from support.tone_speech import script, write_tones
 from whisperjob_client.__main__ import app
@@ -181,15 +181,8 @@ def swallowing(payload: bytes) -> Iterator[str]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name is the base class's
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving_http(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as url:
+        yield url
 
 
 def test_the_largest_file_goes_up_and_down_in_flat_memory(tmp_path: Path) -> None:

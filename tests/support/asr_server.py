@@ -18,6 +18,7 @@ from email.policy import HTTP
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
 
+from support.http_thread import serving_http
 from support.tone_speech import Said, hear
 
 KEY = "gsk_stand-in"
@@ -241,15 +242,8 @@ def asr_server(shape: Shape = "groq", ear: Ear = hear_tones) -> Iterator[AsrServ
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name is the base class's
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    state.url = f"http://127.0.0.1:{server.server_address[1]}"
-    try:
-        yield state
-    finally:
-        state.release()
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving_http(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as state.url:
+        try:
+            yield state
+        finally:
+            state.release()

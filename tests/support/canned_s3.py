@@ -1,10 +1,11 @@
 """An S3 service that gives canned answers: for the ones a healthy server never gives."""
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from support.http_thread import serving_http
 
 
 @dataclass(frozen=True)
@@ -50,14 +51,6 @@ def canned_s3(answer: Callable[[str, str], Answer]) -> Iterator[CannedS3]:
 
     for method in ("GET", "PUT", "POST", "DELETE", "HEAD"):
         setattr(Handler, f"do_{method}", Handler._answer)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    service = CannedS3(f"http://127.0.0.1:{server.server_address[1]}")
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
+    with serving_http(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as endpoint:
+        service = CannedS3(endpoint)
         yield service
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -6,7 +6,6 @@ Everything else is passed on byte for byte.
 import http.client
 import json
 import socket
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
+
+from support.http_thread import serving_http
 
 _BLOCK = 64 * 1024
 
@@ -40,17 +41,8 @@ class Network:
 @contextmanager
 def network(target: str) -> Iterator[Network]:
     state = Network(target)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(state))
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    state.url = f"http://127.0.0.1:{server.server_address[1]}"
-    try:
+    with serving_http(ThreadingHTTPServer(("127.0.0.1", 0), _handler(state))) as state.url:
         yield state
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def _handler(state: Network) -> type[BaseHTTPRequestHandler]:

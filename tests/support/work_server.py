@@ -7,7 +7,6 @@ import email.parser
 import email.policy
 import json
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from support.http_thread import serving_http
 from whisperjob.model.protocol import (
     CLAIM_PATH,
     PROGRESS_PATH,
@@ -56,8 +56,6 @@ class WorkServer:
 
 
 class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
     def __init__(self, state: WorkServer) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.state = state
@@ -131,16 +129,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def serving_work(state: WorkServer) -> Iterator[WorkServer]:
-    server = _Server(state)
-    state.base_url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with serving_http(_Server(state)) as state.base_url:
         yield state
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def claim_for(
