@@ -8,14 +8,12 @@ from datetime import timedelta
 
 import uvloop
 from prometheus_client import CollectorRegistry
-from pydantic import ValidationError
 
 from whisperjob.engine.cache import RecordCache
 from whisperjob.engine.listener import Listener, bind
 from whisperjob.engine.metrics import CacheState, create_metrics_app
-from whisperjob.model.errors import WhisperJobError
-from whisperjob.model.settings import ApiSettings, StoreSettings, setting_at_fault
-from whisperjob.stores.s3 import S3Store
+from whisperjob.engine.program import run_program, shared_store
+from whisperjob.model.settings import ApiSettings
 from whisperjob_api.app import create_app
 from whisperjob_api.metrics import ApiMetrics, Metered
 from whisperjob_api.protocol import ApiProtocol
@@ -33,9 +31,7 @@ _KEEP_ALIVE_SECONDS = 75
 
 
 async def _serve() -> None:
-    front, settings, store = FrontSettings(), ApiSettings(), StoreSettings()
-    if not store.s3_endpoint:
-        raise ValueError("WHISPERJOB_S3_ENDPOINT is not set: workers in other pods reach no folder of this one")
+    front, settings, store = FrontSettings(), ApiSettings(), shared_store()
     if not settings.api_keys:
         raise ValueError("WHISPERJOB_API_KEYS is not set: nobody could use the service")
     api = await connect(front.kubeconfig)
@@ -45,7 +41,7 @@ async def _serve() -> None:
         parts = Api(
             records=records,
             cache=cache,
-            store=S3Store(store),
+            store=store,
             settings=settings,
             engine_ready=lambda: True,
             diarizes=front.diarizes,
@@ -91,19 +87,7 @@ async def _run(listener: Listener, cache: RecordCache, metrics: Listener) -> Non
 
 
 def main() -> int:
-    """0 after a signal, 1 where it cannot work, with one sentence."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    problem = ""
-    try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve())
-    except ValidationError as error:
-        problem = setting_at_fault(error)
-    except (WhisperJobError, OSError, ValueError) as error:
-        problem = str(error)
-    if problem:
-        log.error("%s", problem)
-    return 1 if problem else 0
+    return run_program(log, _serve, uvloop.new_event_loop)
 
 
 if __name__ == "__main__":
