@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,23 +15,12 @@ from support import fake_diarizer
 from support.media import ffmpeg
 from support.processes import lives
 from support.waiting import until_sync
-from support.work_server import WorkServer
+from support.work_server import WorkServer, claim_for, posted_to, read_from, written_into
 from support.worker_process import RUN_SECONDS, ended, running
 from whisperjob.model.errors import JobCode
 from whisperjob.model.manifest import Failure
 from whisperjob.model.phase import DIARIZE_PROGRESS, DiarizeStep
-from whisperjob.model.protocol import (
-    Claim,
-    DiarizeOptions,
-    FileRead,
-    FileWrite,
-    HttpRead,
-    HttpWrite,
-    Input,
-    OptimizeOptions,
-    ProgressPost,
-    WorkLimits,
-)
+from whisperjob.model.protocol import Claim, DiarizeOptions, FileRead, Input, OptimizeOptions, ProgressPost
 from whisperjob.model.timeline import Timeline
 from whisperjob.worker.program import ATTEMPT_OVER, DONE, INFRASTRUCTURE
 
@@ -61,26 +49,10 @@ def claim_of(state: WorkServer, chunks: list[tuple[Path, int]], store: Path | No
     """Of files in place where there is a store, else by HTTP."""
     inputs = []
     for path, samples in chunks:
-        read: FileRead | HttpRead = FileRead(path=str(path))
-        if store is None:
-            state.objects[path.name] = path.read_bytes()
-            read = HttpRead(url=f"{state.base_url}/store/{path.name}")
+        read = FileRead(path=str(path)) if store else read_from(state, path.name, path.read_bytes())
         inputs.append(Input(filename=path.name, read=read, size_bytes=path.stat().st_size, samples=samples))
-    write: FileWrite | HttpWrite = HttpWrite(
-        url=f"{state.base_url}/store", fields={"policy": "granted"}, prefix="jobs/", max_object_bytes=10**8
-    )
-    if store is not None:
-        write = FileWrite(directory=str(store / "results"), staging=str(store / "staging"))
-    return Claim(
-        job_name="job",
-        uid="uid-1",
-        attempt=1,
-        inputs=tuple(inputs),
-        results=write,
-        options=DiarizeOptions(model=model),
-        limits=WorkLimits(),
-        expires_at=datetime.now(UTC) + timedelta(hours=1),
-    )
+    results = written_into(store) if store else posted_to(state, "jobs/")
+    return claim_for(inputs, results, DiarizeOptions(model=model))
 
 
 def working(state: WorkServer, scratch: Path) -> AbstractContextManager["subprocess.Popen[bytes]"]:

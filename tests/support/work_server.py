@@ -7,7 +7,7 @@ import email.parser
 import email.policy
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -19,6 +19,7 @@ from whisperjob.model.protocol import (
     CLAIM_PATH,
     PROGRESS_PATH,
     Claim,
+    DiarizeOptions,
     FileRead,
     FileWrite,
     HttpRead,
@@ -134,40 +135,49 @@ def serving_work(state: WorkServer) -> Iterator[WorkServer]:
 
 
 def claim_for(
-    source: FileRead | HttpRead,
+    inputs: Sequence[Input],
     results: FileWrite | HttpWrite,
-    size_bytes: int,
-    *,
-    filename: str = "talk.wav",
-    sha256: str | None = None,
-    options: OptimizeOptions | None = None,
-    limits: WorkLimits | None = None,
+    options: OptimizeOptions | DiarizeOptions,
     lifetime: timedelta = timedelta(hours=1),
 ) -> Claim:
     return Claim(
         job_name="job",
         uid="uid-1",
         attempt=1,
-        inputs=(Input(filename=filename, read=source, size_bytes=size_bytes, sha256=sha256),),
+        inputs=tuple(inputs),
         results=results,
-        options=options or OptimizeOptions(),
-        limits=limits or WorkLimits(),
+        options=options,
+        limits=WorkLimits(),
         expires_at=datetime.now(UTC) + lifetime,
     )
 
 
-def file_claim(source: Path, store: Path, **more: object) -> Claim:
-    """Grants as the folder store gives them."""
-    read = FileRead(path=str(source))
-    write = FileWrite(directory=str(store / "results"), staging=str(store / "staging"))
-    return claim_for(read, write, source.stat().st_size, **more)  # type: ignore[arg-type]  # passed on as they are
+def written_into(store: Path) -> FileWrite:
+    """A grant as the folder store gives it."""
+    return FileWrite(directory=str(store / "results"), staging=str(store / "staging"))
 
 
-def http_claim(state: WorkServer, data: bytes, **more: object) -> Claim:
-    """Grants as an S3 store gives them; the source is put into the server."""
-    state.objects["uploads/source"] = data
-    read = HttpRead(url=f"{state.base_url}/store/uploads/source")
-    write = HttpWrite(
-        url=f"{state.base_url}/store", fields={"policy": "granted"}, prefix="jobs/uid-1/", max_object_bytes=10**8
-    )
-    return claim_for(read, write, len(data), **more)  # type: ignore[arg-type]  # passed on as they are
+def posted_to(state: WorkServer, prefix: str) -> HttpWrite:
+    """A grant as an S3 store gives it."""
+    return HttpWrite(url=f"{state.base_url}/store", fields={"policy": "granted"}, prefix=prefix, max_object_bytes=10**8)
+
+
+def read_from(state: WorkServer, key: str, data: bytes) -> HttpRead:
+    """The same for an object, which is put into the server."""
+    state.objects[key] = data
+    return HttpRead(url=f"{state.base_url}/store/{key}")
+
+
+def file_claim(
+    source: Path, store: Path, *, filename: str = "talk.wav", options: OptimizeOptions | None = None
+) -> Claim:
+    """Of an optimizer's work in a folder store."""
+    wanted = Input(filename=filename, read=FileRead(path=str(source)), size_bytes=source.stat().st_size)
+    return claim_for([wanted], written_into(store), options or OptimizeOptions())
+
+
+def http_claim(state: WorkServer, data: bytes, *, sha256: str, lifetime: timedelta = timedelta(hours=1)) -> Claim:
+    """Of an optimizer's work in an S3 store."""
+    read = read_from(state, "uploads/source", data)
+    wanted = Input(filename="talk.wav", read=read, size_bytes=len(data), sha256=sha256)
+    return claim_for([wanted], posted_to(state, "jobs/uid-1/"), OptimizeOptions(), lifetime=lifetime)
