@@ -14,6 +14,7 @@ from cluster.harness import Parts
 from cluster.installation import wait_for
 from cluster.paths import REPOSITORY
 from cluster.recordings import write_long
+from support.environment import unconfigured
 from support.readme import blocks, page_blocks
 
 pytest_plugins = ["cluster.fixtures"]
@@ -24,11 +25,7 @@ MINUTES = 40
 
 SETTING = re.compile(r"^(URL|KEY)=.*\n", re.MULTILINE)
 ROW = re.compile(r"^(?P<job>\S+) +(?P<status>[A-Z]\w+) +(?P<step>[a-z_]+) +(?P<progress>\d+) ", re.MULTILINE)
-ENVIRONMENT = {
-    name: value
-    for name, value in os.environ.items()
-    if not name.startswith(("WHISPERJOB_", "MAKE", "MFLAGS")) and name not in ("KUBECONFIG", "URL", "KEY")
-}
+ENVIRONMENT = unconfigured()
 
 
 @contextmanager

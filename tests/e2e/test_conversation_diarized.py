@@ -1,7 +1,6 @@
 """A real conversation with the real diarizer, where `make diarizer` made one; only the recogniser stands in."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -11,6 +10,7 @@ import pytest
 
 from support.asr_server import KEY, asr_server
 from support.conversation import conversation
+from support.environment import unconfigured
 from whisperjob_local.programs import find_diarizer
 
 RIGHT = 0.9
@@ -23,12 +23,11 @@ def test_nearly_every_word_gets_who_says_it(tmp_path: Path) -> None:
     talk = conversation()
     shutil.copy(talk.file, tmp_path / "call.wav")
     program = Path(sys.executable).with_name("whisperjob")
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("WHISPERJOB_", "GROQ"))}
     with asr_server(ear=talk.hear) as asr:
         done = subprocess.run(
             [program, "local", "transcribe", "call.wav", "--num-speakers", "2", "-f", "json", "-f", "srt"],
             cwd=tmp_path,
-            env={**inherited, "GROQ_API_KEY": KEY, "GROQ_BASE_URL": asr.url, "HOME": str(tmp_path)},
+            env={**unconfigured(), "GROQ_API_KEY": KEY, "GROQ_BASE_URL": asr.url, "HOME": str(tmp_path)},
             capture_output=True,
             text=True,
             timeout=500,

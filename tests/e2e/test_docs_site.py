@@ -1,6 +1,5 @@
 """`make docs` as a person runs it: a site that needs nothing from elsewhere, and refuses links that lead nowhere."""
 
-import os
 import re
 import shutil
 import subprocess
@@ -10,10 +9,12 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from support.environment import unconfigured
+
 ROOT = Path(__file__).parents[2]
 SITE = ROOT / "dist" / "docs"
 GENERATOR = ROOT / ".cache" / "docs" / "venv" / "bin" / "zensical"
-ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+ENVIRONMENT = unconfigured()
 MARKDOWN_LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 
 

@@ -15,17 +15,14 @@ from pathlib import Path
 
 from support.asr_server import KEY, asr_server
 from support.conversation import conversation
+from support.environment import unconfigured
 from support.readme import ROOT
 from support.waiting import until_sync
 
 PAGE = ROOT / "docs" / "tutorial.md"
 BLOCK = re.compile(r"^```(bash|text)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 URL = re.compile(r"http://127\.0\.0\.1:\d+")
-ENVIRONMENT = {
-    name: value
-    for name, value in os.environ.items()
-    if not name.startswith(("WHISPERJOB_", "GROQ_", "MAKE", "MFLAGS")) and name not in ("DATA_DIR", "PORT", "FILE")
-}
+ENVIRONMENT = unconfigured()
 
 
 @contextmanager

@@ -7,14 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from support.environment import unconfigured
 from support.waiting import until_sync
 
 ROOT = Path(__file__).parents[2]
-ENVIRONMENT = {
-    name: value
-    for name, value in os.environ.items()
-    if not name.startswith(("WHISPERJOB_", "MAKE", "MFLAGS")) and name not in ("DATA_DIR", "PORT", "FILE", "OUT")
-}
+ENVIRONMENT = unconfigured()
 
 
 def make(*arguments: str) -> subprocess.CompletedProcess[str]:

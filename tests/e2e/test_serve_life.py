@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from support.media import write_noise
 from support.minio_server import MinioServer
 from support.processes import children_of, lives
 from support.serving import Service, served
@@ -20,22 +21,15 @@ from support.waiting import until_sync
 WHISPERJOB = str(Path(sys.executable).with_name("whisperjob"))
 
 
-def make_noise(file: Path, seconds: int) -> Path:
-    source = f"anoisesrc=d={seconds}:c=pink:r=16000:a=0.3"
-    command = ["ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", source, "-c:a", "pcm_s16le", str(file)]
-    subprocess.run(command, check=True)
-    return file
-
-
 @pytest.fixture(scope="module")
 def short(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_noise(tmp_path_factory.mktemp("short") / "a talk – ünï ☀.wav", 5)
+    return write_noise(tmp_path_factory.mktemp("short") / "a talk – ünï ☀.wav", seconds=5)
 
 
 @pytest.fixture(scope="module")
 def long(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Long enough to be met at work."""
-    return make_noise(tmp_path_factory.mktemp("long") / "long.wav", 1200)
+    return write_noise(tmp_path_factory.mktemp("long") / "long.wav", seconds=1200)
 
 
 def download(service: Service, job: str) -> bytes:

@@ -15,6 +15,7 @@ import pytest
 
 from support.asr_server import KEY, AsrServer, Fault, asr_server
 from support.client_proxy import Network, network
+from support.environment import unconfigured
 from support.serving import Service, served
 from support.tone_speech import Said, script, write_tones
 from support.waiting import until_sync
@@ -65,9 +66,8 @@ class Talk:
     def __init__(self, folder: Path, recording: Path, server: str, key: str, asr: AsrServer) -> None:
         self.file = folder / "talk.wav"
         os.link(recording, self.file)
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("WHISPERJOB_", "GROQ"))}
         self.environment = {
-            **inherited,
+            **unconfigured(),
             "WHISPERJOB_URL": server,
             "WHISPERJOB_API_KEY": key,
             "WHISPERJOB_CONFIG": str(folder / "config.toml"),

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from support.environment import unconfigured
+from support.media import write_noise
 from support.processes import children_of, lives
 from support.waiting import until_sync
 from whisperjob import __version__
 from whisperjob.model.manifest import Manifest
 
 WHISPERJOB = str(Path(sys.executable).with_name("whisperjob"))
-ENVIRONMENT = {
-    name: value for name, value in os.environ.items() if not name.startswith("WHISPERJOB_") and name != "DATA_DIR"
-}
+ENVIRONMENT = unconfigured()
 
 
 def whisperjob(*arguments: str | Path, timeout: float = 60) -> subprocess.CompletedProcess[str]:
@@ -26,20 +26,14 @@ def whisperjob(*arguments: str | Path, timeout: float = 60) -> subprocess.Comple
     return subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=ENVIRONMENT)
 
 
-def make_noise(file: Path, seconds: int) -> Path:
-    source = f"anoisesrc=d={seconds}:c=pink:r=16000:a=0.3"
-    subprocess.run(["ffmpeg", "-v", "error", "-f", "lavfi", "-i", source, "-c:a", "pcm_s16le", str(file)], check=True)
-    return file
-
-
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_noise(tmp_path_factory.mktemp("recording") / "a talk – ünï ☀.wav", 70)
+    return write_noise(tmp_path_factory.mktemp("recording") / "a talk – ünï ☀.wav", seconds=70)
 
 
 @pytest.fixture(scope="module")
 def long_recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_noise(tmp_path_factory.mktemp("long") / "long.wav", 1800)
+    return write_noise(tmp_path_factory.mktemp("long") / "long.wav", seconds=1800)
 
 
 def names(folder: Path) -> list[str]:

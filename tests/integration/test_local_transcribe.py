@@ -12,6 +12,7 @@ from pathlib import Path
 
 from support.asr_server import KEY, AsrServer, asr_server
 from support.conversation import conversation
+from support.environment import unconfigured
 from support.processes import children_of, lives
 from support.tone_speech import script, write_tones
 from support.waiting import until_sync
@@ -23,12 +24,11 @@ CHUNKS = 3
 
 @contextmanager
 def started(file: Path, asr: AsrServer, *options: str, **environment: str) -> Iterator["subprocess.Popen[str]"]:
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("WHISPERJOB_", "GROQ"))}
     here = {"GROQ_API_KEY": KEY, "GROQ_BASE_URL": asr.url, "WHISPERJOB_CONFIG": str(file.parent / "config.toml")}
     (file.parent / "config.toml").touch()
     with subprocess.Popen(
         [WHISPERJOB, "local", "transcribe", str(file), *options],
-        env={**inherited, **here, **environment},
+        env={**unconfigured(), **here, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

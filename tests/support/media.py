@@ -96,6 +96,12 @@ def write_speech_video(path: Path, *, seconds: float, options: tuple[str, ...] =
     return path
 
 
+def write_noise(path: Path, *, seconds: float) -> Path:
+    """Pink noise, mono."""
+    ffmpeg("-f", "lavfi", "-i", f"anoisesrc=d={seconds}:c=pink:r=16000:a=0.3", path)
+    return path
+
+
 def write_silence(path: Path, *, seconds: float) -> Path:
     ffmpeg("-f", "lavfi", "-i", "anullsrc=sample_rate=44100:channel_layout=stereo", "-t", str(seconds), path)
     return path

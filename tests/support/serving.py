@@ -1,6 +1,5 @@
 """`whisperjob serve` in a process of its own: the whole service, as a user runs it."""
 
-import os
 import re
 import signal
 import subprocess
@@ -13,6 +12,7 @@ from typing import Any
 
 import httpx
 
+from support.environment import unconfigured
 from support.processes import children_of, lives
 from support.waiting import until_sync
 
@@ -28,11 +28,10 @@ class Service:
     def __init__(self, data: Path, environment: Mapping[str, str] | None = None, port: int = 0) -> None:
         self.data = data
         program = str(Path(sys.executable).with_name("whisperjob"))
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("WHISPERJOB_")}
-        inherited["WHISPERJOB_DIARIZER_PYTHON"] = "off"  # or it would depend on what was made on this machine
+        off = {"WHISPERJOB_DIARIZER_PYTHON": "off"}  # or it would depend on what was made on this machine
         self.process = subprocess.Popen(
             [program, "serve", "--port", str(port), "--data-dir", str(data)],
-            env={**inherited, **(environment or {})},
+            env={**unconfigured(), **off, **(environment or {})},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
