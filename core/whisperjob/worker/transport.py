@@ -62,11 +62,11 @@ class Transport:
             path = Path(wanted.read.path)
             if not path.is_file():
                 raise TransportError(f"{_shown(wanted)} is not where the claim says")
+            _check_in_place(wanted, path)
             return Fetched(path, wanted.sha256, 0)
         path = self._scratch / f"fetched-{index}"
         digest = self._download(path, index)
-        if wanted.sha256 not in (None, digest):
-            raise TransportError(f"{_shown(wanted)} is not what was stored: its SHA-256 differs")
+        _check_sha256(wanted, digest)
         return Fetched(path, digest, path.stat().st_size)
 
     def publish(self, path: Path, name: str) -> None:
@@ -108,8 +108,7 @@ class Transport:
                     break
                 time.sleep(wait)
                 self._refresh(force=refused)
-        if size != wanted.size_bytes:
-            raise TransportError(f"{_shown(wanted)} has {size} bytes here and {wanted.size_bytes} in its record")
+        _check_size(wanted, size)
         return digest.hexdigest()
 
     def _read(self, url: str, start: int) -> Iterator[bytes]:
@@ -210,6 +209,24 @@ def _waits() -> Iterator[float]:
     """Seconds to wait after each attempt."""
     for attempt in range(_ATTEMPTS):
         yield _FIRST_WAIT_SECONDS * 2**attempt
+
+
+def _check_in_place(wanted: Input, path: Path) -> None:
+    """A chunk is hashed, as it is where it must be fetched; an upload, of up to some GB, is only measured."""
+    _check_size(wanted, path.stat().st_size)
+    if wanted.samples is not None and wanted.sha256 is not None:
+        with path.open("rb") as file:
+            _check_sha256(wanted, hashlib.file_digest(file, "sha256").hexdigest())
+
+
+def _check_size(wanted: Input, size_bytes: int) -> None:
+    if size_bytes != wanted.size_bytes:
+        raise TransportError(f"{_shown(wanted)} has {size_bytes} bytes here and {wanted.size_bytes} in its record")
+
+
+def _check_sha256(wanted: Input, sha256: str) -> None:
+    if wanted.sha256 not in (None, sha256):
+        raise TransportError(f"{_shown(wanted)} is not what was stored: its SHA-256 differs")
 
 
 def _shown(wanted: Input) -> str:
