@@ -39,19 +39,21 @@ def _numbers(request: DiarizationRequest) -> tuple[int | None, int | None, int |
 
 
 def to_request(body: DiarizeRequest) -> DiarizationRequest:
-    """0 means: find out."""
+    """0 means: find out. Bounds around a number say nothing more: with and without them the same is asked."""
+    number = body.num_speakers or None
     return DiarizationRequest(
         request_id=uuid4().hex,
-        num_speakers=body.num_speakers or None,
-        min_speakers=body.min_speakers or None,
-        max_speakers=body.max_speakers or None,
+        num_speakers=number,
+        min_speakers=None if number else body.min_speakers or None,
+        max_speakers=None if number else body.max_speakers or None,
     )
 
 
 async def ensure_diarization(
-    job: WhisperJob, wanted: DiarizationRequest, records: JobRecords, *, available: bool
+    job: WhisperJob, wanted: DiarizationRequest, records: JobRecords, *, unavailable: str | None
 ) -> WhisperJob:
-    """The job with a diarization of these numbers, running or done. `job` may be a little old.
+    """The job with a diarization of these numbers, running or done. `job` may be a little old; `unavailable` is the
+    sentence to refuse a new one with, None where there is a diarizer.
 
     Raises RequestError `diarization_running` if one of other numbers runs, `diarization_unavailable`; RecordError.
     """
@@ -63,8 +65,8 @@ async def ensure_diarization(
                 raise RequestError(
                     HttpCode.DIARIZATION_RUNNING, "A diarization with other numbers is running; wait for it to end."
                 )
-            case Standing.NEW if not available:
-                raise RequestError(HttpCode.DIARIZATION_UNAVAILABLE, "This service has no diarizer.")
+            case Standing.NEW if unavailable is not None:
+                raise RequestError(HttpCode.DIARIZATION_UNAVAILABLE, unavailable)
         try:
             spec = job.spec.model_copy(update={"diarization": wanted})
             return await records.patch_spec(job.name, spec, job.version)

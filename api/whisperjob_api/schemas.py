@@ -251,8 +251,11 @@ class DiarizeRequest(Schema):
 
     @model_validator(mode="after")
     def _bounds(self) -> "DiarizeRequest":
-        if self.min_speakers and self.max_speakers and self.min_speakers > self.max_speakers:
+        low, high = self.min_speakers or 1, self.max_speakers or MAX_SPEAKERS
+        if low > high:
             raise ValueError("minSpeakers must not be above maxSpeakers")
+        if self.num_speakers and not low <= self.num_speakers <= high:
+            raise ValueError("numSpeakers must lie between minSpeakers and maxSpeakers")
         return self
 
 

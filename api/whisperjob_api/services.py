@@ -28,7 +28,8 @@ class Api:
     """Everything the API needs from outside.
 
     `engine_ready` says whether recordings can be worked on (the `ffmpeg` of /health). `uploads.close()` lets no new
-    upload in; the ones in flight go on. `diarizes` says whether there is a diarizer.
+    upload in; the ones in flight go on. `diarizes` says whether there is a diarizer, `no_diarizer` what who asks is
+    told where there is none.
     """
 
     records: JobRecords
@@ -37,6 +38,7 @@ class Api:
     settings: ApiSettings
     engine_ready: Callable[[], bool]
     diarizes: bool = False
+    no_diarizer: str = "This service has no diarizer."
     uploads: UploadGate = field(default_factory=UploadGate)
 
 

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from typing import Any, Final
 
-from whisperjob.model.phase import ConditionType, Phase
+from whisperjob.model.phase import ConditionType, Reason
 from whisperjob.model.resource import DiarizationState, WhisperJob
 from whisperjob.model.timeline import Timeline, Turn
 from whisperjob_api.schemas import DiarizationResult, DiarizationView, SpeakerSegment, SpeakerTotal
@@ -38,10 +38,10 @@ def diarization_view(job: WhisperJob, timeline: Timeline | None) -> DiarizationV
 
 def _waiting_for(job: WhisperJob, state: DiarizationState | None) -> str | None:
     """Why no worker runs yet, where somebody said so: the scheduler's own sentence, for one."""
-    if state is None or state.phase is not Phase.QUEUED:
-        return None
     scheduled = job.status.condition(ConditionType.SCHEDULED)
-    return scheduled.message or None if scheduled and scheduled.status != "True" else None
+    if state is None or scheduled is None or scheduled.status == "True" or scheduled.reason == Reason.RETRYING:
+        return None  # nothing is known yet, it runs, or its worker failed and another will come in a moment
+    return scheduled.message or None
 
 
 def to_result(timeline: Timeline) -> DiarizationResult:

@@ -1,5 +1,8 @@
 """Who speaks when, through the whole service on one machine; the diarizer's model alone is made up."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +14,8 @@ from support.media import write_speech
 from support.processes import lives
 from support.serving import Service, served
 from support.waiting import until_sync
+
+WHISPERJOB = str(Path(sys.executable).with_name("whisperjob"))
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +117,34 @@ def test_a_deleted_job_ends_its_diarizer(service: Service, switches: Path, talk:
     service.client.delete(f"/job/{job}").raise_for_status()
     until_sync(lambda: sum(map(lives, workers)) <= 1, "the diarizer to end")  # the spare optimizer stays
     until_sync(lambda: not any((service.data / "objects" / "jobs").rglob("*.*")), "the objects to go")
+
+
+def test_without_a_diarizer_it_says_how_to_get_one(tmp_path: Path, talk: Path) -> None:
+    with served(tmp_path / "data") as service:
+        job = completed(service, talk)
+        answer = service.client.post("/diarize", json={"jobId": job})
+        assert (answer.status_code, answer.json()["error"]) == (
+            503,
+            "There is no diarizer on this machine: `make diarizer` builds one, once. "
+            "The service finds it when it starts.",
+        )
+
+
+def test_an_interpreter_that_cannot_run_the_diarizer_is_refused_at_the_start(tmp_path: Path) -> None:
+    bare = tmp_path / "python"
+    bare.write_text(f'#!/bin/sh\nPYTHONPATH= exec "{sys.executable}" -S "$@"\n')
+    bare.chmod(0o755)
+    ended = subprocess.run(
+        [WHISPERJOB, "serve", "--data-dir", str(tmp_path / "data"), "--port", "0"],
+        env={**os.environ, "WHISPERJOB_DIARIZER_PYTHON": str(bare)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(f"{bare} (WHISPERJOB_DIARIZER_PYTHON) cannot run the diarizer: ")
+    assert "No module named" in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 def test_a_model_that_cannot_be_had_says_what_to_do_and_may_be_tried_again(

@@ -78,6 +78,25 @@ async def test_zero_speakers_means_find_out(server: ApiServer, job: WhisperJob) 
     assert asked.num_speakers is None
 
 
+@pytest.mark.parametrize("bounds", [{"minSpeakers": 3}, {"maxSpeakers": 1}, {"minSpeakers": 1, "maxSpeakers": 1}])
+async def test_a_number_outside_its_bounds_is_refused(
+    server: ApiServer, job: WhisperJob, bounds: dict[str, int]
+) -> None:
+    answer = await ask(server, job, numSpeakers=2, **bounds)
+    assert (answer.status_code, answer.json()) == (
+        422,
+        {"error": "numSpeakers must lie between minSpeakers and maxSpeakers.", "code": "invalid_request"},
+    )
+    assert (await live(server, job)).spec.diarization is None
+
+
+async def test_bounds_around_a_number_ask_for_nothing_else(server: ApiServer, job: WhisperJob) -> None:
+    await ask(server, job, numSpeakers=2)
+    first = (await live(server, job)).spec.diarization
+    assert (await ask(server, job, numSpeakers=2, minSpeakers=1, maxSpeakers=4)).status_code == 202
+    assert (await live(server, job)).spec.diarization == first
+
+
 async def test_asking_again_while_it_runs_points_at_the_running_one(server: ApiServer, job: WhisperJob) -> None:
     await ask(server, job, numSpeakers=3)
     first = (await live(server, job)).spec.diarization
@@ -154,6 +173,22 @@ async def test_what_it_waits_for_is_the_scheduler_s_own_sentence(server: ApiServ
     )
     await write(server, job, (waits,), attempt=1)
     assert (await shown(server, job))["waitingFor"] == why
+
+
+async def test_one_that_is_tried_again_waits_as_the_first_did(server: ApiServer, job: WhisperJob) -> None:
+    def unscheduled(reason: Reason, message: str) -> Condition:
+        return Condition(
+            type=ConditionType.SCHEDULED, status="False", reason=reason, message=message, last_transition_time=at(0)
+        )
+
+    await ask(server, job)
+    failed = unscheduled(Reason.RETRYING, "the worker was killed (SIGKILL)")
+    await write(server, job, (failed,), phase=Phase.PROCESSING, attempt=1, progress=20)
+    assert "waitingFor" not in await shown(server, job)
+    why = "0/1 nodes are available: 1 Insufficient nvidia.com/gpu."
+    await write(server, job, (unscheduled(Reason.UNSCHEDULABLE, why),), phase=Phase.PROCESSING, attempt=2, progress=20)
+    now = await shown(server, job)
+    assert (now["progress"], now["waitingFor"]) == (20, why)
 
 
 async def test_a_completed_one_shows_who_speaks_when(server: ApiServer, job: WhisperJob) -> None:

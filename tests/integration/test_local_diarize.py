@@ -72,3 +72,8 @@ def test_a_diarizer_that_is_not_there_is_a_sentence(recording: Path, tmp_path: P
     assert ended.returncode == 1
     assert "is no program" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_numbers_that_contradict_each_other_are_refused_before_anything_starts(recording: Path, switches: Path) -> None:
+    ended = diarize(recording, switches, "--min-speakers", "3", "--max-speakers", "2")
+    assert (ended.returncode, ended.stderr) == (1, "minSpeakers must not be above maxSpeakers.\n")

@@ -35,7 +35,8 @@ _RTTM: dict[str, Any] = {timelines.RTTM_MEDIA_TYPE: {"schema": {"type": "string"
 async def diarize(use: Use, tenant: Tenant, body: DiarizeRequest) -> DiarizeStarted:
     """Asked again with the same numbers it changes nothing: the running one goes on, a result stands."""
     job, _ = await use.completed_job(body.job_id, tenant)
-    asked = await ensure_diarization(job, to_request(body), use.api.records, available=use.api.diarizes)
+    unavailable = None if use.api.diarizes else use.api.no_diarizer
+    asked = await ensure_diarization(job, to_request(body), use.api.records, unavailable=unavailable)
     use.api.cache.put(asked)
     return DiarizeStarted(job_id=job.name)
 

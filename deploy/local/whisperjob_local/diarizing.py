@@ -13,10 +13,12 @@ from whisperjob.model.errors import WhisperJobError
 from whisperjob.model.protocol import DiarizeOptions, ProgressPost
 from whisperjob.model.settings import EngineSettings, LocalSettings
 from whisperjob.model.timeline import Timeline, to_rttm
+from whisperjob_api.diarizing import to_request
+from whisperjob_api.schemas import DiarizeRequest
 from whisperjob_api.timelines import to_result
 from whisperjob_client import DiarizationResult
 from whisperjob_client.cli_tables import describe_speakers
-from whisperjob_local.programs import diarizer_environment, find_diarizer
+from whisperjob_local.programs import NO_DIARIZER, diarizer_environment, find_diarizer
 from whisperjob_local.startup import StartupError, find_ffmpeg
 from whisperjob_local.worker_process import passed_on
 
@@ -36,7 +38,7 @@ def diarize_file(file: Path, options: DiarizeOptions, report: Callable[[Progress
     local = LocalSettings()
     python = find_diarizer(local.diarizer_python)
     if python is None:
-        raise StartupError("There is no diarizer on this machine: `make diarizer` builds one, once.")
+        raise StartupError(NO_DIARIZER)
     ffmpeg = find_ffmpeg(local.ffmpeg)
     with tempfile.TemporaryDirectory(prefix="whisperjob-") as folder:
         result = Path(folder) / "timeline.json"
@@ -52,13 +54,23 @@ def diarize_file(file: Path, options: DiarizeOptions, report: Callable[[Progress
 def options_from_settings(
     num_speakers: int | None, min_speakers: int | None, max_speakers: int | None, model: str | None
 ) -> DiarizeOptions:
-    """0 speakers: find out. The model is the one the settings name unless another is given."""
+    """0 speakers: find out. The model is the one the settings name unless another is given.
+
+    Raises StartupError where the numbers contradict each other, as POST /diarize does.
+    """
     engine = EngineSettings()
+    try:
+        body = DiarizeRequest(
+            job_id="", num_speakers=num_speakers, min_speakers=min_speakers, max_speakers=max_speakers
+        )
+    except ValidationError as error:
+        raise StartupError(f"{error.errors()[0]['msg'].removeprefix('Value error, ')}.") from None
+    asked = to_request(body)
     return DiarizeOptions(
         model=model or engine.diarization_model,
-        num_speakers=num_speakers or None,
-        min_speakers=min_speakers or None,
-        max_speakers=max_speakers or None,
+        num_speakers=asked.num_speakers,
+        min_speakers=asked.min_speakers,
+        max_speakers=asked.max_speakers,
         allow_cpu=engine.diarization_allow_cpu,
     )
 

@@ -6,18 +6,26 @@ torch is never part of the service's own environment: `make diarizer` builds ano
 import importlib.util
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from whisperjob_local.startup import StartupError
+from whisperjob_local.worker_process import passed_on
 
 Argv = Callable[[Path], Sequence[str]]
 """A worker's command, by its scratch folder."""
 
 DIARIZER_PLACE = Path(".cache", "diarizer", "python")
 """Where `make diarizer` leaves its interpreter, from the checkout's root."""
+
+NO_DIARIZER = "There is no diarizer on this machine: `make diarizer` builds one, once."
+
+_CHECK_SECONDS = 60.0
+
+_DIARIZER_MODULE = "whisperjob_diarizer.run"
 
 _NICENESS = 5
 """Workers take all cores they get; the API should still answer at once."""
@@ -42,7 +50,7 @@ def optimizer(server: str, ffmpeg: str) -> Program:
 
 
 def diarizer(python: Path, server: str, ffmpeg: str) -> Program:
-    return Program(_worker(str(python), "whisperjob_diarizer.run", server, ffmpeg), diarizer_environment())
+    return Program(_worker(str(python), _DIARIZER_MODULE, server, ffmpeg), diarizer_environment())
 
 
 def diarizer_environment() -> dict[str, str]:
@@ -67,6 +75,28 @@ def find_diarizer(wanted: str | None) -> Path | None:
         return Path(found).absolute()
     made = Path(__file__).parents[3] / DIARIZER_PLACE
     return made if os.access(made, os.X_OK) else None
+
+
+def check_diarizer(python: Path) -> None:
+    """Raises StartupError if that interpreter cannot even start the worker, as one that lacks its packages cannot.
+
+    Half a second: for one that somebody named; what `make diarizer` made it has tried. torch is not looked for, which
+    takes seconds: the worker itself says that it is missing.
+    """
+    argv = [str(python), "-P", "-m", _DIARIZER_MODULE, "--help"]
+    environment = {**passed_on(os.environ), **diarizer_environment()}
+    try:
+        ended = subprocess.run(  # noqa: S603 - a program its owner named, arguments as a list
+            argv, env=environment, capture_output=True, stdin=subprocess.DEVNULL, timeout=_CHECK_SECONDS, check=False
+        )
+        said = ended.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        why = None if ended.returncode == 0 else said or f"exit code {ended.returncode}"
+    except subprocess.TimeoutExpired:
+        why = "it does not end"
+    except OSError as error:
+        why = error.strerror or str(error)
+    if why is not None:
+        raise StartupError(f"{python} (WHISPERJOB_DIARIZER_PYTHON) cannot run the diarizer: {why.rstrip('.')}.")
 
 
 def _worker(python: str, module: str, server: str, ffmpeg: str) -> Argv:

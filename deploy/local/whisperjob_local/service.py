@@ -1,5 +1,6 @@
 """The whole service as one process: the parts, put together."""
 
+import asyncio
 import logging
 import os
 from collections.abc import Awaitable, Callable, Iterator
@@ -27,7 +28,7 @@ from whisperjob_api.app import create_app
 from whisperjob_api.protocol import ApiProtocol
 from whisperjob_api.services import Api
 from whisperjob_local.launcher import SubprocessLauncher
-from whisperjob_local.programs import diarizer, find_diarizer, optimizer
+from whisperjob_local.programs import NO_DIARIZER, check_diarizer, diarizer, find_diarizer, optimizer
 from whisperjob_local.records import SqliteRecords
 from whisperjob_local.settings import ServiceSettings
 from whisperjob_local.spare import Spare
@@ -76,6 +77,8 @@ async def run_service(settings: ServiceSettings, body: Callable[[Ready], Awaitab
         optimizes = optimizer(url_of(internal), ffmpeg)
         programs = {Stage.OPTIMIZE: optimizes}
         if python is not None:
+            if local.diarizer_python is not None:
+                await asyncio.to_thread(check_diarizer, python)
             programs[Stage.DIARIZE] = diarizer(python, url_of(internal), ffmpeg)
         launcher = SubprocessLauncher(
             programs,
@@ -105,6 +108,7 @@ async def run_service(settings: ServiceSettings, body: Callable[[Ready], Awaitab
             settings=api,
             engine_ready=lambda: os.access(ffmpeg, os.X_OK),
             diarizes=python is not None,
+            no_diarizer=f"{NO_DIARIZER} The service finds it when it starts.",
         )
         app = _make_api(parts)
         served: ASGIApp = metrics.around(app, cache, engine, launcher) if metrics else app

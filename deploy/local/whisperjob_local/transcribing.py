@@ -10,7 +10,7 @@ from whisperjob_client import AsyncClient, ClientError, Connection, JobFailedErr
 from whisperjob_client.cli_transcribe import Using, Work
 from whisperjob_client.retrying import NO_RETRIES
 from whisperjob_client.transcribing import Outcome
-from whisperjob_local.programs import find_diarizer
+from whisperjob_local.programs import NO_DIARIZER, find_diarizer
 from whisperjob_local.service import Ready, run_service
 from whisperjob_local.settings import ServiceSettings, make_settings
 from whisperjob_local.startup import StartupError
@@ -59,7 +59,7 @@ def private_service(kept_in: Path, *, diarizes: bool) -> Using:
 def _settings(data: Path, *, diarizes: bool) -> ServiceSettings:
     settings = make_settings(host="127.0.0.1", port=0, data_dir=data)
     if diarizes and find_diarizer(settings.local.diarizer_python) is None:
-        raise StartupError("There is no diarizer on this machine: `make diarizer` builds one, once.")
+        raise StartupError(NO_DIARIZER)
     return replace(
         settings,
         api=settings.api.model_copy(update={"max_upload_bytes": _NO_LIMIT_BYTES}),
