@@ -69,6 +69,15 @@ class Pipe:
             self._digest.update(piece)
         return taken[0] if len(taken) == 1 else b"".join(taken)
 
+    def readinto(self, buffer: memoryview, /) -> int:
+        """As `read`, into memory that the reader keeps: a copy less. How much was read."""
+        filled = 0
+        while filled < len(buffer) and (piece := self._next(len(buffer) - filled)):
+            buffer[filled : filled + len(piece)] = piece
+            filled += len(piece)
+            self._digest.update(piece)
+        return filled
+
     def _next(self, at_most: int) -> bytes:
         with self._changed:
             while not (self._pieces or self._finished or self._broken):

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -10,12 +11,23 @@ from hypothesis import strategies as st
 from whisperjob_api.pipe import Pipe, SenderVanishedError
 
 
-async def pass_through(pieces: list[bytes], read_size: int, capacity: int) -> list[bytes]:
+def read(pipe: Pipe, size: int) -> bytes:
+    return pipe.read(size)
+
+
+def fill(pipe: Pipe, size: int) -> bytes:
+    buffer = bytearray(size)
+    return bytes(buffer[: pipe.readinto(memoryview(buffer))])
+
+
+async def pass_through(
+    pieces: list[bytes], read_size: int, capacity: int, read: Callable[[Pipe, int], bytes] = read
+) -> list[bytes]:
     pipe = Pipe(capacity)
 
     def read_all() -> list[bytes]:
         taken = []
-        while piece := pipe.read(read_size):
+        while piece := read(pipe, read_size):
             taken.append(piece)
         return taken
 
@@ -28,9 +40,12 @@ async def pass_through(pieces: list[bytes], read_size: int, capacity: int) -> li
     return taken
 
 
+@pytest.mark.parametrize("read", [read, fill])
 @given(st.lists(st.binary(min_size=1, max_size=50), max_size=20), st.integers(1, 70), st.integers(1, 100))
-def test_what_goes_in_comes_out_in_full_reads(pieces: list[bytes], read_size: int, capacity: int) -> None:
-    taken = asyncio.run(pass_through(pieces, read_size, capacity))
+def test_what_goes_in_comes_out_in_full_reads(
+    read: Callable[[Pipe, int], bytes], pieces: list[bytes], read_size: int, capacity: int
+) -> None:
+    taken = asyncio.run(pass_through(pieces, read_size, capacity, read))
     assert b"".join(taken) == b"".join(pieces)
     assert all(len(piece) == read_size for piece in taken[:-1])
 
@@ -39,10 +54,11 @@ async def test_a_reader_that_asks_for_all_gets_all() -> None:
     assert await pass_through([b"ab", b"cd"], -1, 10) == [b"abcd"]
 
 
-async def test_a_broken_pipe_raises_even_for_what_is_held() -> None:
+@pytest.mark.parametrize("read", [read, fill])
+async def test_a_broken_pipe_raises_even_for_what_is_held(read: Callable[[Pipe, int], bytes]) -> None:
     pipe = Pipe()
     await pipe.write(b"held")
-    reading = asyncio.create_task(asyncio.to_thread(pipe.read, 100))
+    reading = asyncio.create_task(asyncio.to_thread(read, pipe, 100))
     pipe.break_off()
     with pytest.raises(SenderVanishedError):
         await reading

@@ -10,10 +10,8 @@ the client's own requests for the steps; requirements/ pins its version, the con
 import io
 import logging
 from collections import deque
-from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from itertools import chain
-from typing import Final
+from typing import Final, Protocol, cast, runtime_checkable
 
 from minio import Minio
 from minio.datatypes import Part
@@ -25,8 +23,11 @@ from whisperjob.stores.s3_errors import CLIENT_ERRORS, to_store_error
 from whisperjob.stores.s3_races import through_removals
 
 PART_BYTES: Final = 8 * 1024 * 1024
-"""Times 10,000 parts, S3's limit, is 80 GB. With two in flight and one being read, an upload holds 24 MiB."""
+"""Times 10,000 parts, S3's limit, is 80 GB. With two in flight and one being filled, an upload holds 24 MiB, used again
+and again: parts in memory that is new each time cost a page fault for every 4 KiB, and joining them a copy."""
 _IN_FLIGHT: Final = 2
+_READ_BYTES: Final = 256 * 1024
+"""At a time, of a stream that cannot fill a buffer of ours."""
 
 log = logging.getLogger(__name__)
 
@@ -36,13 +37,11 @@ def upload(client: Minio, bucket: str, key: str, data: Readable, content_type: s
 
     What `data.read` raises passes through as it is, and nothing is kept then. The service's errors are StoreErrors.
     """
-    parts = _parts(data)
-    first = next(parts, b"")
-    if len(first) < PART_BYTES:
-        return _send_whole(client, bucket, key, first, content_type)
-    every = chain((first,), parts)
-    del first  # else it would be held until the last part is sent
-    return _Multipart(client, bucket, key, content_type).send(every)
+    first = bytearray(PART_BYTES)
+    filled = _fill(first, data)
+    if filled < PART_BYTES:
+        return _send_whole(client, bucket, key, bytes(memoryview(first)[:filled]), content_type)
+    return _Multipart(client, bucket, key, content_type).send(first, data)
 
 
 def _send_whole(client: Minio, bucket: str, key: str, data: bytes, content_type: str) -> int:
@@ -54,21 +53,29 @@ def _send_whole(client: Minio, bucket: str, key: str, data: bytes, content_type:
     return len(data)
 
 
-def _parts(data: Readable) -> Iterator[bytes]:
-    """The stream in parts, all of full size but the last; patient with a `read` that returns less than asked for."""
-    ended = False
-    while not ended:
-        pieces: list[bytes] = []
-        missing = PART_BYTES
-        while missing and not ended:
-            piece = data.read(missing)
-            ended = not piece
-            pieces.append(piece)
-            missing -= len(piece)
-        part = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        del pieces
-        if part:
-            yield part
+@runtime_checkable
+class _Filling(Protocol):
+    """A Readable that may spare a copy; as files do it, 0 is the end."""
+
+    def readinto(self, buffer: memoryview, /) -> int: ...
+
+
+def _fill(buffer: bytearray, data: Readable) -> int:
+    """How many bytes came, fewer than there is room for only at the end; patient with a `read` that gives less than
+    was asked for."""
+    room = memoryview(buffer)
+    filled = 0
+    while filled < len(room) and (count := _read_into(room[filled:], data)):
+        filled += count
+    return filled
+
+
+def _read_into(room: memoryview, data: Readable) -> int:
+    if isinstance(data, _Filling):
+        return data.readinto(room)
+    piece = data.read(min(len(room), _READ_BYTES))
+    room[: len(piece)] = piece
+    return len(piece)
 
 
 def _require_etag(etag: str | None) -> str:
@@ -91,31 +98,41 @@ class _Multipart:
         except CLIENT_ERRORS as error:
             raise to_store_error(error) from error
 
-    def send(self, parts: Iterator[bytes]) -> int:
+    def send(self, first: bytearray, data: Readable) -> int:
+        """`first` is the first part, full; the rest comes from `data`."""
         size = 0
-        flying: deque[Future[str]] = deque()
+        buffer, filled = first, len(first)
+        flying: deque[tuple[Future[str], bytearray]] = deque()
         with ThreadPoolExecutor(_IN_FLIGHT, thread_name_prefix="s3-part") as pool:
             try:
-                while part := next(parts, b""):
-                    if len(flying) == _IN_FLIGHT:
-                        self._etags.append(flying.popleft().result())
-                    size += len(part)
-                    flying.append(pool.submit(self._send_part, part, len(self._etags) + len(flying) + 1))
-                    del part
+                while filled:
+                    size += filled
+                    part = memoryview(buffer)[:filled]
+                    flying.append((pool.submit(self._send_part, part, len(self._etags) + len(flying) + 1), buffer))
+                    # One more than fly, so that the next to go is filled meanwhile.
+                    buffer = self._landed(flying) if len(flying) > _IN_FLIGHT else bytearray(PART_BYTES)
+                    filled = _fill(buffer, data)
                 while flying:
-                    self._etags.append(flying.popleft().result())
+                    self._landed(flying)
                 self._complete(size)
             except BaseException:
-                for future in flying:
+                for future, _ in flying:
                     future.cancel()
-                wait(flying)  # a part that lands after the abort would stay
+                wait([future for future, _ in flying])  # a part that lands after the abort would stay
                 self._abort()
                 raise
         return size
 
-    def _send_part(self, part: bytes, number: int) -> str:
+    def _landed(self, flying: deque[tuple[Future[str], bytearray]]) -> bytearray:
+        """Waits for the part that went first; what it lay in is free again."""
+        future, buffer = flying.popleft()
+        self._etags.append(future.result())
+        return buffer
+
+    def _send_part(self, part: memoryview, number: int) -> str:
+        body = cast(bytes, part)  # all that is done with it: its length, its hash, and sending it
         try:
-            etag = self._client._upload_part(self._bucket, self._key, part, None, self._id, number)
+            etag = self._client._upload_part(self._bucket, self._key, body, None, self._id, number)
         except CLIENT_ERRORS as error:
             raise to_store_error(error) from error
         return _require_etag(etag)
