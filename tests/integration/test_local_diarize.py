@@ -77,3 +77,16 @@ def test_a_diarizer_that_is_not_there_is_a_sentence(recording: Path, tmp_path: P
 def test_numbers_that_contradict_each_other_are_refused_before_anything_starts(recording: Path, switches: Path) -> None:
     ended = diarize(recording, switches, "--min-speakers", "3", "--max-speakers", "2")
     assert (ended.returncode, ended.stderr) == (1, "minSpeakers must not be above maxSpeakers.\n")
+
+
+def test_what_a_library_prints_is_no_progress(recording: Path, switches: Path, tmp_path: Path) -> None:
+    chatty = tmp_path / "chatty"
+    chatty.mkdir()
+    script = chatty / "python"
+    script.write_text(f'#!/bin/sh\necho; echo "Could not download Pipeline."\nexec "{switches}/python" "$@"\n')
+    script.chmod(0o755)
+    (switches / "crash").write_text("1")
+    ended = diarize(recording, chatty)
+    assert ended.returncode == 1
+    assert ended.stderr.rstrip().endswith("The model needs a token: set HF_TOKEN.")
+    assert "Traceback" not in ended.stderr

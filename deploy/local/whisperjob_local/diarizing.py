@@ -108,7 +108,8 @@ def _run(argv: Sequence[str], folder: Path, report: Callable[[ProgressPost], Non
             try:
                 assert process.stdout is not None
                 for line in process.stdout:
-                    report(ProgressPost.model_validate_json(line))
+                    if (post := _progress(line)) is not None:
+                        report(post)
             except BaseException:
                 _end(process)
                 raise
@@ -118,6 +119,14 @@ def _run(argv: Sequence[str], folder: Path, report: Callable[[ProgressPost], Non
         last = complaints.read().decode(errors="replace").strip().rpartition("\n")[2]
         killed = process.returncode < 0 or process.returncode > _ENDED_BY
         raise DiarizerError("The diarizer was killed; it may have run out of memory." if killed else last)
+
+
+def _progress(line: bytes) -> ProgressPost | None:
+    """None for what is none: pyannote.audio prints advice there when the model hub refuses it."""
+    try:
+        return ProgressPost.model_validate_json(line)
+    except ValidationError:
+        return None
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
