@@ -138,9 +138,16 @@ install_packages() { # LOCK OPTION…
     printf '%s' "$wanted" >"$venv/.whisperjob"
 }
 
+write_network() {
+    PYTHONPATH=core:images/diarizer logged "$venv/bin/python" -P -m whisperjob_diarizer.onnx_campplus "$models" ||
+        say "The network of voice prints could not be written for ONNX Runtime (see $log): PyTorch will do, in twice the time."
+}
+
 finish() {
-    "$venv/bin/python" deploy/diarizer/models.py "$venv/share/whisperjob-diarizer" ||
+    models=$venv/share/whisperjob-diarizer
+    "$venv/bin/python" deploy/diarizer/models.py "$models" ||
         die "The bundled models could not be fetched. Run this again once that is mended."
+    [ "$models/campplus.onnx" -nt "$models/campplus.pt" ] || write_network
     [ -x "$place/python" ] && return # nothing changed
     versions=$("$venv/bin/python" -c '
 import importlib.metadata, platform, torch, torchaudio

@@ -90,6 +90,13 @@ def test_is_wrong_for_less_than_six_per_cent(found: tuple[Timeline, list[Progres
     assert json.loads(answer.stdout)["diarization error rate"] <= 0.06
 
 
+def test_voice_prints_are_made_by_onnx_runtime() -> None:
+    """Without the file that setting up writes, PyTorch takes nearly twice the time, and nobody is told."""
+    ask = "from whisperjob_diarizer.models import EMBEDDING_ONNX, bundled_folder as folder; "
+    ask += "from whisperjob_diarizer.onnx_campplus import OnnxCampPlus; OnnxCampPlus(folder() / EMBEDDING_ONNX)"
+    subprocess.run([str(PYTHON), "-P", "-c", ask], env={**os.environ, **diarizer_environment()}, check=True)
+
+
 def test_exclusive_turns_tell_the_same_without_overlaps(found: tuple[Timeline, list[ProgressPost]]) -> None:
     timeline, _ = found
     overlapping = sum(turn.end - turn.start for turn in timeline.segments)

@@ -16,6 +16,8 @@ from pyannote.audio import Model
 MEL_BANDS = 80
 DIMENSION = 192
 FRAME_SECONDS = 0.01
+FRAME_SAMPLES = 160
+_WINDOW_SAMPLES = 400
 _FRAME_CENTRE_SECONDS = 0.0125
 SHORTEST_FRAMES = 50
 """Voices heard for less are repeated up to so many frames, half a second."""
@@ -72,10 +74,15 @@ def _network_class(code: Path) -> Any:
 
 def mel_bands(waveform: torch.Tensor) -> torch.Tensor:
     """(samples), −1 to 1, at least 25 ms → (frames, 80), as Kaldi computes them."""
-    if len(waveform) < 400:
-        waveform = torch.nn.functional.pad(waveform, (0, 400 - len(waveform)))
+    if len(waveform) < _WINDOW_SAMPLES:
+        waveform = torch.nn.functional.pad(waveform, (0, _WINDOW_SAMPLES - len(waveform)))
     bands: torch.Tensor = kaldi.fbank(waveform[None], num_mel_bins=MEL_BANDS, sample_frequency=16_000, dither=0.0)
     return bands
+
+
+def frame_count(samples: int) -> int:
+    """Of mel_bands. A frame depends on its own 25 ms alone, wherever the waveform began."""
+    return 1 + (samples - _WINDOW_SAMPLES) // FRAME_SAMPLES
 
 
 def frame_centres(count: int) -> torch.Tensor:

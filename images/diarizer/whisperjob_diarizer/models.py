@@ -12,6 +12,9 @@ BUNDLED: Final = "bundled"
 SEGMENTATION_FILE: Final = "segmentation-3.0.bin"
 EMBEDDING_FILE: Final = "campplus.pt"
 EMBEDDING_CODE: Final = "campplus_network.py"
+EMBEDDING_ONNX: Final = "campplus.onnx"
+"""Made of the two before, for CPUs; done without where it is not there."""
+
 _BUNDLED_FILES = (SEGMENTATION_FILE, EMBEDDING_FILE, EMBEDDING_CODE)
 
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")

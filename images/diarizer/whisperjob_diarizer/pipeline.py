@@ -17,6 +17,7 @@ from whisperjob_diarizer.hook import Hook
 from whisperjob_diarizer.models import (
     EMBEDDING_CODE,
     EMBEDDING_FILE,
+    EMBEDDING_ONNX,
     SEGMENTATION_FILE,
     BundledModel,
     Choice,
@@ -143,12 +144,17 @@ def _bundled(choice: BundledModel) -> Make:
         from pyannote.audio import Model
 
         from whisperjob_diarizer.campplus import load_campplus
+        from whisperjob_diarizer.onnx_campplus import OnnxCampPlus
         from whisperjob_diarizer.speakers import Speakers
 
         segmentation = Model.from_pretrained(choice.folder / SEGMENTATION_FILE)
         embedding = load_campplus(choice.folder / EMBEDDING_CODE, choice.folder / EMBEDDING_FILE)
-        threads = min(available_cores(), _MOST_THREADS) if plan.device == CPU else 1
-        pipeline = Speakers(segmentation, embedding, batch=plan.batch, threads=threads)
+        threads, embed = 1, None
+        if plan.device == CPU:
+            threads = min(available_cores(), _MOST_THREADS)
+            if (network := choice.folder / EMBEDDING_ONNX).is_file():
+                embed = OnnxCampPlus(network).embed
+        pipeline = Speakers(segmentation, embedding, batch=plan.batch, threads=threads, embed=embed)
         return pipeline.to(torch.device(plan.device)), lambda waveform: waveform
 
     return make

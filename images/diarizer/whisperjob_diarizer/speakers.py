@@ -27,7 +27,15 @@ from pyannote.audio.pipelines import SpeakerDiarization
 from pyannote.audio.pipelines.clustering import AgglomerativeClustering
 from pyannote.core import Annotation, Segment, SlidingWindow, SlidingWindowFeature
 
-from whisperjob_diarizer.campplus import DIMENSION, CampPlus, frame_centres, mel_bands, own_frames
+from whisperjob_diarizer.campplus import (
+    DIMENSION,
+    FRAME_SAMPLES,
+    CampPlus,
+    frame_centres,
+    frame_count,
+    mel_bands,
+    own_frames,
+)
 
 SAMPLE_RATE = 16_000
 FULL_SCALE = 32_768
@@ -46,6 +54,8 @@ _GRAIN_FRAMES = 50
 
 Hook = Callable[..., None]
 Floats: TypeAlias = "npt.NDArray[np.float32]"
+Embed = Callable[[torch.Tensor], Floats]
+"""(batch, frames, 80) → (batch, dimension)."""
 
 
 class NoPlda(PLDA):  # type: ignore[misc]  # pyannote is not typed for us
@@ -76,7 +86,10 @@ class Voice:
 class Speakers(SpeakerDiarization):  # type: ignore[misc]  # pyannote is not typed for us
     """Give it {"waveform": (1, samples) of int16, "sample_rate": 16000}."""
 
-    def __init__(self, segmentation: Model, embedding: CampPlus, *, batch: int, threads: int) -> None:
+    def __init__(
+        self, segmentation: Model, embedding: CampPlus, *, batch: int, threads: int, embed: Embed | None = None
+    ) -> None:
+        """`embed` stands in for the embedding's own, which computes by PyTorch."""
         super().__init__(
             segmentation=segmentation,
             segmentation_step=SEGMENTATION_STEP,
@@ -89,6 +102,7 @@ class Speakers(SpeakerDiarization):  # type: ignore[misc]  # pyannote is not typ
         self.instantiate(PARAMETERS)
         self._batch = batch
         self._threads = threads
+        self._embed = embed
 
     def get_segmentations(self, file: Any, hook: Hook | None = None) -> SlidingWindowFeature:
         """(windows, frames, speakers) of 0 and 1, in bytes."""
@@ -122,8 +136,12 @@ class Speakers(SpeakerDiarization):  # type: ignore[misc]  # pyannote is not typ
 
         def work(first: int) -> int:
             numbers = range(first, min(first + self._batch, len(masks)))
-            voices = [v for n in numbers for v in self._voices(n, _window(samples, n * step, size), masks[n])]
-            self._print(voices, prints)
+            if masks[numbers.start : numbers.stop].any():
+                bands = mel_bands(_window(samples, first * step, (len(numbers) - 1) * step + size))
+                rows, hop = frame_count(size), step // FRAME_SAMPLES
+                windows = [bands[hop * n :][:rows] for n in range(len(numbers))]
+                voices = [v for n, own in zip(numbers, windows, strict=True) for v in self._voices(n, own, masks[n])]
+                self._print(voices, prints)
             return len(numbers)
 
         done = 0
@@ -132,10 +150,7 @@ class Speakers(SpeakerDiarization):  # type: ignore[misc]  # pyannote is not typ
             _tell(hook, "embeddings", done, len(masks))
         return prints
 
-    def _voices(self, number: int, waveform: torch.Tensor, mask: npt.NDArray[np.uint8]) -> Iterator[Voice]:
-        if not mask.any():
-            return
-        bands = mel_bands(waveform)
+    def _voices(self, number: int, bands: torch.Tensor, mask: npt.NDArray[np.uint8]) -> Iterator[Voice]:
         receptive = self._segmentation.model.receptive_field
         rows = ((frame_centres(len(bands)) - receptive.duration / 2) / receptive.step).round().long()
         spoken = torch.from_numpy(mask)[rows.clamp(0, len(mask) - 1)] > 0
@@ -146,13 +161,16 @@ class Speakers(SpeakerDiarization):  # type: ignore[misc]  # pyannote is not typ
                 yield Voice(number, int(speaker), _cut(bands[own]))
 
     def _print(self, voices: list[Voice], prints: Floats) -> None:
-        device = self._segmentation.device
+        embed = self._embed or self._embed_by_torch
         for length in {len(voice.bands) for voice in voices}:
             alike = [voice for voice in voices if len(voice.bands) == length]
-            with torch.inference_mode():
-                made = self._embedding.model_.embed(torch.stack([v.bands for v in alike]).to(device)).cpu().numpy()
-            for voice, embedding in zip(alike, made, strict=True):
-                prints[voice.window, voice.speaker] = embedding
+            for voice, made in zip(alike, embed(torch.stack([v.bands for v in alike])), strict=True):
+                prints[voice.window, voice.speaker] = made
+
+    def _embed_by_torch(self, bands: torch.Tensor) -> Floats:
+        with torch.inference_mode():
+            prints: Floats = self._embedding.model_.embed(bands.to(self._segmentation.device)).cpu().numpy()
+        return prints
 
     def _each(self, work: Callable[[int], int], firsts: range) -> Iterator[int]:
         """Results as they come, in order."""
