@@ -30,7 +30,13 @@ _DIARIZER_MODULE = "whisperjob_diarizer.run"
 _NICENESS = 5
 """Workers take all cores they get; the API should still answer at once."""
 
-_FOR_MODELS = ("HF_TOKEN", "HF_HOME", "HF_ENDPOINT", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "CUDA_VISIBLE_DEVICES")
+_PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
+_FOR_MODELS = (
+    *("HF_TOKEN", "HF_HOME", "HF_ENDPOINT"),
+    *_PROXIES,
+    *(name.lower() for name in _PROXIES),  # as most people write them
+    *("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"),
+)
 """What a diarizer gets of the environment besides what every worker gets."""
 
 _INSTALLED = ("site-packages", "dist-packages")
