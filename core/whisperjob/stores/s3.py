@@ -11,7 +11,6 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import urllib3
-from minio import Minio
 from minio.datatypes import PostPolicy
 from minio.deleteobjects import DeleteError, DeleteObject
 from minio.error import S3Error
@@ -24,6 +23,7 @@ from whisperjob.stores.pieces import Pieces
 from whisperjob.stores.port import Readable, StoredObject
 from whisperjob.stores.s3_errors import CLIENT_ERRORS, to_store_error
 from whisperjob.stores.s3_races import through_removals
+from whisperjob.stores.s3_signing import Client
 from whisperjob.stores.s3_upload import upload
 
 _CONNECTIONS: Final = 64
@@ -232,11 +232,11 @@ class S3Store:
             self.ensure_bucket()
 
 
-def _client(settings: StoreSettings, endpoint: str, pool: urllib3.PoolManager) -> Minio:
+def _client(settings: StoreSettings, endpoint: str, pool: urllib3.PoolManager) -> Client:
     address = urlsplit(endpoint)
     if address.scheme not in ("http", "https") or not address.hostname or address.path.strip("/") or address.query:
         raise ValueError("an S3 endpoint is http(s)://host:port and nothing more")
-    return Minio(
+    return Client(
         address.netloc,
         access_key=settings.s3_access_key,
         secret_key=settings.s3_secret_key.get_secret_value(),

@@ -21,6 +21,7 @@ from whisperjob.model.errors import StoreUnavailableError
 from whisperjob.stores.port import Readable
 from whisperjob.stores.s3_errors import CLIENT_ERRORS, to_store_error
 from whisperjob.stores.s3_races import through_removals
+from whisperjob.stores.s3_signing import unsigned_body
 
 PART_BYTES: Final = 8 * 1024 * 1024
 """Times 10,000 parts, S3's limit, is 80 GB. With two in flight and one being filled, an upload holds 24 MiB, used again
@@ -130,9 +131,9 @@ class _Multipart:
         return buffer
 
     def _send_part(self, part: memoryview, number: int) -> str:
-        body = cast(bytes, part)  # all that is done with it: its length, its hash, and sending it
+        body = cast(bytes, part)  # all that is done with it: its length, and sending it
         try:
-            etag = self._client._upload_part(self._bucket, self._key, body, None, self._id, number)
+            etag = self._client._upload_part(self._bucket, self._key, body, unsigned_body(), self._id, number)
         except CLIENT_ERRORS as error:
             raise to_store_error(error) from error
         return _require_etag(etag)
