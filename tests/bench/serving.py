@@ -134,10 +134,16 @@ def _against_minio(folder: Path, payload: Path, s3: Mapping[str, str], rounds: i
     def put() -> None:
         with payload.open("rb") as file:
             minio.put_object(bucket, "floor", file, _UPLOAD_BYTES, part_size=16 * 1024 * 1024)
-        minio.remove_object(bucket, "floor")
+
+    def floor() -> float:
+        rate = _rate(put)
+        minio.remove_object(bucket, "floor")  # the upload's object is deleted after its time, too
+        return rate
 
     with tempfile.TemporaryDirectory(dir=folder) as data, service(Path(data), s3) as client:
-        return [(_upload(client, payload), _rate(put)) for _ in range(rounds)]
+        _upload(client, payload)  # makes the bucket
+        floor()  # opens the connections
+        return [(_upload(client, payload), floor()) for _ in range(rounds)]
 
 
 def _first_progress(client: httpx.Client, speech: Path) -> float:
