@@ -2,6 +2,8 @@
 
 The store's `put` is synchronous and takes a `Readable`; the body comes asynchronously. Little is held in between, so
 a slow store slows the sender down, and an upload costs a few MB whatever its size. The reader hashes what it reads.
+
+Both sides hold the interpreter's lock while they work, so each is woken for half of what fits, not for every piece.
 """
 
 import asyncio
@@ -11,7 +13,7 @@ from collections import deque
 
 from whisperjob.model.errors import WhisperJobError
 
-CAPACITY_BYTES = 1024 * 1024
+CAPACITY_BYTES = 2 * 1024 * 1024
 
 
 class SenderVanishedError(WhisperJobError):
@@ -23,11 +25,13 @@ class Pipe:
 
     def __init__(self, capacity_bytes: int = CAPACITY_BYTES) -> None:
         self._capacity = capacity_bytes
+        self._half = max(1, capacity_bytes // 2)
         self._loop = asyncio.get_running_loop()
         self._writable = asyncio.Event()
         self._changed = threading.Condition()
         self._pieces: deque[bytes] = deque()
         self._held_bytes = 0
+        self._writer_waits = False
         self._finished = False
         self._broken = False
         self._abandoned = False
@@ -42,9 +46,11 @@ class Pipe:
                 if self._held_bytes < self._capacity:
                     self._pieces.append(data)
                     self._held_bytes += len(data)
-                    self._changed.notify()
+                    if self._held_bytes >= self._half:
+                        self._changed.notify()
                     return True
                 self._writable.clear()
+                self._writer_waits = True
             await self._writable.wait()
 
     def finish(self) -> None:
@@ -80,8 +86,9 @@ class Pipe:
 
     def _next(self, at_most: int) -> bytes:
         with self._changed:
-            while not (self._pieces or self._finished or self._broken):
-                self._changed.wait()
+            if not self._pieces:
+                while not (self._held_bytes >= self._half or self._finished or self._broken):
+                    self._changed.wait()
             if self._broken:
                 raise SenderVanishedError("the sender vanished")
             if not self._pieces:
@@ -91,7 +98,7 @@ class Pipe:
                 self._pieces.appendleft(piece[at_most:])
                 piece = piece[:at_most]
             self._held_bytes -= len(piece)
-            if self._held_bytes < self._capacity:
+            if self._held_bytes <= self._half:
                 self._wake_writer()
             return piece
 
@@ -102,7 +109,9 @@ class Pipe:
             self._wake_writer()
 
     def _wake_writer(self) -> None:
-        self._loop.call_soon_threadsafe(self._writable.set)
+        if self._writer_waits:
+            self._writer_waits = False
+            self._loop.call_soon_threadsafe(self._writable.set)
 
     @property
     def sha256(self) -> str:
