@@ -136,14 +136,15 @@ def test_a_missing_model_is_a_verdict_before_any_audio_is_read(
     assert "HF_TOKEN is not set" in verdict.message
 
 
-def test_a_chunk_that_is_no_mp3_is_a_verdict(state: WorkServer, tmp_path: Path, scratch: Path) -> None:
+def test_a_chunk_that_is_no_mp3_is_no_fault_of_the_recording(state: WorkServer, tmp_path: Path, scratch: Path) -> None:
     path = tmp_path / "output.mp3"
     path.write_bytes(b"#EXTM3U\nfile:///etc/passwd\n" * 50)
     state.claim = claim_of(state, [(path, 16_000)], tmp_path)
     with working(state, scratch) as process:
-        assert ended(process)[0] == DONE
-    verdict = Failure.model_validate_json((tmp_path / "results" / "failure.json").read_bytes())
-    assert verdict.code is JobCode.NOT_MEDIA
+        status, said = ended(process)
+    assert status == INFRASTRUCTURE
+    assert "a chunk of the optimised audio, which is ours, cannot be decoded" in said
+    assert not (tmp_path / "results").exists()
 
 
 def test_no_memory_is_the_infrastructures_failure(

@@ -134,6 +134,7 @@ def test_chooses_the_model(tmp_path: Path) -> None:
         pytest.param(COMMUNITY, None, [COMMUNITY, "HF_TOKEN is not set", "terms", "`bundled`"], id="no token"),
         pytest.param(COMMUNITY, "", ["HF_TOKEN is not set"], id="empty token"),
         pytest.param("/no/such/place", "hf_x", ["no folder /no/such/place"], id="no folder"),
+        pytest.param("~nobody-of-that-name/x", "hf_x", ["no folder ~nobody-of-that-name/x"], id="no such home"),
         pytest.param("/", "hf_x", ["config.yaml is missing"], id="a folder of other things"),
         pytest.param("community 1", "hf_x", ["names no model", "`bundled`"], id="nonsense"),
     ],

@@ -20,7 +20,7 @@ from whisperjob_diarizer.decode import decode_whole
 from whisperjob_diarizer.models import BUNDLED
 from whisperjob_diarizer.port import Loading
 from whisperjob_diarizer.programs import Programs
-from whisperjob_diarizer.run import load_models
+from whisperjob_diarizer.run import leave, load_models
 
 
 def main(argv: list[str] | None = None, load: Loading = load_models) -> int:
@@ -77,4 +77,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

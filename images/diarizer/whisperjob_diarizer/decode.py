@@ -10,7 +10,7 @@ from pathlib import Path
 
 from whisperjob.model.errors import InputError, JobCode
 from whisperjob.model.manifest import SAMPLE_RATE
-from whisperjob_diarizer.programs import Programs
+from whisperjob_diarizer.programs import ProgramError, Programs
 
 SAMPLE_BYTES = 2
 _PIECE_BYTES = 1024 * 1024
@@ -43,7 +43,7 @@ class Waveform:
     def add(self, path: Path, samples: int, programs: Programs) -> None:
         """Decodes a chunk to where the one before it ended. Too short, it is followed by silence; too long, cut.
 
-        Raises InputError if it is no MP3, ProgramError if ffmpeg did not do its work.
+        Raises ProgramError if ffmpeg did not do its work; whose recording it was made of is not at fault.
         """
         start, size = self._position, samples * SAMPLE_BYTES
         with programs.reading(decode_argv(programs.ffmpeg, path, chunk=True)) as running:
@@ -56,7 +56,7 @@ class Waveform:
                 beyond += len(piece)
             complaint = running.ended()
         if got == 0:
-            raise InputError(JobCode.NOT_MEDIA, f"A chunk of the optimised audio cannot be decoded: {complaint[-200:]}")
+            raise ProgramError(f"a chunk of the optimised audio, which is ours, cannot be decoded: {complaint[-200:]}")
         if (off := (got + beyond - size) // SAMPLE_BYTES) != 0:
             self.notes.append(
                 f"A chunk decoded to {abs(off)} samples {'more' if off > 0 else 'fewer'} than its record says"

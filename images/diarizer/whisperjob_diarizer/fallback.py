@@ -6,6 +6,11 @@ from typing import Final
 CPU: Final = "cpu"
 CUDA: Final = "cuda"
 
+NO_CPU_ALLOWED: Final = (
+    "The GPU's memory does not suffice even for single windows, and going on with the CPU is switched off "
+    "(WHISPERJOB_DIARIZATION_ALLOW_CPU)."
+)
+
 _BYTES_PER_ITEM: Final = 200 * 1024**2
 """What a ten-second window and its voice prints take up on a GPU while they are worked on; on the safe side."""
 

@@ -1,8 +1,9 @@
 """Which model is meant, and what to tell its owner when it cannot be had. Touches no network and imports no model."""
 
+import os
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -43,7 +44,7 @@ class HubModel:
     """A pipeline of the hub, fetched when it is not in the cache."""
 
     name: str
-    token: str | None
+    token: str | None = field(repr=False)
 
 
 Choice = BundledModel | FolderModel | HubModel
@@ -65,7 +66,7 @@ def choose(model: str, token: str | None, *, bundled: Path | None = None) -> Cho
             )
         return BundledModel(folder)
     if model.startswith(("/", "./", "../", "~")):
-        return _folder(Path(model).expanduser())
+        return _folder(Path(os.path.expanduser(model)))  # noqa: PTH111  pathlib's raises where there is no such user
     if not _HUB_NAME.fullmatch(model):
         raise ModelUnavailableError(
             f"{model[:100]!r} names no model: it is neither `{BUNDLED}`, nor owner/name on the model hub, "

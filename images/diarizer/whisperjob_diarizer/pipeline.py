@@ -6,13 +6,14 @@ import logging
 import os
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from whisperjob.model.errors import ModelUnavailableError
 from whisperjob.model.phase import DiarizeStep
 from whisperjob.model.protocol import DiarizeOptions
 from whisperjob.worker.cores import available_cores
-from whisperjob_diarizer.fallback import CPU, CUDA, Plan, first_plan, next_plan
+from whisperjob_diarizer.fallback import CPU, CUDA, NO_CPU_ALLOWED, Plan, first_plan, next_plan
 from whisperjob_diarizer.hook import Hook
 from whisperjob_diarizer.models import (
     EMBEDDING_CODE,
@@ -20,7 +21,6 @@ from whisperjob_diarizer.models import (
     EMBEDDING_ONNX,
     SEGMENTATION_FILE,
     BundledModel,
-    Choice,
     FolderModel,
     HubModel,
     choose,
@@ -35,6 +35,8 @@ _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 _MOST_THREADS = 8
 """Each takes up to 128 MiB; with more, the memory a pod asks for would have to follow its node's cores."""
+
+_NOT_WHOLE = "The diarizer's environment is not whole ({}): run `make diarizer`, or build the image again."
 
 _MALLOC = {-3: 1 << 30, -1: 512 << 20, -8: 1}
 """M_MMAP_THRESHOLD, M_TRIM_THRESHOLD (bytes), M_ARENA_MAX."""
@@ -52,29 +54,50 @@ def load(options: DiarizeOptions) -> "PyannoteDiarizer":
     for variable in _ONE_THREAD:
         os.environ.setdefault(variable, "1")
     warnings.filterwarnings("ignore")  # pyannote's, on what this program does on purpose: no torchcodec, for one
-    import torch
-
-    plan = _first_plan()
-    if plan.device == CPU:
-        torch.set_num_threads(1)
-        _keep_memory()
     try:
-        make = _bundled(choice) if isinstance(choice, BundledModel) else _cloned(choice)
-        return PyannoteDiarizer(_label(options.model), plan, make)
+        plan, make = _first_plan(), _bundled(choice) if isinstance(choice, BundledModel) else _cloned(choice)
+        return _loaded(options, plan, make)
+    except ImportError as error:
+        raise ModelUnavailableError(_NOT_WHOLE.format(error)) from error
     except Exception as error:
-        if isinstance(choice, BundledModel) or isinstance(error, MemoryError):
+        if isinstance(choice, BundledModel) or isinstance(error, (MemoryError, ModelUnavailableError)):
             raise
         _log.exception("loading %s", options.model)
         kinds = tuple(kind.__name__ for kind in type(error).__mro__)
         raise ModelUnavailableError(explain(options.model, kinds)) from error
 
 
+def _loaded(options: DiarizeOptions, plan: Plan, make: Make) -> "PyannoteDiarizer":
+    """On the CPU where the GPU has no room even for the model."""
+    label = _label(options.model)
+    try:
+        return PyannoteDiarizer(label, plan, make)
+    except (MemoryError, RuntimeError) as error:
+        if not _is_memory(error):
+            raise
+        on_cpu, sentence = _smaller(replace(plan, batch=1), options, error)
+        return PyannoteDiarizer(label, on_cpu, make, note=sentence)
+
+
+def _smaller(plan: Plan, options: DiarizeOptions, error: BaseException) -> tuple[Plan, str]:
+    """What to do after `error`, a want of memory. Raises MemoryError on a CPU, ModelUnavailableError where it must not
+    be used."""
+    if plan.device == CPU:
+        raise MemoryError(str(error)) from error
+    following = next_plan(plan, allow_cpu=options.allow_cpu)
+    if following is None:
+        raise ModelUnavailableError(NO_CPU_ALLOWED) from error
+    return following
+
+
 class PyannoteDiarizer:
-    def __init__(self, model: str, plan: Plan, make: Make) -> None:
+    def __init__(self, model: str, plan: Plan, make: Make, note: str = "") -> None:
+        """`note` is what its owner is to be told before the work begins."""
         self.model = model
         self._plan = plan
         self._make = make
-        self._pipeline, self._input = make(plan)
+        self._note = note
+        self._pipeline, self._input = self._made()
 
     @property
     def device(self) -> str:
@@ -84,14 +107,15 @@ class PyannoteDiarizer:
 
     def diarize(self, samples: bytearray, options: DiarizeOptions, report: Report) -> Found:
         hook = Hook(report)
+        if self._note:
+            hook.at(DiarizeStep.LOADING, 1.0, self._note)
         while True:
             try:
                 return self._once(samples, options, hook)
             except (MemoryError, RuntimeError) as error:
-                following = next_plan(self._plan, allow_cpu=options.allow_cpu)
-                if following is None or not _is_memory(error):
+                if not _is_memory(error):
                     raise
-                self._plan, sentence = following
+                self._plan, sentence = _smaller(self._plan, options, error)
             self._change(hook, sentence)
 
     def _once(self, samples: bytearray, options: DiarizeOptions, hook: Hook) -> Found:
@@ -115,9 +139,12 @@ class PyannoteDiarizer:
         hook.at(DiarizeStep.LOADING, 1.0, sentence)
         del self._pipeline
         torch.cuda.empty_cache()
+        self._pipeline, self._input = self._made()
+
+    def _made(self) -> tuple[Any, Any]:
         if self._plan.device == CPU:
-            torch.set_num_threads(1)
-        self._pipeline, self._input = self._make(self._plan)
+            _compute_alone()
+        return self._make(self._plan)
 
 
 def _first_plan() -> Plan:
@@ -127,6 +154,14 @@ def _first_plan() -> Plan:
         return first_plan(CPU, None)
     free, _ = torch.cuda.mem_get_info()
     return first_plan(CUDA, free)
+
+
+def _compute_alone() -> None:
+    """One thread in each operation: there is one for each core around them."""
+    import torch
+
+    torch.set_num_threads(1)
+    _keep_memory()
 
 
 def _keep_memory() -> None:
@@ -160,7 +195,7 @@ def _bundled(choice: BundledModel) -> Make:
     return make
 
 
-def _cloned(choice: Choice) -> Make:
+def _cloned(choice: FolderModel | HubModel) -> Make:
     def make(plan: Plan) -> tuple[Any, Any]:
         import torch
         from pyannote.audio import Pipeline
@@ -168,10 +203,9 @@ def _cloned(choice: Choice) -> Make:
         if isinstance(choice, FolderModel):
             pipeline = Pipeline.from_pretrained(choice.folder)
         else:
-            assert isinstance(choice, HubModel)
             pipeline = Pipeline.from_pretrained(choice.name, token=choice.token)
-        if pipeline is None:
-            raise ModelUnavailableError(f"The model {choice} cannot be had.")
+            if pipeline is None:  # how pyannote used to say it
+                raise ModelUnavailableError(explain(choice.name, ("RepositoryNotFoundError",)))
         pipeline.segmentation_batch_size = plan.batch
         pipeline.embedding_batch_size = plan.batch
         if plan.device == CPU:
@@ -189,9 +223,10 @@ def _spans(annotation: Any) -> tuple[Span, ...]:
 
 
 def _is_memory(error: BaseException) -> bool:
+    """PyTorch has a class for a GPU's memory alone; on a CPU it says so."""
     import torch
 
-    return isinstance(error, (MemoryError, torch.OutOfMemoryError))
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "allocate memory" in str(error)
 
 
 def _label(model: str) -> str:

@@ -43,9 +43,12 @@ SEGMENTATION_STEP = 0.1
 """Of a window's ten seconds."""
 
 MAX_CLUSTERED = 5_000
+THRESHOLD = 0.69
+"""Prints further apart than this are of different people. Chosen on real meetings (docs/explanation/diarization.md)."""
+
 PARAMETERS = {
     "segmentation": {"min_duration_off": 0.0},
-    "clustering": {"method": "centroid", "min_cluster_size": 12, "threshold": 0.65},
+    "clustering": {"method": "centroid", "min_cluster_size": 12, "threshold": THRESHOLD},
 }
 
 _LONGEST_FRAMES = 500
