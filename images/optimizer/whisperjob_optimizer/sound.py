@@ -23,7 +23,9 @@ LIMITER_RATE: Final = 32_000
 
 LIMITER_OVERSAMPLED_RATE: Final = 64_000
 LIMITER_ATTACK_MS: Final = 5
-LIMITER_RELEASE_MS: Final = 50
+LIMITER_RELEASE_MS: Final = 15
+"""Back at once: held longer, what follows a peak is made softer too, and a diarizer hears a voice less like itself
+(docs/explanation/diarization.md)."""
 
 LAME_LOSS_DB: Final = 0.4455
 """LAME scales what it encodes at low sample rates by 0.95; given back behind the limiter."""
