@@ -4,6 +4,7 @@ import random
 import shutil
 import subprocess
 import tempfile
+import wave
 from array import array
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,7 +49,7 @@ def conversation_of(voices: int, cache: Path) -> tuple[Path, list[Told]]:
             at += len(samples) / RATE + chance.uniform(0.2, 0.8)
             last = speaker
     made = cache / f"voices-{voices}.wav"
-    _write(made, mixed)
+    write_wav(made, mixed)
     return made, told
 
 
@@ -72,6 +73,10 @@ def _spoken(speaker: int, text: str, folder: Path) -> "array[int]":
     return samples[loud[0] : loud[-1] + 80]
 
 
-def _write(path: Path, samples: "array[int]") -> None:
-    raw = ["ffmpeg", "-nostdin", "-v", "error", "-y", "-f", "s16le", "-ar", str(RATE), "-ac", "1", "-i", "-", str(path)]
-    subprocess.run(raw, input=samples.tobytes(), check=True, capture_output=True)
+def write_wav(path: Path, samples: "array[int] | bytes") -> None:
+    """16-bit, mono, at RATE."""
+    with wave.open(str(path), "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(RATE)
+        out.writeframes(samples)
