@@ -242,8 +242,8 @@ def _far(rows: Sequence[Measured]) -> str:
         [
             "### Meetings",
             "",
-            f"{rows[0].seconds / 60:.0f} minutes of seven real meetings (AMI), heard from the middle of the table: two to "
-            "five people each, turns of half a second, some of which cannot be heard from there "
+            f"{rows[0].seconds / 60:.0f} minutes of seven real meetings (AMI), heard from the middle of the table: two "
+            "to five people each, turns of half a second, some of which cannot be heard from there "
             "(`tests/bench/meetings.py`). Far harder than what else is here; what counts is how the rows differ.",
             "",
             "| Audio | Speakers | DER | missed | false alarm | confusion |",
