@@ -31,9 +31,9 @@ class OnnxCampPlus:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
-        options.enable_cpu_mem_arena = options.enable_mem_pattern = (
-            False  # made for one shape of input; voices have ten
-        )
+        # Both are for inputs of one shape: voices have ten lengths.
+        options.enable_cpu_mem_arena = False
+        options.enable_mem_pattern = False
         self._session = onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
 
     def embed(self, bands: torch.Tensor) -> npt.NDArray[np.float32]:
