@@ -82,7 +82,7 @@ def test_enhance_a_range_that_is_not_the_first() -> None:
         "atrim=end_sample=1500,volume=volume=6.500dB:precision=float"
         ",agate=threshold=0.003548:range=0.354813:ratio=1.5:attack=5:release=250"
         ",acompressor=threshold=0.100000:ratio=1.5:attack=20:release=250:knee=2.8"
-        ",aresample=32000:tsf=fltp,alimiter=limit=0.272270:level=false:latency=true:attack=5:release=50"
+        ",aresample=32000:tsf=fltp,alimiter=limit=0.272270:level=false:latency=true:attack=5:release=15"
         ",aresample=16000:tsf=fltp"
         f",apad=whole_len=1500,atrim=end_sample=1500,{MEASURE},atrim=start_sample=500,asetpts=PTS-STARTPTS"
     )
@@ -109,13 +109,13 @@ OUTPUT = (
         pytest.param(
             Finish(9.5, -1.8),
             "volume=volume=9.945dB:precision=float"
-            ",alimiter=limit=0.855608:level=false:latency=true:attack=5:release=50,",
+            ",alimiter=limit=0.855608:level=false:latency=true:attack=5:release=15,",
             id="as a rule",
         ),
         pytest.param(
             Finish(9.5, -2.6, oversampled=True),
             "volume=volume=9.945dB:precision=float,aresample=64000:tsf=fltp"
-            ",alimiter=limit=0.780324:level=false:latency=true:attack=5:release=50,aresample=16000:tsf=fltp,",
+            ",alimiter=limit=0.780324:level=false:latency=true:attack=5:release=15,aresample=16000:tsf=fltp,",
             id="again, oversampled",
         ),
         pytest.param(Finish(0, None), "volume=volume=0.446dB:precision=float,", id="converted only"),
