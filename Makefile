@@ -5,7 +5,7 @@
 # make bench             measure, and keep the figures in docs/explanation/benchmarks.md (half an hour; for options
 #                        BENCH="--help")
 # make docs              the pages of docs/ as a site, in dist/docs
-# make diarizer          set up who speaks when, once: PyTorch, pyannote.audio and models (3 to 7 GB, some minutes)
+# make diarizer          set up who speaks when, once: PyTorch, pyannote.audio and models (2 to 6 GB, some minutes)
 # make bench-diarization measure it, and keep the figures (a quarter of an hour)
 # make images            build the container images with docker, try them, and show their sizes
 # make cluster           the service on a real cluster of processes on this machine (root), until Ctrl-C
@@ -87,7 +87,7 @@ lock:
 	$(COMPILE) --extra api pyproject.toml requirements/api.in -o requirements/api.txt
 	$(COMPILE) --extra operator pyproject.toml -o requirements/operator.txt
 	$(COMPILE) --extra optimizer pyproject.toml -o requirements/optimizer.txt
-	$(COMPILE_DIARIZER) --python-version 3.12 pyproject.toml -o requirements/diarizer.txt
+	$(COMPILE_DIARIZER) --python-version 3.12 --override requirements/diarizer.in pyproject.toml -o requirements/diarizer.txt
 	$(COMPILE_DIARIZER) --python-version 3.13 --override requirements/diarizer-debian.in pyproject.toml -o requirements/diarizer-debian.txt
 	$(COMPILE) requirements/docs.in -o requirements/docs.txt
 

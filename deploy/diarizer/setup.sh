@@ -4,7 +4,7 @@
 #
 # debian: as root on Debian or a relative: Debian's own PyTorch for CPUs, in a root file system of its own (sid, by
 #         debootstrap), and the rest from requirements/diarizer-debian.txt. 3 GB, about 5 minutes.
-# wheels: anywhere else: PyPI's PyTorch, which on Linux is the one for CUDA, from requirements/diarizer.txt. 7 GB.
+# wheels: anywhere else: PyPI's PyTorch, which on Linux is the one for CUDA, from requirements/diarizer.txt. 5.4 GB.
 #
 # Each part is made beside and renamed, so that an interrupted run goes on where it stopped; nothing is done twice.
 # The system is left as it is, but for debootstrap itself.
@@ -175,7 +175,7 @@ case $way in
     wheels)
         [ -d "$root" ] && [ -f "$venv/.whisperjob" ] && die "There is a Debian one already in $place; remove that folder to make another."
         make_wheels_venv
-        install_packages requirements/diarizer.txt
+        install_packages requirements/diarizer.txt --no-deps
         ;;
     *) die "setup.sh: neither debian nor wheels: $way" ;;
 esac
