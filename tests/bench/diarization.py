@@ -217,6 +217,11 @@ def _row(m: Measured) -> str:
     return f"| {m.what} | {m.found} of {m.real} | {m.error:.2%} | {parts} |"
 
 
+def _errors(what: str, rows: Sequence[Measured]) -> list[str]:
+    head = [f"| {what} | Speakers | DER | missed | false alarm | confusion |", "|---|---|---|---|---|---|"]
+    return [*head, *map(_row, rows), ""]
+
+
 def _quality(rows: Sequence[Measured]) -> str:
     return "\n".join(
         [
@@ -225,10 +230,7 @@ def _quality(rows: Sequence[Measured]) -> str:
             "The 30 s sample of pyannote.audio, two people, their number not told. Diarization error rate without "
             "collar, overlaps counted (pyannote.metrics). pyannote's own pipeline runs on the same models.",
             "",
-            "| Audio | Speakers | DER | missed | false alarm | confusion |",
-            "|---|---|---|---|---|---|",
-            *map(_row, rows),
-            "",
+            *_errors("Audio", rows),
         ]
     )
 
@@ -246,10 +248,7 @@ def _far(rows: Sequence[Measured]) -> str:
             "to five people each, turns of half a second, some of which cannot be heard from there "
             "(`tests/bench/meetings.py`). Far harder than what else is here; what counts is how the rows differ.",
             "",
-            "| Audio | Speakers | DER | missed | false alarm | confusion |",
-            "|---|---|---|---|---|---|",
-            *map(_row, rows),
-            "",
+            *_errors("Audio", rows),
         ]
     )
 
@@ -289,10 +288,7 @@ def _check(rows: Sequence[Measured]) -> str:
             "told. Nothing was tuned on them, and such voices are no measure of people's; a change here asks for a "
             "second look.",
             "",
-            "| Conversation | Speakers found | DER | missed | false alarm | confusion |",
-            "|---|---|---|---|---|---|",
-            *map(_row, rows),
-            "",
+            *_errors("Conversation", rows),
         ]
     )
 

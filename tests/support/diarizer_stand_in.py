@@ -57,7 +57,7 @@ def _work(given: Attempt) -> None:
     seconds = sum(chunk.samples or 0 for chunk in claim.inputs) / SAMPLE_RATE
     taken = b"\1" * (_speakers(claim.options) * SPEAKER_BYTES)  # ones: memory of zeroes is only promised
     reporter.report(ProgressPost(step=DiarizeStep.EMBEDDINGS, percent=65, note=_NOTE))
-    time.sleep(seconds * PACE)
+    time.sleep(seconds * PACE)  # its work: nothing waits here for something to happen
     while _switch("hold").exists():
         time.sleep(0.02)
     del taken

@@ -37,7 +37,7 @@ if mode.isdecimal():
     sys.exit(int(mode))
 if mode == "suicide":
     os.kill(os.getpid(), signal.SIGKILL)
-sys.stdin.read() if mode != "stubborn" else time.sleep(300)
+sys.stdin.read() if mode != "stubborn" else time.sleep(300)  # does not heed the end of its input
 """
 
 

@@ -53,7 +53,7 @@ def export(folder: Path) -> None:
                 model.network,
                 (torch.zeros(2, _FRAMES, MEL_BANDS),),
                 unfinished,
-                dynamo=False,  # the newer exporter fixes the number of frames
+                dynamo=False,  # the newer exporter wants a package more
                 input_names=["bands"],
                 output_names=["prints"],
                 dynamic_axes={"bands": {0: "batch", 1: "frames"}, "prints": {0: "batch"}},
