@@ -49,14 +49,13 @@ def _work(given: Attempt) -> None:
     claim = given.client.claim()
     if not isinstance(claim.options, DiarizeOptions):
         raise ClaimRefusedError(f"this worker cannot {claim.options.stage}")
-    reporter = given.reporter()
-    reporter.report(ProgressPost(step=DiarizeStep.LOADING, percent=0))
+    given.client.post(ProgressPost(step=DiarizeStep.LOADING, percent=0))
     transport = Transport(claim, given.client.claim, given.scratch)
     for index in range(len(claim.inputs)):
         transport.fetch(index)
     seconds = sum(chunk.samples or 0 for chunk in claim.inputs) / SAMPLE_RATE
     taken = b"\1" * (_speakers(claim.options) * SPEAKER_BYTES)  # ones: memory of zeroes is only promised
-    reporter.report(ProgressPost(step=DiarizeStep.EMBEDDINGS, percent=65, note=_NOTE))
+    given.client.post(ProgressPost(step=DiarizeStep.EMBEDDINGS, percent=65, note=_NOTE))
     time.sleep(seconds * PACE)  # its work: nothing waits here for something to happen
     while _switch("hold").exists():
         time.sleep(0.02)
@@ -67,7 +66,6 @@ def _work(given: Attempt) -> None:
         transport.publish_json(Failure(code=JobCode.MODEL_UNAVAILABLE, message=_NO_MODEL), names.FAILURE_NAME)
     else:
         transport.publish_json(_known() or _timeline(seconds, claim.options), names.MANIFEST_NAME)
-    reporter.close()
 
 
 def _alone() -> int:
