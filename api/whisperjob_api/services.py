@@ -9,13 +9,13 @@ from typing import Annotated, cast
 from fastapi import Depends, Path
 from starlette.requests import Request
 
-from whisperjob.engine.cache import RecordCache
-from whisperjob.engine.ports import JobRecords
 from whisperjob.model.errors import HttpCode, RecordNotFoundError, RequestError
 from whisperjob.model.names import is_job_name
 from whisperjob.model.phase import Phase
 from whisperjob.model.resource import Output, WhisperJob
 from whisperjob.model.settings import ApiSettings
+from whisperjob.records.cache import RecordCache
+from whisperjob.records.port import JobRecords
 from whisperjob.stores.port import ObjectStore
 from whisperjob_api.admission import UploadGate
 from whisperjob_api.faults import no_such_job

@@ -10,7 +10,6 @@ from typing import Any, Final, TypedDict
 from kubernetes.aio import client
 from pydantic import ValidationError
 
-from whisperjob.engine.ports import ChangeKind, RecordChange, RecordPage
 from whisperjob.model.errors import (
     RecordConflictError,
     RecordError,
@@ -22,6 +21,7 @@ from whisperjob.model.errors import (
 )
 from whisperjob.model.names import is_job_name
 from whisperjob.model.resource import API_GROUP, Spec, Status, WhisperJob
+from whisperjob.records.port import ChangeKind, RecordChange, RecordPage
 from whisperjob_operator.cluster import ClusterError, ClusterUnavailableError, JsonObject, abort, asking, error_from
 from whisperjob_operator.wire import new_object, record_from, replacing
 

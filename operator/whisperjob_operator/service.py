@@ -9,13 +9,13 @@ from typing import Any
 
 from kubernetes.aio import client
 
-from whisperjob.engine.cache import RecordCache
 from whisperjob.engine.listener import Listener, bind
 from whisperjob.engine.loop import Engine, policy_from
-from whisperjob.engine.ports import ChangeKind, RecordChange
 from whisperjob.engine.work_app import create_work_app
 from whisperjob.model.errors import StoreError, WhisperJobError
 from whisperjob.model.settings import EngineSettings
+from whisperjob.records.cache import RecordCache
+from whisperjob.records.port import ChangeKind, RecordChange
 from whisperjob.stores.port import ObjectStore
 from whisperjob_operator.cluster import JsonObject, connect
 from whisperjob_operator.edge import KINDS, watch_events

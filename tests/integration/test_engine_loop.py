@@ -15,7 +15,6 @@ import pytest
 from support.builders import a_manifest, a_spec
 from support.scripted_launcher import ScriptedLauncher
 from support.waiting import until
-from whisperjob.engine.cache import RecordCache
 from whisperjob.engine.loop import Engine
 from whisperjob.engine.ports import Launch, WorkerIdentity
 from whisperjob.engine.work_app import create_work_app
@@ -27,8 +26,9 @@ from whisperjob.model.phase import Phase, Stage, Step
 from whisperjob.model.protocol import Claim, FileRead, OptimizeOptions, ProgressPost
 from whisperjob.model.resource import Source, WhisperJob
 from whisperjob.model.settings import EngineSettings
+from whisperjob.records.cache import RecordCache
+from whisperjob.records.sqlite import SqliteRecords
 from whisperjob.stores.folder import FolderStore
-from whisperjob_local.records import SqliteRecords
 
 SETTINGS = EngineSettings(retry_base=timedelta(milliseconds=10), progress_interval=timedelta(0))
 

@@ -13,12 +13,12 @@ from support.kube_rights import asked, granted, install_rights, kubeconfig_of, r
 from support.kube_server import KubeServer
 from support.kube_values import one
 from support.waiting import until
-from whisperjob.engine.cache import RecordCache
 from whisperjob.engine.ports import Launch
 from whisperjob.model import names
 from whisperjob.model.decision import Event
 from whisperjob.model.phase import Reason, Stage
 from whisperjob.model.settings import EngineSettings
+from whisperjob.records.cache import RecordCache
 from whisperjob.stores.folder import FolderStore
 from whisperjob_operator.events import KubernetesEvents
 from whisperjob_operator.records import KubernetesRecords

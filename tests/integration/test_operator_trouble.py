@@ -15,9 +15,9 @@ from support.kube_proxy import MisbehavingProxy, misbehaving_proxy
 from support.kube_rights import install_rights, kubeconfig_of
 from support.kube_server import KubeServer
 from support.waiting import until
-from whisperjob.engine.cache import RecordCache
 from whisperjob.model.errors import RecordsUnavailableError, WatchExpiredError
 from whisperjob.model.settings import EngineSettings
+from whisperjob.records.cache import RecordCache
 from whisperjob.stores.folder import FolderStore
 from whisperjob_operator.records import KubernetesRecords
 

@@ -17,15 +17,15 @@ from pydantic import SecretStr
 
 from support.completed_jobs import completed_job
 from support.waiting import until
-from whisperjob.engine.cache import RecordCache
-from whisperjob.engine.ports import JobRecords
 from whisperjob.model.resource import WhisperJob
 from whisperjob.model.settings import ApiSettings
+from whisperjob.records.cache import RecordCache
+from whisperjob.records.port import JobRecords
+from whisperjob.records.sqlite import SqliteRecords
 from whisperjob.stores.folder import FolderStore
 from whisperjob.stores.port import ObjectStore
 from whisperjob_api.app import Api, create_app
 from whisperjob_api.protocol import ApiProtocol
-from whisperjob_local.records import SqliteRecords
 
 KEY = "the-key-of-alice"
 OTHER_KEY = "the-key-of-bob"

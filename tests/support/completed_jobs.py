@@ -8,11 +8,11 @@ from functools import cache
 from pathlib import Path
 
 from support.builders import a_manifest
-from whisperjob.engine.ports import JobRecords
 from whisperjob.model import names
 from whisperjob.model.manifest import Manifest
 from whisperjob.model.phase import Phase, Stage, Step
 from whisperjob.model.resource import Output, Source, Spec, Status, WhisperJob
+from whisperjob.records.port import JobRecords
 from whisperjob.stores.port import ObjectStore
 
 RATE = 16_000

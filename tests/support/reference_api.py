@@ -10,12 +10,12 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from whisperjob.engine.cache import RecordCache
 from whisperjob.model.errors import JobCode
 from whisperjob.model.settings import ApiSettings
+from whisperjob.records.cache import RecordCache
+from whisperjob.records.sqlite import SqliteRecords
 from whisperjob.stores.folder import FolderStore
 from whisperjob_api.app import Api, create_app
-from whisperjob_local.records import SqliteRecords
 
 Document = Mapping[str, Any]
 

@@ -6,9 +6,8 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from whisperjob.engine.cache import RecordCache
 from whisperjob.engine.claims import build_claim
-from whisperjob.engine.ports import ChangeKind, EventTeller, JobRecords, Launcher, RecordChange, WorkerIdentity
+from whisperjob.engine.ports import EventTeller, Launcher, WorkerIdentity
 from whisperjob.engine.queue import WorkQueue
 from whisperjob.engine.reconcile import Reconciler
 from whisperjob.engine.reports import Reports
@@ -23,6 +22,8 @@ from whisperjob.model.protocol import Claim, ProgressPost
 from whisperjob.model.resource import WhisperJob
 from whisperjob.model.settings import EngineSettings
 from whisperjob.model.view import active_stage, stage_state
+from whisperjob.records.cache import RecordCache
+from whisperjob.records.port import ChangeKind, JobRecords, RecordChange
 from whisperjob.stores.port import ObjectStore, StoredObject
 
 log = logging.getLogger(__name__)

@@ -12,13 +12,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from whisperjob.engine.cache import RecordCache
 from whisperjob.engine.loop import Engine
 from whisperjob.engine.ports import EventTeller
 from whisperjob.model.children import Child, ChildState
 from whisperjob.model.decision import Event
 from whisperjob.model.phase import Phase
 from whisperjob.model.resource import WhisperJob
+from whisperjob.records.cache import RecordCache
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _PASS_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30)

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from whisperjob.engine.cache import RecordCache
 from whisperjob.engine.children import Children
 from whisperjob.engine.diarizations import diarizations_ahead
-from whisperjob.engine.ports import EventTeller, JobRecords, Launch, Launcher
+from whisperjob.engine.ports import EventTeller, Launch, Launcher
 from whisperjob.engine.reports import Reports
 from whisperjob.engine.results import read_result
 from whisperjob.engine.tidying import remove_all, tidy_ended
@@ -21,6 +20,8 @@ from whisperjob.model.phase import Stage
 from whisperjob.model.plan import decide, needs_result
 from whisperjob.model.resource import Status, WhisperJob
 from whisperjob.model.view import active_stage, current_child, stage_state
+from whisperjob.records.cache import RecordCache
+from whisperjob.records.port import JobRecords
 from whisperjob.stores.port import ObjectStore
 
 log = logging.getLogger(__name__)

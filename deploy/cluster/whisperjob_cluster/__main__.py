@@ -9,11 +9,11 @@ from datetime import timedelta
 import uvloop
 from prometheus_client import CollectorRegistry
 
-from whisperjob.engine.cache import RecordCache
 from whisperjob.engine.listener import Listener, bind
 from whisperjob.engine.metrics import CacheState, create_metrics_app
 from whisperjob.engine.program import run_program, shared_store
 from whisperjob.model.settings import ApiSettings
+from whisperjob.records.cache import RecordCache
 from whisperjob_api.app import create_app
 from whisperjob_api.metrics import ApiMetrics, Metered
 from whisperjob_api.protocol import ApiProtocol

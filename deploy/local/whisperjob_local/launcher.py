@@ -17,9 +17,9 @@ from pathlib import Path
 
 from whisperjob.engine.ports import Launch, WorkerIdentity
 from whisperjob.model.children import Child, ChildState
+from whisperjob.model.clock import utc_now
 from whisperjob.model.phase import Reason, Stage
 from whisperjob.worker.program import ATTEMPT_OVER
-from whisperjob_local.clock import utc_now
 from whisperjob_local.programs import Program
 from whisperjob_local.spare import Ready, Spare, start_worker
 from whisperjob_local.worker_process import WorkerEnd, WorkerProcess

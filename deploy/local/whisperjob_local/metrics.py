@@ -7,11 +7,11 @@ from typing import Final
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
-from whisperjob.engine.cache import RecordCache
 from whisperjob.engine.listener import Listener
 from whisperjob.engine.loop import Engine
 from whisperjob.engine.metrics import EngineMetrics, create_metrics_app
 from whisperjob.engine.ports import Launcher
+from whisperjob.records.cache import RecordCache
 from whisperjob_api.metrics import ApiMetrics, Metered
 
 _GRACE: Final = timedelta(seconds=1)

@@ -14,7 +14,6 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 from starlette.types import ASGIApp
 
-from whisperjob.engine.cache import RecordCache
 from whisperjob.engine.listener import Listener
 from whisperjob.engine.loop import Engine
 from whisperjob.engine.telling import LogTeller
@@ -22,6 +21,8 @@ from whisperjob.engine.work_app import create_work_app
 from whisperjob.model.errors import RecordError, StoreError
 from whisperjob.model.phase import Stage
 from whisperjob.model.settings import ApiSettings, StoreSettings
+from whisperjob.records.cache import RecordCache
+from whisperjob.records.sqlite import SqliteRecords
 from whisperjob.stores.open import open_store
 from whisperjob.stores.port import ObjectStore
 from whisperjob_api.app import create_app
@@ -29,7 +30,6 @@ from whisperjob_api.protocol import ApiProtocol
 from whisperjob_api.services import Api
 from whisperjob_local.launcher import SubprocessLauncher
 from whisperjob_local.programs import NO_DIARIZER, check_diarizer, diarizer, find_diarizer, optimizer
-from whisperjob_local.records import SqliteRecords
 from whisperjob_local.settings import ServiceSettings
 from whisperjob_local.spare import Spare
 from whisperjob_local.startup import StartupError, bind, find_ffmpeg, open_data_folder, read_or_make_key, url_of

@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from pydantic import ValidationError
 
-from whisperjob.engine.ports import ChangeKind, RecordChange, RecordPage
+from whisperjob.model.clock import utc_now
 from whisperjob.model.errors import (
     RecordConflictError,
     RecordError,
@@ -29,9 +29,9 @@ from whisperjob.model.errors import (
 from whisperjob.model.names import is_job_name
 from whisperjob.model.resource import Metadata, Model, Spec, Status, WhisperJob
 from whisperjob.model.rules import check_spec_change, check_status_change
-from whisperjob_local.changes import ChangeLog
-from whisperjob_local.clock import utc_now
-from whisperjob_local.schema import migrate
+from whisperjob.records.changes import ChangeLog
+from whisperjob.records.port import ChangeKind, RecordChange, RecordPage
+from whisperjob.records.schema import migrate
 
 NAMESPACE = "default"
 DEFAULT_RING_SIZE = 10_000

@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable, Collection
 from datetime import timedelta
 
-from whisperjob.engine.ports import ChangeKind, JobRecords, RecordChange
 from whisperjob.model.errors import RecordsUnavailableError, WatchExpiredError
 from whisperjob.model.resource import WhisperJob
+from whisperjob.records.port import ChangeKind, JobRecords, RecordChange
 
 log = logging.getLogger(__name__)
 

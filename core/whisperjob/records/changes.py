@@ -5,8 +5,8 @@ from collections import deque
 from collections.abc import AsyncIterator
 from itertools import islice
 
-from whisperjob.engine.ports import RecordChange
 from whisperjob.model.errors import RecordsUnavailableError, WatchExpiredError
+from whisperjob.records.port import RecordChange
 
 
 class ChangeLog:
