@@ -18,8 +18,8 @@ from whisperjob.records.cache import RecordCache
 from whisperjob.records.port import JobRecords
 from whisperjob.stores.port import ObjectStore
 from whisperjob_api.admission import UploadGate
-from whisperjob_api.faults import no_such_job
-from whisperjob_api.results import Results
+from whisperjob_api.error_responses import no_such_job
+from whisperjob_api.job_results import Results
 from whisperjob_api.threads import Threads
 
 
@@ -100,7 +100,7 @@ async def _services(request: Request) -> Services:
 
 
 async def _tenant(request: Request) -> str:
-    """Checked and put there by auth.KeyCheck."""
+    """Checked and put there by auth.ApiKeyMiddleware."""
     return cast(str, request.state.tenant)
 
 

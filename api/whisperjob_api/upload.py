@@ -23,10 +23,10 @@ from whisperjob.model.resource import Source, Spec, WhisperJob
 from whisperjob.model.settings import ApiSettings
 from whisperjob_api.admission import Reservation
 from whisperjob_api.form import FormReader, UploadForm, UploadOptions
-from whisperjob_api.pace import Pace
 from whisperjob_api.pipe import Pipe
 from whisperjob_api.services import Services
 from whisperjob_api.threads import uninterrupted
+from whisperjob_api.upload_rate import Pace
 
 _CREATE_TRIES = 3
 """A name that exists when created and is gone when read was deleted in between."""

@@ -22,7 +22,7 @@ from whisperjob.model.manifest import Failure
 from whisperjob.model.phase import DIARIZE_PROGRESS, DiarizeStep
 from whisperjob.model.protocol import Claim, DiarizeOptions, FileRead, Input, OptimizeOptions, ProgressPost
 from whisperjob.model.timeline import Timeline
-from whisperjob.worker.program import ATTEMPT_OVER, DONE, INFRASTRUCTURE
+from whisperjob.worker.worker_program import ATTEMPT_OVER, DONE, INFRASTRUCTURE
 
 pytest_plugins = ["support.worker_fixtures"]
 

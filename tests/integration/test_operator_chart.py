@@ -15,7 +15,7 @@ from support.kube_server import KubeServer, Object, helm_template
 from support.kube_values import EXTERNAL, TRYING_OUT, environment, one
 from support.waiting import until_sync
 from whisperjob.model.settings import ApiSettings, EngineSettings, StoreSettings
-from whisperjob_operator.settings import OperatorSettings
+from whisperjob_operator.operator_settings import OperatorSettings
 
 pytest_plugins = ["support.kube_fixtures"]
 

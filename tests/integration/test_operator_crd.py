@@ -25,7 +25,7 @@ from whisperjob.model.resource import (
     Spec,
     Status,
 )
-from whisperjob_operator.records import KubernetesRecords
+from whisperjob_kubernetes.records import KubernetesRecords
 
 pytest_plugins = ["support.kube_fixtures"]
 
@@ -77,9 +77,9 @@ def test_schema_is_that_of_the_model(properties: Object, part: str, model: type[
 @pytest.mark.parametrize("part", ["spec", "status"])
 def test_every_field_is_described(properties: Object, part: str) -> None:
     def undescribed(schema: Object, path: str) -> list[str]:
-        children = {**schema.get("properties", {}), **({"[]": schema["items"]} if "items" in schema else {})}
+        workers = {**schema.get("properties", {}), **({"[]": schema["items"]} if "items" in schema else {})}
         missing = [] if schema.get("description") else [path]
-        return missing + [bad for name, child in children.items() for bad in undescribed(child, f"{path}.{name}")]
+        return missing + [bad for name, worker in workers.items() for bad in undescribed(worker, f"{path}.{name}")]
 
     assert undescribed(properties[part], part) == []
 

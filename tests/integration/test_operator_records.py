@@ -5,7 +5,7 @@ from kubernetes.aio import client
 
 from integration.test_records_contract import *  # noqa: F403 - the contract's tests run here on other records
 from whisperjob.records.port import JobRecords
-from whisperjob_operator.records import KubernetesRecords
+from whisperjob_kubernetes.records import KubernetesRecords
 
 pytest_plugins = ["support.kube_fixtures"]
 

@@ -22,7 +22,7 @@ from whisperjob.model.errors import JobCode
 from whisperjob.model.manifest import Failure, Manifest
 from whisperjob.model.phase import STEP_PROGRESS, Step
 from whisperjob.model.protocol import OptimizeOptions
-from whisperjob.worker.program import ATTEMPT_OVER, DONE, INFRASTRUCTURE
+from whisperjob.worker.worker_program import ATTEMPT_OVER, DONE, INFRASTRUCTURE
 
 pytest_plugins = ["support.worker_fixtures"]
 

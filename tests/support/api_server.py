@@ -25,7 +25,7 @@ from whisperjob.records.sqlite import SqliteRecords
 from whisperjob.stores.folder import FolderStore
 from whisperjob.stores.port import ObjectStore
 from whisperjob_api.app import Api, create_app
-from whisperjob_api.protocol import ApiProtocol
+from whisperjob_api.http_protocol import ApiProtocol
 
 KEY = "the-key-of-alice"
 OTHER_KEY = "the-key-of-bob"

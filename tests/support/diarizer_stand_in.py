@@ -1,6 +1,6 @@
 """A diarizer without a model: the real worker around a made-up timeline, which takes what time and memory it is told.
 
-    python diarizer_stand_in.py [--server URL … as whisperjob_diarizer.run | FILE … as whisperjob_diarizer.alone]
+    python diarizer_stand_in.py [--server URL … as whisperjob_diarizer.run | FILE … as whisperjob_diarizer.standalone]
 
 Speakers take turns of a second, as many as were asked for (or two). A cluster's image has this file alone in the place
 of whisperjob_diarizer.run (tests/cluster/stand_in.Dockerfile); elsewhere a program runs it that `interpreter` writes.
@@ -25,8 +25,8 @@ from whisperjob.model.manifest import SAMPLE_RATE, Failure
 from whisperjob.model.phase import DiarizeStep
 from whisperjob.model.protocol import DiarizeOptions, ProgressPost
 from whisperjob.model.timeline import Timeline, Turn
-from whisperjob.worker.program import Attempt, run_worker
 from whisperjob.worker.transport import Transport
+from whisperjob.worker.worker_program import Attempt, run_worker
 
 SWITCHES = Path(os.environ.get("STAND_IN_SWITCHES", "/nonexistent"))
 PACE = float(os.environ.get("STAND_IN_PACE", "0"))

@@ -1,6 +1,6 @@
 """The diarizer's real program on a fake of its port: it hears where there is sound, and no voices.
 
-    python fake_diarizer.py [--file F … as whisperjob_diarizer.alone | as whisperjob_diarizer.run]
+    python fake_diarizer.py [--file F … as whisperjob_diarizer.standalone | as whisperjob_diarizer.run]
 
 Sound before half of the recording is one speaker, after it another. The model's name tells what to do otherwise:
 `missing` cannot be had; `stuck` never comes back; `hungry` runs out of memory; `falls-back` tells a note.
@@ -13,8 +13,8 @@ from array import array
 from whisperjob.model.errors import ModelUnavailableError
 from whisperjob.model.phase import DIARIZE_PROGRESS, DiarizeStep
 from whisperjob.model.protocol import DiarizeOptions
-from whisperjob_diarizer import alone, run
-from whisperjob_diarizer.port import Diarizer, Found, Report, Span
+from whisperjob_diarizer import run, standalone
+from whisperjob_diarizer.diarizer import Diarizer, Found, Report, Span
 
 RATE = 16_000
 NOTE = "The GPU's memory did not suffice; going on with batches of 1."
@@ -57,4 +57,4 @@ def _spans(samples: "array[int]") -> list[Span]:
 
 
 if __name__ == "__main__":
-    sys.exit(run.main(load=load) if "--server" in sys.argv else alone.main(load=load))
+    sys.exit(run.main(load=load) if "--server" in sys.argv else standalone.main(load=load))

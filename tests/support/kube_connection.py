@@ -8,8 +8,8 @@ from pathlib import Path
 from kubernetes.aio import client
 
 from support.kube_server import KubeServer
-from whisperjob_operator.cluster import connect
-from whisperjob_operator.requests import ApiRequest
+from whisperjob_kubernetes.connection import connect
+from whisperjob_kubernetes.requests import ApiRequest
 
 _TURNS_TO_CLOSE = 10
 """Turns of the event loop: a TLS transport that was closed lets its socket go some turns later, if the loop lives."""

@@ -7,7 +7,7 @@ from support.builders import T0, UID
 from whisperjob.model import names
 from whisperjob.model.phase import Stage
 from whisperjob_operator import labels
-from whisperjob_operator.observed import Job, Pod
+from whisperjob_operator.objects import Job, Pod
 
 JOB_UID = "22222222-3333-4444-8555-666666666666"
 
@@ -22,7 +22,7 @@ def job_body(attempt: int = 1, **changes: Any) -> Object:
     """`conditions` go into the status, all else into the metadata."""
     status: Object = {"conditions": changes.pop("conditions", [])}
     metadata: Object = {
-        "name": names.child_name(UID, Stage.OPTIMIZE, attempt),
+        "name": names.worker_name(UID, Stage.OPTIMIZE, attempt),
         "namespace": "default",
         "uid": JOB_UID,
         "resourceVersion": "10",

@@ -16,8 +16,8 @@ from support.kube_settings import operator_settings
 from support.waiting import until
 from whisperjob.model.settings import EngineSettings
 from whisperjob.stores.port import ObjectStore
-from whisperjob_operator.metrics import Metrics
-from whisperjob_operator.requests import ApiRequest
+from whisperjob_kubernetes.requests import ApiRequest
+from whisperjob_operator.operator_metrics import Metrics
 from whisperjob_operator.service import Operator
 
 Object = dict[str, Any]
@@ -62,7 +62,7 @@ async def running_operator(
     async with connected(server, kubeconfig, on_request) as api:
         operator = Operator(api, operator_settings(namespace, **settings), engine or EngineSettings(), store, metrics)
         task = asyncio.create_task(operator.run())
-        await until(lambda: task.done() or not operator.what_is_missing(), "the operator to be ready", 20)
+        await until(lambda: task.done() or not operator.readiness_problem(), "the operator to be ready", 20)
         try:
             yield RunningOperator(operator, requests)
         finally:

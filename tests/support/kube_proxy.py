@@ -14,7 +14,7 @@ from aiohttp import web
 
 from support.kube_connection import let_sockets_close
 from support.kube_server import KubeServer
-from whisperjob_operator.cluster import abort
+from whisperjob_kubernetes.connection import abort
 
 _PASSED_ON = ("Authorization", "Content-Type", "Accept")
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from whisperjob_operator.settings import OperatorSettings
+from whisperjob_operator.operator_settings import OperatorSettings
 
 
 def operator_settings(namespace: str, **changes: Any) -> OperatorSettings:

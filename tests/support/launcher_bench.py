@@ -11,11 +11,11 @@ from support.processes import children_of
 from support.waiting import until
 from whisperjob.engine.ports import Launch
 from whisperjob.model import names
-from whisperjob.model.children import Child
 from whisperjob.model.phase import Stage
-from whisperjob_local.launcher import SubprocessLauncher
-from whisperjob_local.programs import Program
-from whisperjob_local.spare import Spare
+from whisperjob.model.workers import Worker
+from whisperjob_local.standby import StandbyWorker
+from whisperjob_local.subprocess_launcher import SubprocessLauncher
+from whisperjob_local.worker_programs import Program
 
 WORKER = r"""
 import os, signal, subprocess, sys, time
@@ -42,7 +42,7 @@ sys.stdin.read() if mode != "stubborn" else time.sleep(300)  # does not heed the
 
 
 class Bench:
-    """A launcher of stand-in workers; each notes its pid and token in a file named like its child, a spare in one
+    """A launcher of stand-in workers; each notes its pid and token in a file named like its worker, a spare in one
     named like its folder."""
 
     def __init__(
@@ -57,9 +57,9 @@ class Bench:
             self.scratch,
             capacity=capacity,
             run_deadline=run_deadline,
-            spare=Spare(Stage.OPTIMIZE, Program(self._argv, {}), self.scratch) if spare else None,
+            spare=StandbyWorker(Stage.OPTIMIZE, Program(self._argv, {}), self.scratch) if spare else None,
         )
-        self.told: list[Child] = []
+        self.told: list[Worker] = []
         self.launcher.subscribe(self.told.append)
 
     def _argv(self, scratch: Path) -> Sequence[str]:
@@ -93,19 +93,19 @@ class Bench:
         await until((self.notes / name).exists, f"the start of {name}")
         return self.worker(name)
 
-    async def child(self, name: str) -> Child | None:
-        return next((child for child in await self.launcher.children() if child.name == name), None)
+    async def seen(self, name: str) -> Worker | None:
+        return next((worker for worker in await self.launcher.workers() if worker.name == name), None)
 
-    async def ended(self, name: str) -> Child:
+    async def ended(self, name: str) -> Worker:
         await until(lambda: any(c.name == name and c.state.ended for c in self.told), f"the end of {name}")
-        child = await self.child(name)
-        assert child is not None
-        return child
+        worker = await self.seen(name)
+        assert worker is not None
+        return worker
 
 
 def a_launch(job_name: str, age: float = 0, stage: Stage = Stage.OPTIMIZE, **spec: object) -> Launch:
     job = a_job(name=job_name, uid=f"uid-{job_name}", created_at=at(-age), spec=a_spec(**spec))
-    return Launch(job=job, stage=stage, attempt=1, name=names.child_name(job.uid, stage, 1))
+    return Launch(job=job, stage=stage, attempt=1, name=names.worker_name(job.uid, stage, 1))
 
 
 def folder_of(pid: int) -> str:

@@ -5,9 +5,9 @@ import re
 import typer
 from typer.cli import get_docs_for_click
 
-from whisperjob_client import config
-from whisperjob_client.exit_codes import EXIT_CODES
-from whisperjob_local.cli import app
+from whisperjob_cli import config
+from whisperjob_cli.exit_codes import EXIT_CODES
+from whisperjob_cli.main import app
 
 _HEAD = """# Command line
 

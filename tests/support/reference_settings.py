@@ -12,10 +12,10 @@ from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 
 from whisperjob.model.settings import ApiSettings, EngineSettings, LocalSettings, StoreSettings
-from whisperjob_cluster.settings import FrontSettings
-from whisperjob_operator.settings import OperatorSettings
+from whisperjob_api.cluster_settings import ClusterApiSettings
+from whisperjob_operator.operator_settings import OperatorSettings
 
-_GROUPS: Final = (LocalSettings, ApiSettings, StoreSettings, EngineSettings, FrontSettings, OperatorSettings)
+_GROUPS: Final = (LocalSettings, ApiSettings, StoreSettings, EngineSettings, ClusterApiSettings, OperatorSettings)
 
 _HEAD = """# Settings
 

@@ -1,4 +1,4 @@
-"""A Launcher whose children do what the test says: the real port, without processes."""
+"""A Launcher whose workers do what the test says: the real port, without processes."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,29 +7,29 @@ from datetime import UTC, datetime
 from typing import Any
 
 from whisperjob.engine.ports import Launch, WorkerIdentity
-from whisperjob.model.children import Child, ChildState
+from whisperjob.model.workers import Worker, WorkerState
 
 
 class ScriptedLauncher:
     def __init__(self) -> None:
-        self.by_name: dict[str, Child] = {}
+        self.by_name: dict[str, Worker] = {}
         self.launched: list[Launch] = []
         self.stopped: list[str] = []
-        self._callbacks: list[Callable[[Child], None]] = []
+        self._callbacks: list[Callable[[Worker], None]] = []
 
-    def subscribe(self, on_change: Callable[[Child], None]) -> None:
+    def subscribe(self, on_change: Callable[[Worker], None]) -> None:
         self._callbacks.append(on_change)
 
-    async def start(self, launch: Launch) -> Child:
+    async def start(self, launch: Launch) -> Worker:
         if launch.name not in self.by_name:
             self.launched.append(launch)
-            self.by_name[launch.name] = Child(
+            self.by_name[launch.name] = Worker(
                 name=launch.name,
                 job_name=launch.job.name,
                 job_uid=launch.job.uid,
                 stage=launch.stage,
                 attempt=launch.attempt,
-                state=ChildState.PENDING,
+                state=WorkerState.PENDING,
                 created_at=datetime.now(UTC),
             )
         return self.by_name[launch.name]
@@ -39,19 +39,19 @@ class ScriptedLauncher:
         if self.by_name.pop(name, None):
             self.stopped.append(name)
 
-    async def children(self) -> tuple[Child, ...]:
+    async def workers(self) -> tuple[Worker, ...]:
         return tuple(self.by_name.values())
 
-    def becomes(self, launch: Launch, state: ChildState, **changes: Any) -> None:
-        """The child's state changes, and the engine is told."""
+    def becomes(self, launch: Launch, state: WorkerState, **changes: Any) -> None:
+        """The worker's state changes, and the engine is told."""
         fields: dict[str, Any] = {"state": state, "started_at": datetime.now(UTC), **changes}
-        child = replace(self.by_name[launch.name], **fields)
-        self.by_name[launch.name] = child
+        worker = replace(self.by_name[launch.name], **fields)
+        self.by_name[launch.name] = worker
         for callback in self._callbacks:
-            callback(child)
+            callback(worker)
 
     def vanishes(self, launch: Launch) -> None:
-        """The child is gone, and nobody tells."""
+        """The worker is gone, and nobody tells."""
         del self.by_name[launch.name]
 
     @staticmethod

@@ -7,8 +7,8 @@ import pytest
 from support.reference import FOLDER, PAGES
 from support.reference_settings import settings_reference
 from whisperjob.model.errors import INPUT_CODES, HttpCode, JobCode, WarningCode
-from whisperjob_client.config import FILE_VARIABLE, KEY_VARIABLE, SERVER_VARIABLE
-from whisperjob_operator.settings import OperatorSettings
+from whisperjob_cli.config import FILE_VARIABLE, KEY_VARIABLE, SERVER_VARIABLE
+from whisperjob_operator.operator_settings import OperatorSettings
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from whisperjob.engine.reports import Reports
-from whisperjob.model.decision import Report
+from whisperjob.deciding.decision import Report
+from whisperjob.engine.progress_throttle import Reports
 from whisperjob.model.phase import Step
 
 FIRST = Report(1, Step.ANALYZING, 5)

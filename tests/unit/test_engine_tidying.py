@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from support.builders import SHA, UID, a_job, a_spec
-from whisperjob.engine.tidying import find_orphans, is_needed
+from whisperjob.engine.garbage import find_orphans, is_needed
 from whisperjob.model import names
 from whisperjob.model.errors import JobCode
 from whisperjob.model.phase import Phase, Stage

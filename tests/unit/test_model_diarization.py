@@ -6,13 +6,12 @@ from typing import Any
 import pytest
 
 from support.builders import SHA, UID, a_child, a_job, a_spec, a_timeline, at
+from whisperjob.deciding.decision import AT_ONCE, Decision, Diarized, Observed, Policy, Refused, Report
+from whisperjob.deciding.rules import decide, needs_result
 from whisperjob.model import names
-from whisperjob.model.children import Child, ChildState
-from whisperjob.model.decision import AT_ONCE, Decision, Diarized, Observed, Policy, Refused, Report
 from whisperjob.model.errors import JobCode
 from whisperjob.model.manifest import Failure
 from whisperjob.model.phase import ConditionType, DiarizeStep, Phase, Reason, Stage, Step
-from whisperjob.model.plan import decide, needs_result
 from whisperjob.model.resource import (
     Condition,
     DiarizationRequest,
@@ -22,6 +21,7 @@ from whisperjob.model.resource import (
     Status,
     WhisperJob,
 )
+from whisperjob.model.workers import Worker, WorkerState
 
 POLICY = Policy()
 OUTPUT = Output(manifest_key="k", manifest_sha256=SHA, total_chunks=1, size_bytes=1)
@@ -43,13 +43,13 @@ def completed(state: DiarizationState | None = None, *, request: str | None = "r
     )
 
 
-def worker(attempt: int = 1, state: ChildState = ChildState.RUNNING, **changes: Any) -> Child:
-    name = names.child_name(UID, Stage.DIARIZE, attempt)
+def a_diarizer(attempt: int = 1, state: WorkerState = WorkerState.RUNNING, **changes: Any) -> Worker:
+    name = names.worker_name(UID, Stage.DIARIZE, attempt)
     return a_child(attempt, state, name=name, stage=Stage.DIARIZE, **changes)
 
 
-def deciding(job: WhisperJob, *children: Child, now: float = 60, policy: Policy = POLICY, **seen: Any) -> Decision:
-    return decide(job, Observed(children=children, **seen), at(now), policy)
+def deciding(job: WhisperJob, *workers: Worker, now: float = 60, policy: Policy = POLICY, **seen: Any) -> Decision:
+    return decide(job, Observed(workers=workers, **seen), at(now), policy)
 
 
 def written(decision: Decision) -> Status:
@@ -100,9 +100,9 @@ class TestAsking:
         assert state_of(decision) == state("r2", attempt=2, request_time=at(60))
 
     def test_another_request_stops_the_worker_of_the_last(self) -> None:
-        child = worker()
-        decision = deciding(completed(RUNNING, request="r2"), child)
-        assert decision.stop == (child.name,)
+        worker = a_diarizer()
+        decision = deciding(completed(RUNNING, request="r2"), worker)
+        assert decision.stop == (worker.name,)
         assert state_of(decision).attempt == 2
 
     def test_without_a_diarizer_it_says_so(self) -> None:
@@ -113,16 +113,16 @@ class TestAsking:
 
 class TestRunning:
     def test_a_running_worker_makes_it_processing_and_leaves_the_job_completed(self) -> None:
-        child = worker()
-        status = written(deciding(completed(state()), child))
+        worker = a_diarizer()
+        status = written(deciding(completed(state()), worker))
         assert status.phase is Phase.COMPLETED
         assert status.diarization == state(
-            attempt=1, phase=Phase.PROCESSING, step=DiarizeStep.LOADING, start_time=child.started_at
+            attempt=1, phase=Phase.PROCESSING, step=DiarizeStep.LOADING, start_time=worker.started_at
         )
 
     def test_why_it_waits_is_told(self) -> None:
         why = "0/1 nodes are available: 1 Insufficient nvidia.com/gpu."
-        waiting = worker(1, ChildState.PENDING, reason=Reason.UNSCHEDULABLE, message=why)
+        waiting = a_diarizer(1, WorkerState.PENDING, reason=Reason.UNSCHEDULABLE, message=why)
         scheduled = written(deciding(completed(state(attempt=1)), waiting)).condition(ConditionType.SCHEDULED)
         assert scheduled is not None
         assert (scheduled.status, scheduled.reason, scheduled.message) == ("False", "Unschedulable", why)
@@ -139,14 +139,14 @@ class TestRunning:
     )
     def test_progress(self, report: Report, expected: tuple[DiarizeStep, int]) -> None:
         had = completed(RUNNING)
-        got = (deciding(had, worker(), report=report).status or had.status).diarization
+        got = (deciding(had, a_diarizer(), report=report).status or had.status).diarization
         assert got is not None
         assert (got.step, got.progress) == expected
 
     def test_what_its_owner_should_know_is_a_condition(self) -> None:
         note = "The GPU's memory did not do: smaller batches."
         status = written(
-            deciding(completed(RUNNING), worker(), report=Report(1, DiarizeStep.EMBEDDINGS, 50, note=note))
+            deciding(completed(RUNNING), a_diarizer(), report=Report(1, DiarizeStep.EMBEDDINGS, 50, note=note))
         )
         condition = status.condition(ConditionType.DIARIZED)
         assert condition is not None
@@ -172,7 +172,7 @@ class TestRunning:
 class TestEnding:
     def test_a_timeline_completes_it(self) -> None:
         job = completed(RUNNING)
-        decision = deciding(job, worker(1, ChildState.SUCCEEDED), result=DIARIZED)
+        decision = deciding(job, a_diarizer(1, WorkerState.SUCCEEDED), result=DIARIZED)
         got, status = state_of(decision), written(decision)
         assert (got.phase, got.progress, got.num_speakers, got.total_segments) == (Phase.COMPLETED, 100, 2, 3)
         assert (got.result_key, got.model, got.completion_time) == (DIARIZED.key, "test 1", at(60))
@@ -183,18 +183,18 @@ class TestEnding:
 
     def test_a_model_that_cannot_be_had_fails_it_at_once(self) -> None:
         verdict = Refused(Failure(code=JobCode.MODEL_UNAVAILABLE, message="Set HF_TOKEN."))
-        decision = deciding(completed(RUNNING), worker(1, ChildState.SUCCEEDED), result=verdict)
+        decision = deciding(completed(RUNNING), a_diarizer(1, WorkerState.SUCCEEDED), result=verdict)
         assert state_of(decision).error == JobFailure(code=JobCode.MODEL_UNAVAILABLE, message="Set HF_TOKEN.")
         assert (written(decision).phase, written(decision).error) == (Phase.COMPLETED, None)
 
     def test_a_worker_out_of_memory_is_followed_by_one_with_more(self) -> None:
-        failed = worker(1, ChildState.FAILED, reason="OutOfMemory", message="no memory", out_of_memory=True)
+        failed = a_diarizer(1, WorkerState.FAILED, reason="OutOfMemory", message="no memory", out_of_memory=True)
         got = state_of(deciding(completed(RUNNING), failed))
         assert (got.failure_count, got.out_of_memory) == (1, True)
         assert got.next_attempt_time == at(60) + POLICY.retry_base
 
     def test_its_failures_are_counted_apart_from_the_job_s(self) -> None:
-        failed = worker(1, ChildState.FAILED)
+        failed = a_diarizer(1, WorkerState.FAILED)
         last = RUNNING.model_copy(update={"failure_count": 2})
         decision = deciding(completed(last), failed)
         error = state_of(decision).error
@@ -202,7 +202,7 @@ class TestEnding:
         assert (error.code, written(decision).failure_count) == (JobCode.INFRASTRUCTURE, 0)
 
     def test_one_that_can_never_run_ends_at_its_start_deadline(self) -> None:
-        waiting = worker(1, ChildState.PENDING, message="0/1 nodes are available: 1 Insufficient nvidia.com/gpu.")
+        waiting = a_diarizer(1, WorkerState.PENDING, message="0/1 nodes are available: 1 Insufficient nvidia.com/gpu.")
         job = completed(state(attempt=1))
         error = state_of(deciding(job, waiting, now=60 + POLICY.start_deadline.total_seconds())).error
         assert error is not None
@@ -210,31 +210,31 @@ class TestEnding:
         assert "Insufficient nvidia.com/gpu" in error.message
 
     def test_a_cancel_ends_it(self) -> None:
-        child = worker()
-        decision = deciding(completed(RUNNING, cancel=True), child)
+        worker = a_diarizer()
+        decision = deciding(completed(RUNNING, cancel=True), worker)
         error = state_of(decision).error
         assert error is not None
-        assert (error.code, decision.stop) == (JobCode.CANCELLED, (child.name,))
+        assert (error.code, decision.stop) == (JobCode.CANCELLED, (worker.name,))
 
     def test_a_suspended_one_waits_without_its_worker(self) -> None:
-        child = worker()
-        decision = deciding(completed(RUNNING, suspend=True), child)
-        assert (state_of(decision).phase, decision.stop) == (Phase.QUEUED, (child.name,))
+        worker = a_diarizer()
+        decision = deciding(completed(RUNNING, suspend=True), worker)
+        assert (state_of(decision).phase, decision.stop) == (Phase.QUEUED, (worker.name,))
 
     def test_the_record_stays_until_it_ended_and_its_time_is_over_from_then(self) -> None:
         late = POLICY.retention.total_seconds() + 1
-        assert not deciding(completed(RUNNING), worker(), now=late).delete_record
+        assert not deciding(completed(RUNNING), a_diarizer(), now=late).delete_record
         ended = DONE.model_copy(update={"completion_time": at(late)})
         assert not deciding(completed(ended), now=late + 1).delete_record
         assert deciding(completed(ended), now=2 * late).delete_record
 
     def test_the_store_is_asked_when_its_worker_ended_or_is_gone(self) -> None:
         assert needs_result(completed(RUNNING), ())
-        assert needs_result(completed(RUNNING), (worker(1, ChildState.SUCCEEDED),))
-        assert not needs_result(completed(RUNNING), (worker(),))
+        assert needs_result(completed(RUNNING), (a_diarizer(1, WorkerState.SUCCEEDED),))
+        assert not needs_result(completed(RUNNING), (a_diarizer(),))
         assert not needs_result(completed(DONE), ())
         assert not needs_result(completed(DONE, request="r2"), ())
 
     def test_an_optimizer_that_is_left_over_is_stopped(self) -> None:
         left = a_child(1)
-        assert deciding(completed(RUNNING), worker(), left).stop == (left.name,)
+        assert deciding(completed(RUNNING), a_diarizer(), left).stop == (left.name,)

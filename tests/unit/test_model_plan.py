@@ -7,25 +7,25 @@ from typing import Any
 import pytest
 
 from support.builders import SHA, a_child, a_job, a_manifest, a_spec, at
-from whisperjob.model.children import Child, ChildState
-from whisperjob.model.decision import Decision, Finished, Observed, Policy, Refused, Report, Unusable
+from whisperjob.deciding.decision import Decision, Finished, Observed, Policy, Refused, Report, Unusable
+from whisperjob.deciding.rules import decide, needs_result
 from whisperjob.model.errors import JobCode
 from whisperjob.model.manifest import Failure
 from whisperjob.model.phase import ConditionType, Phase, Reason, Stage, Step
-from whisperjob.model.plan import decide, needs_result
 from whisperjob.model.resource import Deadlines, JobFailure, Output, Status, WhisperJob
+from whisperjob.model.workers import Worker, WorkerState
 
 POLICY = Policy()
-PENDING = a_child(1, ChildState.PENDING)
+PENDING = a_child(1, WorkerState.PENDING)
 RUNNING = a_child(1)
-SUCCEEDED = a_child(1, ChildState.SUCCEEDED)
-FAILED = a_child(1, ChildState.FAILED, reason="OOMKilled", message="the worker ran out of memory")
+SUCCEEDED = a_child(1, WorkerState.SUCCEEDED)
+FAILED = a_child(1, WorkerState.FAILED, reason="OOMKilled", message="the worker ran out of memory")
 OUTPUT = Output(manifest_key="k", manifest_sha256=SHA, total_chunks=1, size_bytes=1)
 FINISHED = Finished(a_manifest((16_000,), warnings=("silent",)), "jobs/x/manifest.json", SHA)
 
 
-def deciding(job: WhisperJob, *children: Child, now: float = 60, policy: Policy = POLICY, **seen: Any) -> Decision:
-    return decide(job, Observed(children=children, **seen), at(now), policy)
+def deciding(job: WhisperJob, *workers: Worker, now: float = 60, policy: Policy = POLICY, **seen: Any) -> Decision:
+    return decide(job, Observed(workers=workers, **seen), at(now), policy)
 
 
 def written(decision: Decision) -> Status:
@@ -112,8 +112,8 @@ class TestEnding:
 
     def test_a_result_counts_even_if_its_worker_is_gone_or_failed_afterwards(self) -> None:
         job = a_job(attempt=1, phase=Phase.PROCESSING)
-        for children in ((), (FAILED,)):
-            assert written(deciding(job, *children, result=FINISHED)).phase is Phase.COMPLETED
+        for workers in ((), (FAILED,)):
+            assert written(deciding(job, *workers, result=FINISHED)).phase is Phase.COMPLETED
 
     def test_a_verdict_on_the_input_ends_the_job_at_once(self) -> None:
         verdict = Refused(Failure(code=JobCode.NO_AUDIO, message="The file has no sound."))
@@ -180,15 +180,15 @@ class TestFailing:
         assert "ran out of memory" in status.error.message
 
     @pytest.mark.parametrize(
-        ("child", "result", "why"),
+        ("worker", "result", "why"),
         [
             pytest.param(SUCCEEDED, None, "without a result", id="succeeded with nothing"),
             pytest.param(SUCCEEDED, Unusable("output.mp3 has 3 bytes, not 4"), "3 bytes, not 4", id="a false result"),
             pytest.param(FAILED, None, "ran out of memory", id="the launcher says why"),
         ],
     )
-    def test_why(self, child: Child, result: Unusable | None, why: str) -> None:
-        condition = written(deciding(a_job(attempt=1), child, result=result)).condition(ConditionType.SCHEDULED)
+    def test_why(self, worker: Worker, result: Unusable | None, why: str) -> None:
+        condition = written(deciding(a_job(attempt=1), worker, result=result)).condition(ConditionType.SCHEDULED)
         assert condition is not None
         assert condition.reason == Reason.RETRYING
         assert why in condition.message
@@ -207,7 +207,7 @@ class TestDeadlines:
     SPEC = a_spec(deadlines=Deadlines(start_seconds=100, run_seconds=200))
 
     @pytest.mark.parametrize(
-        ("children", "now", "ends"),
+        ("workers", "now", "ends"),
         [
             pytest.param((PENDING,), 99, False, id="still waiting"),
             pytest.param((PENDING,), 100, True, id="waited too long"),
@@ -215,8 +215,8 @@ class TestDeadlines:
             pytest.param((RUNNING,), 100, False, id="running in time"),
         ],
     )
-    def test_start(self, children: tuple[Child, ...], now: float, ends: bool) -> None:
-        status = deciding(a_job(spec=self.SPEC, attempt=1), *children, now=now).status
+    def test_start(self, workers: tuple[Worker, ...], now: float, ends: bool) -> None:
+        status = deciding(a_job(spec=self.SPEC, attempt=1), *workers, now=now).status
         assert (status is not None and status.error is not None) is ends
 
     def test_a_waiting_job_is_looked_at_again_when_its_deadline_comes(self) -> None:
@@ -238,8 +238,8 @@ class TestDeadlines:
     def test_a_later_attempt_may_not_wait_for_ever_either(self) -> None:
         failed = written(deciding(a_job(spec=self.SPEC, attempt=1, phase=Phase.PROCESSING), FAILED, now=1000))
         waiting = a_job(spec=self.SPEC).model_copy(update={"status": failed})
-        assert written(deciding(waiting, a_child(2, ChildState.PENDING), now=1099)).error is None
-        assert written(deciding(waiting, a_child(2, ChildState.PENDING), now=1100)).error
+        assert written(deciding(waiting, a_child(2, WorkerState.PENDING), now=1099)).error is None
+        assert written(deciding(waiting, a_child(2, WorkerState.PENDING), now=1100)).error
 
 
 class TestSuspending:
@@ -253,7 +253,7 @@ class TestSuspending:
         assert deciding(suspended, now=10**9) == Decision()
 
     def test_a_resumed_job_starts_a_new_attempt_and_no_failure_is_counted(self) -> None:
-        stopping = replace(RUNNING, stopping=True, state=ChildState.FAILED)
+        stopping = replace(RUNNING, stopping=True, state=WorkerState.FAILED)
         assert deciding(a_job(attempt=1), stopping) == Decision(launch_attempt=2)
 
     def test_time_spent_suspended_is_no_time_spent_waiting(self) -> None:
@@ -267,7 +267,7 @@ class TestSuspending:
 
 class TestAskingTheStore:
     @pytest.mark.parametrize(
-        ("job", "children", "asks"),
+        ("job", "workers", "asks"),
         [
             pytest.param(a_job(), (), False, id="nothing was started"),
             pytest.param(a_job(attempt=1), (RUNNING,), False, id="still working"),
@@ -279,12 +279,12 @@ class TestAskingTheStore:
             pytest.param(a_job(attempt=1, phase=Phase.ERROR), (), False, id="over"),
         ],
     )
-    def test_table(self, job: WhisperJob, children: tuple[Child, ...], asks: bool) -> None:
-        assert needs_result(job, children) is asks
+    def test_table(self, job: WhisperJob, workers: tuple[Worker, ...], asks: bool) -> None:
+        assert needs_result(job, workers) is asks
 
 
 def test_two_engines_never_start_an_attempt_number_twice() -> None:
-    """An engine that knows less sees the other's child first and adopts it."""
-    decision = deciding(a_job(attempt=1, next_attempt_time=at(0)), a_child(2, ChildState.PENDING))
+    """An engine that knows less sees the other's worker first and adopts it."""
+    decision = deciding(a_job(attempt=1, next_attempt_time=at(0)), a_child(2, WorkerState.PENDING))
     assert decision.launch_attempt is None
     assert written(decision).attempt == 2

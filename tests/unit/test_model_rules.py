@@ -6,9 +6,9 @@ import pytest
 
 from support.builders import SHA, a_spec, at
 from whisperjob.model.errors import JobCode, RecordInvalidError
+from whisperjob.model.immutability import check_spec_change, check_status_change
 from whisperjob.model.phase import Phase, Profile
 from whisperjob.model.resource import DiarizationRequest, DiarizationState, JobFailure, Output, Spec, Status
-from whisperjob.model.rules import check_spec_change, check_status_change
 
 M = TypeVar("M", Output, Status)
 

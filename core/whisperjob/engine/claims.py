@@ -2,13 +2,13 @@
 
 from datetime import datetime, timedelta
 
+from whisperjob.deciding.decision import Policy
+from whisperjob.deciding.rules import run_limit
 from whisperjob.engine.ports import WorkerIdentity
 from whisperjob.model import names
-from whisperjob.model.decision import Policy
 from whisperjob.model.errors import ClaimRefusedError
 from whisperjob.model.manifest import MAX_CHUNK_BYTES, MAX_MANIFEST_BYTES, Manifest
 from whisperjob.model.phase import Stage
-from whisperjob.model.plan import run_limit
 from whisperjob.model.protocol import Claim, DiarizeOptions, Input, OptimizeOptions, WorkLimits
 from whisperjob.model.resource import WhisperJob
 from whisperjob.model.settings import EngineSettings

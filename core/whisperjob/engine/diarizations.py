@@ -3,15 +3,15 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from whisperjob.engine.children import Children
+from whisperjob.deciding.view import active_stage
+from whisperjob.engine.worker_index import WorkerIndex
 from whisperjob.model.phase import Stage
 from whisperjob.model.resource import WhisperJob
-from whisperjob.model.view import active_stage
 
 _LAST = datetime.max.replace(tzinfo=UTC)
 
 
-def diarizations_ahead(job: WhisperJob, jobs: Iterable[WhisperJob], children: Children) -> int:
+def diarizations_ahead(job: WhisperJob, jobs: Iterable[WhisperJob], workers: WorkerIndex) -> int:
     """Other jobs' diarizations that have a worker, or that wait and go first: by priority, then by age. Pure."""
     ours = _rank(job)
     return sum(
@@ -19,12 +19,12 @@ def diarizations_ahead(job: WhisperJob, jobs: Iterable[WhisperJob], children: Ch
         for other in jobs
         if other.uid != job.uid
         and active_stage(other) is Stage.DIARIZE
-        and (_has_worker(other, children) or (_may_start(other) and _rank(other) < ours))
+        and (_has_worker(other, workers) or (_may_start(other) and _rank(other) < ours))
     )
 
 
-def _has_worker(job: WhisperJob, children: Children) -> bool:
-    return any(c.stage is Stage.DIARIZE and not c.state.ended for c in children.of(job.uid))
+def _has_worker(job: WhisperJob, workers: WorkerIndex) -> bool:
+    return any(c.stage is Stage.DIARIZE and not c.state.ended for c in workers.of(job.uid))
 
 
 def _may_start(job: WhisperJob) -> bool:

@@ -6,22 +6,22 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from whisperjob.deciding.decision import AT_ONCE, Policy, Report
+from whisperjob.deciding.view import active_stage, stage_state
 from whisperjob.engine.claims import build_claim
-from whisperjob.engine.ports import EventTeller, Launcher, WorkerIdentity
+from whisperjob.engine.event_log import LogEventRecorder
+from whisperjob.engine.garbage import find_orphans
+from whisperjob.engine.ports import EventRecorder, Launcher, WorkerIdentity
+from whisperjob.engine.progress_throttle import Reports
 from whisperjob.engine.queue import WorkQueue
 from whisperjob.engine.reconcile import Reconciler
-from whisperjob.engine.reports import Reports
-from whisperjob.engine.telling import LogTeller
-from whisperjob.engine.tidying import find_orphans
 from whisperjob.model import names
-from whisperjob.model.children import Child
-from whisperjob.model.decision import AT_ONCE, Policy, Report
 from whisperjob.model.errors import ClaimRefusedError, StoreError, WhisperJobError
 from whisperjob.model.phase import Stage
 from whisperjob.model.protocol import Claim, ProgressPost
 from whisperjob.model.resource import WhisperJob
 from whisperjob.model.settings import EngineSettings
-from whisperjob.model.view import active_stage, stage_state
+from whisperjob.model.workers import Worker
 from whisperjob.records.cache import RecordCache
 from whisperjob.records.port import ChangeKind, JobRecords, RecordChange
 from whisperjob.stores.port import ObjectStore, StoredObject
@@ -62,7 +62,7 @@ class Engine:
         launcher: Launcher,
         settings: EngineSettings,
         diarizes: bool = False,
-        teller: EventTeller | None = None,
+        teller: EventRecorder | None = None,
         on_pass: Callable[[float, bool], None] | None = None,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
@@ -81,14 +81,14 @@ class Engine:
             cache,
             store,
             launcher,
-            teller or LogTeller(),
+            teller or LogEventRecorder(),
             policy_from(settings, diarizes=diarizes),
             settings.keep_source,
             clock,
             reports=self._reports,
         )
         cache.subscribe(self._record_changed)
-        launcher.subscribe(self._child_changed)
+        launcher.subscribe(self._worker_changed)
 
     async def prepare(self, *, alone: bool) -> None:
         """Waits for the records and removes orphans; to be done before anything new is let in.
@@ -153,10 +153,10 @@ class Engine:
             self._reports.forget(change.record.uid)
         self._queue.add(change.record.name)
 
-    def _child_changed(self, child: Child) -> None:
-        if self._reconciler.children.put(child):
-            self._queue.add(child.job_name)
-        if child.stage is Stage.DIARIZE and (child.stopping or child.state.ended):
+    def _worker_changed(self, worker: Worker) -> None:
+        if self._reconciler.workers.put(worker):
+            self._queue.add(worker.job_name)
+        if worker.stage is Stage.DIARIZE and (worker.stopping or worker.state.ended):
             for job in self._cache.all():  # there may be room for the next
                 if active_stage(job) is Stage.DIARIZE:
                     self._queue.add(job.name)
@@ -192,13 +192,13 @@ class Engine:
 
     async def resync(self) -> None:
         """Looks at everything anew: records, workers, objects. Raises what the ports raise."""
-        self._reconciler.children.replace(await self._launcher.children())
+        self._reconciler.workers.replace(await self._launcher.workers())
         await self._cache.relist()
         living = {job.uid for job in self._cache.all()}
-        for child in self._reconciler.children.all():
-            if child.job_uid not in living:
-                self._reconciler.children.stopped(child)
-                await self._launcher.stop(child.name)
+        for worker in self._reconciler.workers.all():
+            if worker.job_uid not in living:
+                self._reconciler.workers.stopped(worker)
+                await self._launcher.stop(worker.name)
         for job in list(self._cache.all()):
             self._queue.add(job.name)
         await self._sweep(self._settings.orphan_age, alone=False)

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from whisperjob.model.children import Child
-from whisperjob.model.decision import Event
+from whisperjob.deciding.decision import Event
+from whisperjob.deciding.view import stage_state
 from whisperjob.model.phase import Stage
 from whisperjob.model.resource import WhisperJob
-from whisperjob.model.view import stage_state
+from whisperjob.model.workers import Worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Launch:
     stage: Stage
     attempt: int
     name: str
-    """The child's; derived from the job's uid, stage and attempt, so that starting twice is harmless."""
+    """The worker's; derived from the job's uid, stage and attempt, so that starting twice is harmless."""
 
     @property
     def more_memory(self) -> bool:
@@ -32,29 +32,29 @@ class Launch:
 
 
 class Launcher(Protocol):
-    """Starts and stops workers. What became of them comes by `on_change`, and by `children` at a resync."""
+    """Starts and stops workers. What became of them comes by `on_change`, and by `workers` at a resync."""
 
-    def subscribe(self, on_change: Callable[[Child], None]) -> None:
-        """Calls back, on the event loop, with every child that changed."""
+    def subscribe(self, on_change: Callable[[Worker], None]) -> None:
+        """Calls back, on the event loop, with every worker that changed."""
         ...
 
-    async def start(self, launch: Launch) -> Child:
-        """Idempotent: a child of that name that exists already is returned as it is.
+    async def start(self, launch: Launch) -> Worker:
+        """Idempotent: a worker of that name that exists already is returned as it is.
 
         It may be Pending for long: the launcher (a scheduler) decides when there is room, higher priority first.
         """
         ...
 
     async def stop(self, name: str) -> None:
-        """Ends the child and forgets it; gone within 10 s (2 s embedded). Idempotent."""
+        """Ends the worker and forgets it; gone within 10 s (2 s embedded). Idempotent."""
         ...
 
-    async def children(self) -> tuple[Child, ...]:
-        """All children that exist, ended ones among them until they are stopped or expire."""
+    async def workers(self) -> tuple[Worker, ...]:
+        """All workers that exist, ended ones among them until they are stopped or expire."""
         ...
 
 
-class EventTeller(Protocol):
+class EventRecorder(Protocol):
     """Tells people what happened to a job (Kubernetes Events, a log). Best effort: it never fails a job."""
 
     async def tell(self, job: WhisperJob, event: Event) -> None:

@@ -6,20 +6,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from whisperjob.engine.children import Children
+from whisperjob.deciding.decision import AT_ONCE, Decision, Observed, Policy, Result
+from whisperjob.deciding.rules import decide, needs_result
+from whisperjob.deciding.view import active_stage, current_worker, stage_state
+from whisperjob.engine.attempt_results import read_result
 from whisperjob.engine.diarizations import diarizations_ahead
-from whisperjob.engine.ports import EventTeller, Launch, Launcher
-from whisperjob.engine.reports import Reports
-from whisperjob.engine.results import read_result
-from whisperjob.engine.tidying import remove_all, tidy_ended
+from whisperjob.engine.garbage import collect_deleted_job, collect_ended_job
+from whisperjob.engine.ports import EventRecorder, Launch, Launcher
+from whisperjob.engine.progress_throttle import Reports
+from whisperjob.engine.worker_index import WorkerIndex
 from whisperjob.model import names
-from whisperjob.model.children import Child
-from whisperjob.model.decision import AT_ONCE, Decision, Observed, Policy, Result
 from whisperjob.model.errors import RecordConflictError, RecordNotFoundError, StoreError
 from whisperjob.model.phase import Stage
-from whisperjob.model.plan import decide, needs_result
 from whisperjob.model.resource import Status, WhisperJob
-from whisperjob.model.view import active_stage, current_child, stage_state
+from whisperjob.model.workers import Worker
 from whisperjob.records.cache import RecordCache
 from whisperjob.records.port import JobRecords
 from whisperjob.stores.port import ObjectStore
@@ -35,11 +35,11 @@ class Reconciler:
     cache: RecordCache
     store: ObjectStore
     launcher: Launcher
-    teller: EventTeller
+    teller: EventRecorder
     policy: Policy
     keep_source: bool
     clock: Callable[[], datetime]
-    children: Children = field(default_factory=Children)
+    workers: WorkerIndex = field(default_factory=WorkerIndex)
     reports: Reports = field(default_factory=lambda: Reports(timedelta(0)))
     graves: dict[str, list[WhisperJob]] = field(default_factory=dict)
 
@@ -55,11 +55,11 @@ class Reconciler:
         job = self.cache.get(name)
         if job is None or job.metadata.deletion_timestamp is not None:
             return None
-        children = self.children.of(job.uid)
-        result = await self._result(job) if needs_result(job, children) else None
+        workers = self.workers.of(job.uid)
+        result = await self._result(job) if needs_result(job, workers) else None
         report = self.reports.take(job.uid)
-        ahead = diarizations_ahead(job, self.cache.all(), self.children) if self._needs_room(job, children) else 0
-        seen = Observed(children=children, result=result, report=report, diarizations_ahead=ahead)
+        ahead = diarizations_ahead(job, self.cache.all(), self.workers) if self._needs_room(job, workers) else 0
+        seen = Observed(workers=workers, result=result, report=report, diarizations_ahead=ahead)
         decision = decide(job, seen, self.clock(), self.policy)
         try:
             return self._or_progress(job, await self._apply(job, decision))
@@ -75,12 +75,12 @@ class Reconciler:
         wait = self.reports.wait(job.uid)
         return min(after or wait, wait) if wait else after
 
-    def _needs_room(self, job: WhisperJob, children: tuple[Child, ...]) -> bool:
+    def _needs_room(self, job: WhisperJob, workers: tuple[Worker, ...]) -> bool:
         """Whether it matters how many diarizations go before this one: looking at all jobs is no work for each
         progress of one that runs."""
         if self.policy.max_diarizations is None or active_stage(job) is not Stage.DIARIZE:
             return False
-        return current_child(job, Stage.DIARIZE, children) is None
+        return current_worker(job, Stage.DIARIZE, workers) is None
 
     async def _result(self, job: WhisperJob) -> Result | None:
         stage = active_stage(job) or Stage.OPTIMIZE
@@ -93,10 +93,10 @@ class Reconciler:
             await self._write(job, decision.status)
         if decision.launch_attempt is not None:
             await self._launch(job, decision.launch_stage, decision.launch_attempt)
-        for child in self.children.of(job.uid):
-            if child.name in decision.stop:
-                self.children.stopped(child)
-                await self.launcher.stop(child.name)
+        for worker in self.workers.of(job.uid):
+            if worker.name in decision.stop:
+                self.workers.stopped(worker)
+                await self.launcher.stop(worker.name)
         if decision.status is not None:
             await self._tidy_at_rest(job.model_copy(update={"status": decision.status}))
         if decision.delete_record:
@@ -113,9 +113,9 @@ class Reconciler:
         live = await self.records.get(job.name)
         if live.version != job.version:  # the copy is behind: decide again on what is true
             raise RecordConflictError(job.name)
-        name = names.child_name(job.uid, stage, attempt)
-        child = await self.launcher.start(Launch(job=live, stage=stage, attempt=attempt, name=name))
-        self.children.put(child)
+        name = names.worker_name(job.uid, stage, attempt)
+        worker = await self.launcher.start(Launch(job=live, stage=stage, attempt=attempt, name=name))
+        self.workers.put(worker)
 
     async def _tidy_at_rest(self, job: WhisperJob) -> None:
         """What is left behind here, the sweeper finds later: the job rests all the same."""
@@ -123,14 +123,14 @@ class Reconciler:
             return
         self.reports.forget(job.uid)
         try:
-            await asyncio.to_thread(tidy_ended, self.store, job, keep_source=self.keep_source)
+            await asyncio.to_thread(collect_ended_job, self.store, job, keep_source=self.keep_source)
         except StoreError as error:
             log.warning("job %s: its leftovers stay for the next sweep: %s", job.name, error)
 
     async def _bury(self, job: WhisperJob) -> None:
         """Workers first: one that still lived could write after its objects were removed."""
-        for child in self.children.of(job.uid):
-            self.children.stopped(child)
-            await self.launcher.stop(child.name)
+        for worker in self.workers.of(job.uid):
+            self.workers.stopped(worker)
+            await self.launcher.stop(worker.name)
         self.reports.forget(job.uid)
-        await asyncio.to_thread(remove_all, self.store, job)
+        await asyncio.to_thread(collect_deleted_job, self.store, job)

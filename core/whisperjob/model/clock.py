@@ -1,4 +1,4 @@
-"""The time, as records and children carry it."""
+"""The time, as records and workers carry it."""
 
 from datetime import UTC, datetime
 

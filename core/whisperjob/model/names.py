@@ -90,7 +90,7 @@ def new_trim_prefix(namespace: str, uid: str) -> str:
     return f"{trim_prefix(namespace, uid)}{secrets.token_hex(8)}/"
 
 
-def child_name(uid: str, stage: Stage, attempt: int) -> str:
+def worker_name(uid: str, stage: Stage, attempt: int) -> str:
     """Of the Job or process that runs an attempt; at most 63 characters, derived from nothing that can repeat."""
     digest = hashlib.sha256(uid.encode()).hexdigest()[:16]
     return f"wj-{digest}-{stage}-{attempt}"

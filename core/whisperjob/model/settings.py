@@ -136,7 +136,8 @@ class EngineSettings(_Settings):
     retry_base: Duration = Field(default=timedelta(seconds=5), description="Wait after the first failure; doubles.")
     retry_cap: Duration = Field(default=timedelta(minutes=5), description="Longest wait between attempts.")
     stuck_after: Duration = Field(
-        default=timedelta(minutes=2), description="How long a child past its deadline may linger before it is given up."
+        default=timedelta(minutes=2),
+        description="How long a worker may outlive its deadline before it is given up.",
     )
     progress_interval: Duration = Field(
         default=timedelta(seconds=2), description="At most one progress write per job in this time."

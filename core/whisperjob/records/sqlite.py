@@ -26,9 +26,9 @@ from whisperjob.model.errors import (
     RecordsUnavailableError,
     WatchExpiredError,
 )
+from whisperjob.model.immutability import check_spec_change, check_status_change
 from whisperjob.model.names import is_job_name
 from whisperjob.model.resource import Metadata, Model, Spec, Status, WhisperJob
-from whisperjob.model.rules import check_spec_change, check_status_change
 from whisperjob.records.changes import ChangeLog
 from whisperjob.records.port import ChangeKind, RecordChange, RecordPage
 from whisperjob.records.schema import migrate
