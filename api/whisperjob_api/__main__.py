@@ -9,10 +9,11 @@ from datetime import timedelta
 import uvloop
 from prometheus_client import CollectorRegistry
 
-from whisperjob.engine.engine_metrics import CacheState, create_metrics_app
+from whisperjob.engine.engine_metrics import CacheState
 from whisperjob.model.settings import ApiSettings
 from whisperjob.records.cache import RecordCache
 from whisperjob.serving.listener import Listener, bind
+from whisperjob.serving.metrics_app import create_metrics_app
 from whisperjob.serving.program import run_program, shared_store
 from whisperjob_api.api_metrics import ApiMetrics, MetricsMiddleware
 from whisperjob_api.app import create_app

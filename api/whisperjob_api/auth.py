@@ -9,8 +9,8 @@ from typing import Any
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from whisperjob.model.errors import HttpCode, RequestError
 from whisperjob_api.error_responses import error_response
+from whisperjob_api.errors import HttpCode, RequestError
 
 DEFAULT_TENANT = "default"
 HEADER = "X-API-Key"

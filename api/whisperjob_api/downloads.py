@@ -7,10 +7,11 @@ from urllib.parse import quote
 
 from starlette.responses import Response, StreamingResponse
 
-from whisperjob.model.errors import HttpCode, ObjectNotFoundError, RequestError
+from whisperjob.model.errors import ObjectNotFoundError
 from whisperjob.model.manifest import ChunkEntry, TrimEntry
 from whisperjob.stores.port import ObjectStore
 from whisperjob_api.error_responses import error_response
+from whisperjob_api.errors import HttpCode, RequestError
 from whisperjob_api.ranges import NotModified, Part, Unsatisfiable, select
 from whisperjob_api.threads import Threads, uninterrupted
 

@@ -11,17 +11,15 @@ from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Match
 
 from whisperjob.model.errors import (
-    HTTP_STATUS,
-    HttpCode,
     ObjectNotFoundError,
     RecordConflictError,
     RecordExistsError,
     RecordNotFoundError,
     RecordsUnavailableError,
-    RequestError,
     StoreFullError,
     StoreUnavailableError,
 )
+from whisperjob_api.errors import HTTP_STATUS, HttpCode, RequestError
 from whisperjob_api.schemas import ErrorBody
 
 log = logging.getLogger(__name__)

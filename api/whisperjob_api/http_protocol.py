@@ -12,7 +12,7 @@ from typing import ClassVar, Final
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from whisperjob.model.errors import HttpCode
+from whisperjob_api.errors import HttpCode
 from whisperjob_api.schemas import ErrorBody
 
 _BUSY_RETRY_SECONDS: Final = 5

@@ -17,8 +17,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from whisperjob.model.errors import HttpCode, RequestError
 from whisperjob_api.error_responses import error_response, to_request_error
+from whisperjob_api.errors import HttpCode, RequestError
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from typing import Annotated, cast
 from fastapi import Depends, Path
 from starlette.requests import Request
 
-from whisperjob.model.errors import HttpCode, RecordNotFoundError, RequestError
+from whisperjob.model.errors import RecordNotFoundError
 from whisperjob.model.names import is_job_name
 from whisperjob.model.phase import Phase
 from whisperjob.model.resource import Output, WhisperJob
@@ -19,6 +19,7 @@ from whisperjob.records.port import JobRecords
 from whisperjob.stores.port import ObjectStore
 from whisperjob_api.admission import UploadGate
 from whisperjob_api.error_responses import no_such_job
+from whisperjob_api.errors import HttpCode, RequestError
 from whisperjob_api.job_results import Results
 from whisperjob_api.threads import Threads
 

@@ -12,16 +12,11 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from whisperjob.model import names
-from whisperjob.model.errors import (
-    HttpCode,
-    RecordExistsError,
-    RecordNotFoundError,
-    RecordsUnavailableError,
-    RequestError,
-)
+from whisperjob.model.errors import RecordExistsError, RecordNotFoundError, RecordsUnavailableError
 from whisperjob.model.resource import Source, Spec, WhisperJob
 from whisperjob.model.settings import ApiSettings
 from whisperjob_api.admission import Reservation
+from whisperjob_api.errors import HttpCode, RequestError
 from whisperjob_api.form import FormReader, UploadForm, UploadOptions
 from whisperjob_api.pipe import Pipe
 from whisperjob_api.services import Services

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from whisperjob.engine.engine_metrics import scrape
+from whisperjob.serving.metrics_app import scrape
 
 Check = Callable[[], str]
 """Says what is wrong, nothing if all is well."""

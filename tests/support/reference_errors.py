@@ -1,6 +1,7 @@
 """The page on the codes of errors and warnings. What each means is said here; that none is missing, by the code."""
 
-from whisperjob.model.errors import HTTP_STATUS, HttpCode, JobCode, WarningCode
+from whisperjob.model.errors import JobCode, WarningCode
+from whisperjob_api.errors import HTTP_STATUS, HttpCode
 
 _HEAD = """# Error codes
 

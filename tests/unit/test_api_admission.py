@@ -3,10 +3,10 @@
 import pytest
 
 from support.builders import a_job, a_spec
-from whisperjob.model.errors import HttpCode, RequestError
 from whisperjob.model.resource import Source, WhisperJob
 from whisperjob.model.settings import ApiSettings
 from whisperjob_api.admission import UploadGate
+from whisperjob_api.errors import HttpCode, RequestError
 from whisperjob_api.upload_rate import Pace
 
 SETTINGS = ApiSettings(

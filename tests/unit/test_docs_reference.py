@@ -6,7 +6,8 @@ import pytest
 
 from support.reference import FOLDER, PAGES
 from support.reference_settings import settings_reference
-from whisperjob.model.errors import INPUT_CODES, HttpCode, JobCode, WarningCode
+from whisperjob.model.errors import INPUT_CODES, JobCode, WarningCode
+from whisperjob_api.errors import HttpCode
 from whisperjob_cli.config import FILE_VARIABLE, KEY_VARIABLE, SERVER_VARIABLE
 from whisperjob_operator.operator_settings import OperatorSettings
 

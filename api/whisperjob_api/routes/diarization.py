@@ -5,12 +5,12 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from whisperjob.model.errors import HttpCode, RequestError
 from whisperjob.model.phase import Phase
 from whisperjob.model.timeline import to_rttm
 from whisperjob_api import timelines
 from whisperjob_api.diarizing import ensure_diarization, to_request
 from whisperjob_api.error_responses import error_table
+from whisperjob_api.errors import HttpCode, RequestError
 from whisperjob_api.schemas import DiarizationView, DiarizeRequest, DiarizeStarted
 from whisperjob_api.services import JobId, Tenant, Use
 

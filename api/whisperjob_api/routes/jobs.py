@@ -7,12 +7,12 @@ from pydantic import BeforeValidator
 from starlette.requests import Request
 from starlette.responses import Response
 
-from whisperjob.model.errors import HttpCode, RequestError
 from whisperjob.model.manifest import ChunkEntry, TrimEntry
 from whisperjob.model.resource import Output, WhisperJob
 from whisperjob_api import listing, views
 from whisperjob_api.downloads import MEDIA_TYPE, attachment, send_object
 from whisperjob_api.error_responses import error_table
+from whisperjob_api.errors import HttpCode, RequestError
 from whisperjob_api.middleware import is_head
 from whisperjob_api.schemas import JobPage, JobState, JobView, Stats
 from whisperjob_api.services import FileName, JobId, Services, Tenant, Use

@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter
 
-from whisperjob.model.errors import HttpCode
 from whisperjob_api import views
 from whisperjob_api.error_responses import error_table
+from whisperjob_api.errors import HttpCode
 from whisperjob_api.schemas import NotTrimmed, Trimmed, TrimRequest
 from whisperjob_api.services import Tenant, Use
 from whisperjob_api.trimming import apply_trim, plan_trim

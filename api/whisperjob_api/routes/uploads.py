@@ -7,11 +7,11 @@ from fastapi import APIRouter, Header
 from starlette.requests import Request
 
 from whisperjob.model import names
-from whisperjob.model.errors import HttpCode, RequestError
 from whisperjob.model.settings import ApiSettings
 from whisperjob_api import views
 from whisperjob_api.clients import client_address
 from whisperjob_api.error_responses import error_table
+from whisperjob_api.errors import HttpCode, RequestError
 from whisperjob_api.form import MAX_OVERHEAD_BYTES, UploadOptions, too_large
 from whisperjob_api.listing import of_tenant
 from whisperjob_api.middleware import UPLOAD_PATH

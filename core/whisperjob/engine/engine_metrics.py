@@ -4,13 +4,9 @@ from collections import Counter as Tally
 from collections.abc import Iterator
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
 from whisperjob.deciding.decision import Event
 from whisperjob.engine.loop import Engine
@@ -20,7 +16,6 @@ from whisperjob.model.resource import WhisperJob
 from whisperjob.model.workers import Worker, WorkerState
 from whisperjob.records.cache import RecordCache
 
-CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _PASS_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30)
 """A pass that only looks takes a millisecond, one that writes some tens."""
 _REMEMBERED_CHILDREN: Final = 10_000
@@ -112,16 +107,3 @@ class _QueueState(Collector):
             "How long the first of them has waited",
             value=self._engine.oldest_wait.total_seconds(),
         )
-
-
-def scrape(registry: CollectorRegistry) -> Response:
-    return Response(generate_latest(registry), media_type=CONTENT_TYPE)
-
-
-def create_metrics_app(registry: CollectorRegistry) -> Starlette:
-    """/metrics, for Prometheus alone."""
-
-    async def metrics(_: Request) -> Response:
-        return scrape(registry)
-
-    return Starlette(routes=[Route("/metrics", metrics)])

@@ -7,11 +7,12 @@ from typing import Final
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
-from whisperjob.engine.engine_metrics import EngineMetrics, create_metrics_app
+from whisperjob.engine.engine_metrics import EngineMetrics
 from whisperjob.engine.loop import Engine
 from whisperjob.engine.ports import Launcher
 from whisperjob.records.cache import RecordCache
 from whisperjob.serving.listener import Listener
+from whisperjob.serving.metrics_app import create_metrics_app
 from whisperjob_api.api_metrics import ApiMetrics, MetricsMiddleware
 
 _GRACE: Final = timedelta(seconds=1)
