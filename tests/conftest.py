@@ -1,1 +1,1 @@
-pytest_plugins = ["support.minio_server"]
+pytest_plugins = ["support.stores.minio_server"]

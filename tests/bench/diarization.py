@@ -21,7 +21,7 @@ from pathlib import Path
 from bench.measure import Cost, run
 from bench.meetings import meetings
 from bench.voices import Told, conversation_of, write_wav
-from support.conversation import Conversation, conversation
+from support.audio.conversation import Conversation, conversation
 from whisperjob.model.timeline import Timeline
 from whisperjob_local.worker_programs import diarizer_environment, find_diarizer
 

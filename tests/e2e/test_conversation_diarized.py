@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from support.asr_server import KEY, asr_server
-from support.conversation import conversation
-from support.environment import unconfigured
+from support.audio.conversation import conversation
+from support.client.asr_server import KEY, asr_server
+from support.programs.environment import unconfigured
 from whisperjob_local.worker_programs import find_diarizer
 
 RIGHT = 0.9

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from support.api_server import KEY, MIB, ApiServer, serving_api
-from support.raw_http import RawClient, chunked, connected, form, part, upload_head
+from support.api.raw_http import RawClient, chunked, connected, form, part, upload_head
+from support.api.server import KEY, MIB, ApiServer, serving_api
 from support.waiting import until
 from whisperjob.model import names
 from whisperjob_api import middleware

@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from support.diarizer_stand_in import interpreter
-from support.http_thread import serving_http
-from support.serving import Service, served
-from support.tone_speech import script, write_tones
+from support.audio.tone_speech import script, write_tones
+from support.programs.http_thread import serving_http
+from support.service.serving import Service, served
+from support.workers.diarizer_stand_in import interpreter
 from whisperjob_cli.__main__ import app
 
 MAX_UPLOAD_BYTES = 524_288_000

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from support.conversation import conversation
+from support.audio.conversation import conversation
 from whisperjob.model.phase import DIARIZE_PROGRESS, DiarizeStep
 from whisperjob.model.protocol import ProgressPost
 from whisperjob.model.timeline import Timeline

@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 from support.builders import a_manifest, a_spec
-from support.scripted_launcher import ScriptedLauncher
 from support.waiting import until
+from support.workers.scripted_launcher import ScriptedLauncher
 from whisperjob.engine.loop import Engine
 from whisperjob.engine.ports import Launch, WorkerIdentity
 from whisperjob.engine.work_app import create_work_app

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from support.launcher_bench import Bench, a_launch
-from support.processes import lives
+from support.programs.processes import lives
 from support.waiting import until, until_sync
+from support.workers.launcher_bench import Bench, a_launch
 from whisperjob.engine.ports import WorkerIdentity
 from whisperjob.model.phase import Stage
 from whisperjob.model.resource import Deadlines
@@ -223,7 +223,7 @@ SERVER = """
 import asyncio, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from support.launcher_bench import Bench
+from support.workers.launcher_bench import Bench
 async def main():
     bench = Bench(Path(sys.argv[1]), capacity=1, spare=True)
     print(*(await bench.running(await bench.start("a"))), flush=True)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from support.launcher_bench import Bench
-from support.processes import children_of, lives
+from support.programs.processes import children_of, lives
 from support.waiting import until
+from support.workers.launcher_bench import Bench
 from whisperjob.engine.ports import WorkerIdentity
 from whisperjob.model.phase import Stage
 from whisperjob.model.workers import WorkerState

@@ -9,9 +9,9 @@ import pytest
 from kubernetes.aio import client
 
 from support.builders import T0, a_spec
-from support.kube_schema import crd_schema, without_extensions
-from support.kube_server import KubeServer
-from support.kube_values import TRYING_OUT
+from support.kubernetes.schema import crd_schema, without_extensions
+from support.kubernetes.server import KubeServer
+from support.kubernetes.values import TRYING_OUT
 from unit import test_model_rules as cases
 from whisperjob.model.errors import RecordInvalidError
 from whisperjob.model.phase import ConditionType
@@ -27,7 +27,7 @@ from whisperjob.model.resource import (
 )
 from whisperjob_kubernetes.records import KubernetesRecords
 
-pytest_plugins = ["support.kube_fixtures"]
+pytest_plugins = ["support.kubernetes.fixtures"]
 
 Object = dict[str, Any]
 

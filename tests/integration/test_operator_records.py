@@ -7,7 +7,7 @@ from integration.test_records_contract import *  # noqa: F403 - the contract's t
 from whisperjob.records.port import JobRecords
 from whisperjob_kubernetes.records import KubernetesRecords
 
-pytest_plugins = ["support.kube_fixtures"]
+pytest_plugins = ["support.kubernetes.fixtures"]
 
 
 @pytest.fixture  # type: ignore[no-redef]  # in place of the contract's own

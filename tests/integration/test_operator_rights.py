@@ -7,11 +7,11 @@ from pathlib import Path
 import httpx
 
 from support.builders import a_job
-from support.kube_connection import connected
-from support.kube_operator import Cluster, running_operator
-from support.kube_rights import asked, granted, install_rights, kubeconfig_of, rights
-from support.kube_server import KubeServer
-from support.kube_values import one
+from support.kubernetes.connection import connected
+from support.kubernetes.operator import Cluster, running_operator
+from support.kubernetes.rights import asked, granted, install_rights, kubeconfig_of, rights
+from support.kubernetes.server import KubeServer
+from support.kubernetes.values import one
 from support.waiting import until
 from whisperjob.deciding.decision import Event
 from whisperjob.engine.ports import Launch
@@ -24,7 +24,7 @@ from whisperjob_kubernetes.records import KubernetesRecords
 from whisperjob_kubernetes.wire import record_from
 from whisperjob_operator.event_recorder import KubernetesEventRecorder
 
-pytest_plugins = ["support.kube_fixtures"]
+pytest_plugins = ["support.kubernetes.fixtures"]
 
 QUICK = EngineSettings(retry_base=timedelta(milliseconds=50))
 

@@ -9,11 +9,11 @@ import httpx
 import pytest
 
 from support.builders import a_spec
-from support.kube_connection import connected
-from support.kube_operator import Cluster, running_operator
-from support.kube_proxy import MisbehavingProxy, misbehaving_proxy
-from support.kube_rights import install_rights, kubeconfig_of
-from support.kube_server import KubeServer
+from support.kubernetes.connection import connected
+from support.kubernetes.operator import Cluster, running_operator
+from support.kubernetes.proxy import MisbehavingProxy, misbehaving_proxy
+from support.kubernetes.rights import install_rights, kubeconfig_of
+from support.kubernetes.server import KubeServer
 from support.waiting import until
 from whisperjob.model.errors import RecordsUnavailableError, WatchExpiredError
 from whisperjob.model.settings import EngineSettings
@@ -21,7 +21,7 @@ from whisperjob.records.cache import RecordCache
 from whisperjob.stores.folder import FolderStore
 from whisperjob_kubernetes.records import KubernetesRecords
 
-pytest_plugins = ["support.kube_fixtures"]
+pytest_plugins = ["support.kubernetes.fixtures"]
 
 QUICK = EngineSettings(retry_base=timedelta(milliseconds=50), import_prefix="imports/")
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from support.media import PAUSE_SECONDS, decode, ffmpeg, write_speech
-from support.optimizing import Optimized, optimized
+from support.audio.media import PAUSE_SECONDS, decode, ffmpeg, write_speech
+from support.audio.optimizing import Optimized, optimized
 from whisperjob.model.manifest import MAX_CHUNK_BYTES, SAMPLE_RATE, CutKind
 from whisperjob.model.mp3 import parse_info
 from whisperjob.model.phase import STEP_PROGRESS, Profile, Step

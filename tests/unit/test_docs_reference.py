@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from support.reference import FOLDER, PAGES
-from support.reference_settings import settings_reference
+from support.docs.reference import FOLDER, PAGES
+from support.docs.reference_settings import settings_reference
 from whisperjob.model.errors import INPUT_CODES, JobCode, WarningCode
 from whisperjob_api.errors import HttpCode
 from whisperjob_cli.config import FILE_VARIABLE, KEY_VARIABLE, SERVER_VARIABLE
@@ -14,7 +14,7 @@ from whisperjob_operator.operator_settings import OperatorSettings
 
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_is_true_today(name: str) -> None:
-    assert (FOLDER / name).read_text() == PAGES[name](), "run `../.venv/bin/python -m support.reference` in tests/"
+    assert (FOLDER / name).read_text() == PAGES[name](), "run `../.venv/bin/python -m support.docs.reference` in tests/"
 
 
 NO_SETTINGS = {

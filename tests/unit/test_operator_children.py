@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from support.builders import T0, UID, at
-from support.kube_objects import a_kube_job, a_pod, rfc3339
+from support.kubernetes.objects import a_kube_job, a_pod, rfc3339
 from whisperjob.model import names
 from whisperjob.model.phase import Reason, Stage
 from whisperjob.model.workers import Worker, WorkerState

@@ -1,6 +1,6 @@
 """The proof that events flow."""
 
-from support.kube_paths import REPOSITORY
+from support.kubernetes.paths import REPOSITORY
 from whisperjob_operator.watch_health import WatchHealth
 
 AFTER = 60.0

@@ -9,8 +9,8 @@ from pydantic import ValidationError
 
 from support.builders import SHA, a_job, a_spec
 from support.golden import Golden
-from support.kube_paths import GOLDEN
-from support.kube_settings import operator_settings
+from support.kubernetes.paths import GOLDEN
+from support.kubernetes.settings import operator_settings
 from whisperjob.deciding.decision import Policy
 from whisperjob.engine.ports import Launch
 from whisperjob.model import names
