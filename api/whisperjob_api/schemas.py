@@ -6,8 +6,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.alias_generators import to_camel
 
 from whisperjob.model.errors import JobCode
+from whisperjob.model.options import MAX_SPEAKERS
 from whisperjob.model.phase import Step
-from whisperjob.model.resource import MAX_SPEAKERS
 from whisperjob_api.errors import HttpCode
 
 JobState = Literal["queued", "processing", "completed", "error"]

@@ -11,8 +11,8 @@ import typer
 
 from whisperjob import __version__
 from whisperjob.model.errors import WhisperJobError
+from whisperjob.model.options import MAX_CHUNK_SECONDS, MAX_SPEAKERS, MIN_CHUNK_SECONDS
 from whisperjob.model.phase import Profile, RawFormat, Step
-from whisperjob.model.resource import MAX_CHUNK_SECONDS, MAX_SPEAKERS, MIN_CHUNK_SECONDS
 from whisperjob_cli.commands import commands
 from whisperjob_cli.exit_codes import EXIT_CODES, USAGE
 from whisperjob_cli.local_transcribe import transcribe

@@ -83,7 +83,7 @@ __all__ = [
     "WaitTimeoutError",
 ]
 
-_MODULES = ("errors", "answers", "polling", "retrying", "connection", "uploading", "sync_client", "async_client")
+_MODULES = ("errors", "models", "polling", "retrying", "connection", "uploading", "sync_client", "async_client")
 """The dearer to import, the later."""
 
 

@@ -4,8 +4,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from whisperjob.model.base import Model
 from whisperjob.model.errors import RecordInvalidError
-from whisperjob.model.resource import API_VERSION, KIND, Model, Spec, WhisperJob
+from whisperjob.model.resource import API_VERSION, KIND, Spec, WhisperJob
 
 
 def record_from(body: dict[str, Any]) -> WhisperJob:

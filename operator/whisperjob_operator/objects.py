@@ -7,7 +7,7 @@ from datetime import datetime
 
 from pydantic import Field
 
-from whisperjob.model.resource import Model
+from whisperjob.model.base import Model
 
 
 class Owner(Model):

@@ -13,6 +13,7 @@ from support.kubernetes.schema import crd_schema, without_extensions
 from support.kubernetes.server import KubeServer
 from support.kubernetes.values import TRYING_OUT
 from unit import test_model_rules as cases
+from whisperjob.model.base import Model
 from whisperjob.model.errors import RecordInvalidError
 from whisperjob.model.phase import ConditionType
 from whisperjob.model.resource import (
@@ -21,7 +22,6 @@ from whisperjob.model.resource import (
     Deadlines,
     DiarizationRequest,
     DiarizationState,
-    Model,
     Spec,
     Status,
 )

@@ -10,9 +10,9 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from whisperjob.model import names
+from whisperjob.model.base import Model, Sha256
 from whisperjob.model.errors import VERDICT_CODES, JobCode, WarningCode
 from whisperjob.model.phase import Profile, Stage
-from whisperjob.model.resource import Model, Sha256
 
 SAMPLE_RATE: Final = 16_000
 CHANNELS: Final = 1

@@ -12,8 +12,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from whisperjob.model.phase import DiarizeStep, Profile, RawFormat, Stage, Step
-from whisperjob.model.resource import MAX_SPEAKERS, Model, Sha256
+from whisperjob.model.base import Model, Sha256
+from whisperjob.model.options import AudioOptions, SpeakerCount
+from whisperjob.model.phase import DiarizeStep, Stage, Step
+from whisperjob.model.resource import MAX_NOTE_LENGTH
 
 CLAIM_PATH = "/work/claim"
 PROGRESS_PATH = "/work/progress"
@@ -67,26 +69,21 @@ class Input(Model):
     samples: int | None = Field(default=None, ge=1, description="Of a chunk: what it decodes to, exactly, at 16 kHz")
 
 
-class OptimizeOptions(Model):
+class OptimizeOptions(AudioOptions):
     """What the optimizer is to do; from the job's spec."""
 
     stage: Literal[Stage.OPTIMIZE] = Stage.OPTIMIZE
-    profile: Profile = Profile.FULL
-    max_chunk_seconds: int | None = None
-    raw_format: RawFormat | None = None
-    sample_rate: int | None = None
-    channels: int | None = None
+    max_chunk_seconds: int | None = Field(
+        default=None, ge=1, description="Longest chunk, seconds; short ones are taken"
+    )
 
 
-class DiarizeOptions(Model):
+class DiarizeOptions(SpeakerCount):
     """What the diarizer is to do; from the job's request and the settings."""
 
     stage: Literal[Stage.DIARIZE] = Stage.DIARIZE
     model: str = Field(description="`bundled`, a name on the model hub, or a folder")
-    num_speakers: int | None = Field(default=None, ge=1, le=MAX_SPEAKERS, description="Exactly so many; wins")
-    min_speakers: int | None = Field(default=None, ge=1, le=MAX_SPEAKERS)
-    max_speakers: int | None = Field(default=None, ge=1, le=MAX_SPEAKERS)
-    allow_cpu: bool = Field(default=True, description="Go on with the CPU where a GPU's memory does not do")
+    allow_cpu: bool = Field(default=True, description="Go on with the CPU where a GPU's memory does not suffice")
 
 
 Options = Annotated[OptimizeOptions | DiarizeOptions, Field(discriminator="stage")]
@@ -120,6 +117,6 @@ class ProgressPost(Model):
     step: Step | DiarizeStep
     percent: float = Field(ge=0, le=100)
     duration_seconds: float | None = Field(default=None, ge=0, description="What the container or decoder says so far")
-    note: Annotated[str, StringConstraints(max_length=200)] = Field(
+    note: Annotated[str, StringConstraints(max_length=MAX_NOTE_LENGTH)] = Field(
         default="", description="What its owner should know of how it goes, as a sentence: a fallback, for one"
     )

@@ -5,37 +5,32 @@ Unknown fields are ignored when read, so that two versions of the software can s
 """
 
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated
 
-from pydantic import AliasGenerator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import Field, StringConstraints
 
+from whisperjob.model.base import Model, Sha256
 from whisperjob.model.errors import JobCode
+from whisperjob.model.options import (
+    MAX_CHANNELS,
+    MAX_CHUNK_SECONDS,
+    MAX_SAMPLE_RATE,
+    MIN_CHUNK_SECONDS,
+    MIN_SAMPLE_RATE,
+    AudioOptions,
+    SpeakerCount,
+)
 from whisperjob.model.phase import ConditionType, DiarizeStep, Phase, Profile, RawFormat, Step
 
 API_GROUP = "whisperjob.dev"
 API_VERSION = f"{API_GROUP}/v1alpha1"
 KIND = "WhisperJob"
 
-MIN_CHUNK_SECONDS = 60
-MAX_CHUNK_SECONDS = 86_400
-MAX_SPEAKERS = 64
 MAX_FILENAME_LENGTH = 255
+MAX_NOTE_LENGTH = 200
+"""Of one sentence that a worker has for the job's owner, in characters."""
 
 
-def _alias(field: str) -> str:
-    return to_camel(field).replace("Ip", "IP") if field.endswith("_ip") else to_camel(field)
-
-
-class Model(BaseModel):
-    """Immutable, camelCase in JSON, snake_case in Python."""
-
-    model_config = ConfigDict(
-        alias_generator=AliasGenerator(alias=_alias), populate_by_name=True, frozen=True, extra="ignore"
-    )
-
-
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Seconds = Annotated[float, Field(ge=0)]
 
 
@@ -52,23 +47,18 @@ class Source(Model):
         default=None, description="The media type the client declared; never trusted"
     )
     raw_format: RawFormat | None = Field(default=None, description="Sample layout of headerless PCM")
-    sample_rate: int | None = Field(default=None, ge=1000, le=384_000, description="Sample rate of headerless PCM, Hz")
-    channels: int | None = Field(default=None, ge=1, le=32, description="Channels of headerless PCM, interleaved")
+    sample_rate: int | None = Field(
+        default=None, ge=MIN_SAMPLE_RATE, le=MAX_SAMPLE_RATE, description="Sample rate of headerless PCM, Hz"
+    )
+    channels: int | None = Field(
+        default=None, ge=1, le=MAX_CHANNELS, description="Channels of headerless PCM, interleaved"
+    )
 
 
-class DiarizationRequest(Model):
+class DiarizationRequest(SpeakerCount):
     """Asks for a speaker timeline; a new `requestId` asks again."""
 
     request_id: Annotated[str, StringConstraints(min_length=1, max_length=63)] = Field(description="Names the request")
-    num_speakers: int | None = Field(default=None, ge=1, le=MAX_SPEAKERS, description="Exactly this many speakers")
-    min_speakers: int | None = Field(default=None, ge=1, le=MAX_SPEAKERS, description="At least this many")
-    max_speakers: int | None = Field(default=None, ge=1, le=MAX_SPEAKERS, description="At most this many")
-
-    @model_validator(mode="after")
-    def _bounds(self) -> Self:
-        if self.min_speakers and self.max_speakers and self.min_speakers > self.max_speakers:
-            raise ValueError("minSpeakers must not be above maxSpeakers")
-        return self
 
 
 class Deadlines(Model):
@@ -100,6 +90,18 @@ class Spec(Model):
         default=None, ge=0, description="Record and results go this long after the job ended; absent: the default"
     )
     deadlines: Deadlines = Deadlines()
+
+    @property
+    def audio_options(self) -> AudioOptions:
+        """The owner's choices for the sound, which the record keeps in two places."""
+        source = self.source
+        return AudioOptions.model_construct(
+            profile=self.profile,
+            max_chunk_seconds=self.max_chunk_seconds,
+            raw_format=source.raw_format,
+            sample_rate=source.sample_rate,
+            channels=source.channels,
+        )
 
 
 MUTABLE_SPEC_FIELDS = frozenset({"suspend", "priority", "diarization", "cancel"})

@@ -5,8 +5,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
+from whisperjob.model.base import Model
 from whisperjob.model.phase import Stage
-from whisperjob.model.resource import Model
+from whisperjob.model.resource import MAX_NOTE_LENGTH
 
 SpeakerId = Annotated[str, StringConstraints(pattern=r"^SPEAKER_[0-9]{2,3}$")]
 
@@ -35,7 +36,7 @@ class Timeline(Model):
     duration_seconds: float = Field(gt=0)
     segments: tuple[Turn, ...]
     exclusive: tuple[Turn, ...]
-    notes: tuple[Annotated[str, StringConstraints(max_length=200)], ...] = Field(
+    notes: tuple[Annotated[str, StringConstraints(max_length=MAX_NOTE_LENGTH)], ...] = Field(
         default=(), description="What its owner should know of how it went: fallbacks, for one"
     )
 

@@ -16,6 +16,7 @@ from uuid import uuid4
 
 from pydantic import ValidationError
 
+from whisperjob.model.base import Model
 from whisperjob.model.clock import utc_now
 from whisperjob.model.errors import (
     RecordConflictError,
@@ -28,7 +29,7 @@ from whisperjob.model.errors import (
 )
 from whisperjob.model.immutability import check_spec_change, check_status_change
 from whisperjob.model.names import is_job_name
-from whisperjob.model.resource import Metadata, Model, Spec, Status, WhisperJob
+from whisperjob.model.resource import Metadata, Spec, Status, WhisperJob
 from whisperjob.records.changes import ChangeLog
 from whisperjob.records.port import ChangeKind, RecordChange, RecordPage
 from whisperjob.records.schema import migrate

@@ -5,7 +5,7 @@ A structural schema knows no references, no null and no unions: an optional fiel
 
 from typing import Any
 
-from whisperjob.model.resource import Model
+from whisperjob.model.base import Model
 
 Schema = dict[str, Any]
 
