@@ -13,12 +13,13 @@ from whisperjob_api.clients import client_address
 from whisperjob_api.error_responses import error_table
 from whisperjob_api.errors import HttpCode, RequestError
 from whisperjob_api.form import MAX_OVERHEAD_BYTES, UploadOptions, too_large
+from whisperjob_api.job_creation import create_job, to_spec
 from whisperjob_api.listing import of_tenant
 from whisperjob_api.middleware import UPLOAD_PATH
 from whisperjob_api.multipart import boundary_of
 from whisperjob_api.schemas import Accepted
 from whisperjob_api.services import Services, Tenant, Use
-from whisperjob_api.upload import create_job, store_upload, to_spec
+from whisperjob_api.upload_receiver import receive_upload
 
 router = APIRouter(tags=["jobs"])
 
@@ -99,7 +100,7 @@ async def whisper_optimize(
     reservation = use.api.uploads.admit(tenant, expected_bytes, unfinished, free_bytes, settings)
     try:
         key = names.new_upload_key(use.api.records.namespace, name)
-        upload = await store_upload(use, request, boundary, key, reservation)
+        upload = await receive_upload(use, request, boundary, key, reservation)
         job = await create_job(use, name, to_spec(upload, tenant, _client(request, settings)))
     finally:
         use.api.uploads.release(reservation)
