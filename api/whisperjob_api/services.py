@@ -20,7 +20,7 @@ from whisperjob.stores.port import ObjectStore
 from whisperjob_api.admission import UploadGate
 from whisperjob_api.error_responses import no_such_job
 from whisperjob_api.errors import HttpCode, RequestError
-from whisperjob_api.job_results import Results
+from whisperjob_api.job_results import JobResults
 from whisperjob_api.threads import Threads
 
 
@@ -49,7 +49,7 @@ class Services:
     def __init__(self, api: Api) -> None:
         self.api = api
         self.threads = Threads(api.settings.max_concurrent_uploads)
-        self.results = Results(api.store, self.threads)
+        self.results = JobResults(api.store, self.threads)
         self._trims: dict[str, asyncio.Lock] = {}
 
     async def job(self, name: str, tenant: str) -> WhisperJob:

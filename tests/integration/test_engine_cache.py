@@ -10,6 +10,7 @@ import pytest
 from support.builders import a_spec
 from support.waiting import until
 from whisperjob.model.errors import RecordsUnavailableError, WatchExpiredError
+from whisperjob.records import cache as cache_module
 from whisperjob.records.cache import RecordCache
 from whisperjob.records.port import ChangeKind, RecordChange, RecordPage
 from whisperjob.records.sqlite import SqliteRecords
@@ -125,6 +126,19 @@ async def test_a_deleted_record_does_not_come_back_by_late_news(records: Shaky) 
     cache.forget(created)
     cache.put(created)
     assert cache.get("a") is None
+
+
+async def test_the_oldest_deletion_is_forgotten_first(records: Shaky, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache_module, "_REMEMBERED_DELETIONS", 2)
+    cache = RecordCache(records)
+    oldest, middle, latest = [await records.create(name, a_spec()) for name in ("a", "b", "c")]
+    cache.forget(oldest)
+    cache.forget(middle)
+    cache.put(oldest)  # news of a deleted record do not make its deletion a newer one
+    cache.forget(latest)
+    for record in (oldest, middle, latest):
+        cache.put(record)
+    assert present(cache) == ["a"]
 
 
 async def test_a_name_that_is_used_again_is_another_record(records: Shaky) -> None:

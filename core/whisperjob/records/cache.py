@@ -11,14 +11,16 @@ import time
 from collections.abc import Callable, Collection
 from datetime import timedelta
 
+from cachetools import LRUCache
+
+from whisperjob.model.backoff import Backoff
 from whisperjob.model.errors import RecordsUnavailableError, WatchExpiredError
 from whisperjob.model.resource import WhisperJob
 from whisperjob.records.port import ChangeKind, JobRecords, RecordChange
 
 log = logging.getLogger(__name__)
 
-_FIRST_RETRY_SECONDS = 0.2
-_LAST_RETRY_SECONDS = 10.0
+_BACKOFF = Backoff(timedelta(milliseconds=200), timedelta(seconds=10), jitter=0.2)
 _REMEMBERED_DELETIONS = 10_000
 
 
@@ -29,7 +31,8 @@ class RecordCache:
         self._records = records
         self._resync_interval = resync_interval.total_seconds()
         self._by_name: dict[str, WhisperJob] = {}
-        self._deleted_uids: dict[str, None] = {}  # a dict for its order: the oldest are forgotten first
+        self._deleted_uids: LRUCache[str, None] = LRUCache(_REMEMBERED_DELETIONS)
+        """Looking a uid up is no use of it, so that the oldest deletion is forgotten first."""
         self._callbacks: list[Callable[[RecordChange], None]] = []
         self._synced = asyncio.Event()
         self._heard = float("-inf")
@@ -71,8 +74,6 @@ class RecordCache:
     def forget(self, record: WhisperJob) -> None:
         """Takes in that this very record (by its uid) was deleted."""
         self._deleted_uids[record.uid] = None
-        while len(self._deleted_uids) > _REMEMBERED_DELETIONS:
-            del self._deleted_uids[next(iter(self._deleted_uids))]
         known = self._by_name.get(record.name)
         if known and known.uid == record.uid:
             del self._by_name[record.name]
@@ -98,11 +99,11 @@ class RecordCache:
 
     async def run(self) -> None:
         """Keeps the copy true until cancelled; the records being away is waited out."""
-        retry = _FIRST_RETRY_SECONDS
+        failures = 0
         while True:
             try:
                 version = await self.relist()
-                retry = _FIRST_RETRY_SECONDS
+                failures = 0
                 async with asyncio.timeout(self._resync_interval):
                     async for change in self._records.watch(version):
                         if change.kind is ChangeKind.DELETED:
@@ -112,9 +113,10 @@ class RecordCache:
             except (TimeoutError, WatchExpiredError):
                 continue
             except RecordsUnavailableError as error:
-                log.warning("records are away, trying again in %.1f s: %s", retry, error)
-                await asyncio.sleep(retry * random.uniform(0.8, 1.2))  # noqa: S311 - jitter, no secret
-                retry = min(retry * 2, _LAST_RETRY_SECONDS)
+                failures += 1
+                wait = _BACKOFF.wait(failures, random.random()).total_seconds()  # noqa: S311 - jitter, no secret
+                log.warning("the job records are unavailable, trying again in %.1f s: %s", wait, error)
+                await asyncio.sleep(wait)
 
     def _tell(self, change: RecordChange) -> None:
         self._heard = time.monotonic()
