@@ -9,6 +9,7 @@ from typing import Any
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from whisperjob.model.base import DNS_LABEL
 from whisperjob_api.error_responses import error_response
 from whisperjob_api.errors import HttpCode, RequestError
 
@@ -18,7 +19,7 @@ PUBLIC_PATHS = frozenset({"/health", "/livez", "/readyz", "/docs", "/docs/oauth2
 DOCS_ASSETS = "/docs/assets"
 """Scripts and styles of the docs pages, public as they are."""
 
-_TENANT = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_TENANT = re.compile(DNS_LABEL)
 _KEY = re.compile(r"[!-~]+")
 
 

@@ -7,11 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
-from whisperjob.model.options import MAX_CHUNK_SECONDS, MIN_CHUNK_SECONDS
-from whisperjob.model.phase import Profile, RawFormat
+from whisperjob.model.options import AudioOptions
 from whisperjob_api.errors import HttpCode, RequestError
 from whisperjob_api.multipart import Event, MultipartReader, PartBegan, PartData, PartEnded, invalid
 
@@ -24,22 +23,10 @@ RAW_SAMPLE_RATE: Final = 16_000
 RAW_CHANNELS: Final = 1
 
 
-class UploadOptions(BaseModel):
-    """The optional form fields."""
+class UploadOptions(AudioOptions):
+    """The optional form fields: the audio options under their camelCase names, and under no others."""
 
-    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
-
-    profile: Profile = Field(
-        default=Profile.FULL, description="full enhancement, light (band-pass and loudness) or none (conversion only)"
-    )
-    max_chunk_seconds: int | None = Field(
-        default=None, ge=MIN_CHUNK_SECONDS, le=MAX_CHUNK_SECONDS, description="Longest chunk, beside its 20 MiB"
-    )
-    raw_format: RawFormat | None = Field(default=None, description="The file is headerless PCM of this sample layout")
-    sample_rate: int | None = Field(
-        default=None, ge=1000, le=384_000, description="Of headerless PCM, Hz; 16000 if absent"
-    )
-    channels: int | None = Field(default=None, ge=1, le=32, description="Of headerless PCM, interleaved; 1 if absent")
+    model_config = ConfigDict(extra="forbid", populate_by_name=False)
 
 
 OPTION_FIELDS: Final = frozenset(to_camel(name) for name in UploadOptions.model_fields)
@@ -154,11 +141,12 @@ def parse_options(fields: dict[str, str]) -> UploadOptions:
                 HttpCode.INVALID_REQUEST, "sampleRate and channels describe headerless PCM: they need rawFormat."
             )
         return options
-    return options.model_copy(
-        update={
-            "sample_rate": options.sample_rate or RAW_SAMPLE_RATE,
-            "channels": options.channels or RAW_CHANNELS,
-        }
+    return UploadOptions.model_construct(
+        profile=options.profile,
+        max_chunk_seconds=options.max_chunk_seconds,
+        raw_format=options.raw_format,
+        sample_rate=options.sample_rate or RAW_SAMPLE_RATE,
+        channels=options.channels or RAW_CHANNELS,
     )
 
 

@@ -7,7 +7,6 @@ from whisperjob.model import names
 from whisperjob.model.errors import RecordExistsError, RecordNotFoundError, RecordsUnavailableError
 from whisperjob.model.resource import Source, Spec, WhisperJob
 from whisperjob_api.errors import HttpCode, RequestError
-from whisperjob_api.form import UploadOptions
 from whisperjob_api.services import Services
 from whisperjob_api.threads import uninterrupted
 from whisperjob_api.upload_receiver import ReceivedUpload
@@ -55,17 +54,7 @@ def same_request(old: Spec, new: Spec) -> bool:
         old.tenant == new.tenant
         and old.source.sha256 is not None
         and (old.source.sha256, old.source.size_bytes) == (new.source.sha256, new.source.size_bytes)
-        and _options(old) == _options(new)
-    )
-
-
-def _options(spec: Spec) -> UploadOptions:
-    return UploadOptions.model_construct(
-        profile=spec.profile,
-        max_chunk_seconds=spec.max_chunk_seconds,
-        raw_format=spec.source.raw_format,
-        sample_rate=spec.source.sample_rate,
-        channels=spec.source.channels,
+        and old.audio_options == new.audio_options
     )
 
 

@@ -1,12 +1,12 @@
 """What the API says and hears, field for field as its reference has it; every model carries an example for OpenAPI."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from whisperjob.model.errors import JobCode
-from whisperjob.model.options import MAX_SPEAKERS
+from whisperjob.model.options import MAX_SPEAKERS, require_ordered_bounds
 from whisperjob.model.phase import Step
 from whisperjob_api.errors import HttpCode
 
@@ -239,22 +239,22 @@ class NotTrimmed(Schema):
     )
 
 
-SpeakerCount = Annotated[int, Field(strict=True, ge=0, le=MAX_SPEAKERS), BeforeValidator(_whole)]
+SpeakerNumber = Annotated[int, Field(strict=True, ge=0, le=MAX_SPEAKERS), BeforeValidator(_whole)]
+"""A field of the model's `SpeakerCount` as JSON has it: a whole number, where 0 means the same as an absent field."""
 
 
 class DiarizeRequest(Schema):
     job_id: str = Field(description="A completed job")
-    num_speakers: SpeakerCount | None = Field(default=None, description="Exactly this many; 0 or absent: find out")
-    min_speakers: SpeakerCount | None = Field(default=None, description="At least this many")
-    max_speakers: SpeakerCount | None = Field(default=None, description="At most this many")
+    num_speakers: SpeakerNumber | None = Field(default=None, description="Exactly this many; 0 or absent: find out")
+    min_speakers: SpeakerNumber | None = Field(default=None, description="At least this many")
+    max_speakers: SpeakerNumber | None = Field(default=None, description="At most this many")
 
     model_config = _examples({"jobId": _ID, "numSpeakers": 3})
 
     @model_validator(mode="after")
-    def _bounds(self) -> "DiarizeRequest":
+    def _bounds_fit(self) -> Self:
+        require_ordered_bounds(self.min_speakers, self.max_speakers)
         low, high = self.min_speakers or 1, self.max_speakers or MAX_SPEAKERS
-        if low > high:
-            raise ValueError("minSpeakers must not be above maxSpeakers")
         if self.num_speakers and not low <= self.num_speakers <= high:
             raise ValueError("numSpeakers must lie between minSpeakers and maxSpeakers")
         return self

@@ -114,6 +114,7 @@ def test_options(fields: dict[str, str], options: UploadOptions | tuple[RawForma
     "fields",
     [
         {"profile": "FULL"},
+        {"max_chunk_seconds": "60"},
         {"maxChunkSeconds": "59"},
         {"maxChunkSeconds": "86401"},
         {"maxChunkSeconds": "60.5"},

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from whisperjob.model.phase import Phase
 from whisperjob.model.timeline import to_rttm
 from whisperjob_api import timelines
-from whisperjob_api.diarizing import ensure_diarization, to_request
+from whisperjob_api.diarization_requests import ensure_diarization, to_request
 from whisperjob_api.error_responses import error_table
 from whisperjob_api.errors import HttpCode, RequestError
 from whisperjob_api.schemas import DiarizationView, DiarizeRequest, DiarizeStarted

@@ -12,7 +12,7 @@ from whisperjob_api import views
 from whisperjob_api.clients import client_address
 from whisperjob_api.error_responses import error_table
 from whisperjob_api.errors import HttpCode, RequestError
-from whisperjob_api.form import MAX_OVERHEAD_BYTES, UploadOptions, too_large
+from whisperjob_api.form import MAX_OVERHEAD_BYTES, RAW_CHANNELS, RAW_SAMPLE_RATE, UploadOptions, too_large
 from whisperjob_api.job_creation import create_job, to_spec
 from whisperjob_api.listing import of_tenant
 from whisperjob_api.middleware import UPLOAD_PATH
@@ -25,17 +25,28 @@ router = APIRouter(tags=["jobs"])
 
 _IDEMPOTENCY_KEY: Final = re.compile(r"[!-~]{1,255}")
 
-_FIELDS: Final = UploadOptions.model_json_schema()
+_SCHEMA: Final = UploadOptions.model_json_schema()
+
+_DESCRIPTIONS: Final = {
+    "profile": "full enhancement, light (band-pass and loudness) or none (conversion only)",
+    "maxChunkSeconds": "Longest chunk, beside its 20 MiB",
+    "rawFormat": "The file is headerless PCM of this sample layout",
+    "sampleRate": f"Of headerless PCM, Hz; {RAW_SAMPLE_RATE} if absent",
+    "channels": f"Of headerless PCM, interleaved; {RAW_CHANNELS} if absent",
+}
+"""The options as the form has them: here each says what it means for an upload."""
 
 
-def _described(field: dict[str, Any]) -> dict[str, Any]:
-    """A form field's schema: its enum in place, and not nullable, for a form knows no null."""
-    kinds = [kind for kind in field.get("anyOf", [field]) if kind.get("type") != "null"]
-    kind = dict(kinds[0])
-    reference = kind.pop("$ref", "").rpartition("/")[2]
-    kept = {key: value for key, value in field.items() if key not in ("anyOf", "$ref", "title") and value is not None}
-    named = {key: value for key, value in _FIELDS["$defs"].get(reference, {}).items() if key in ("type", "enum")}
-    return {**kind, **named, **kept}
+def _build_field_schema(name: str) -> dict[str, Any]:
+    """Returns the schema of a form field: its enum in place, and not nullable, because a form has no null."""
+    field = _SCHEMA["properties"][name] | {"description": _DESCRIPTIONS[name]}
+    types = [option for option in field.get("anyOf", [field]) if option.get("type") != "null"]
+    schema = dict(types[0])
+    reference = schema.pop("$ref", "").rpartition("/")[2]
+    definition = _SCHEMA["$defs"].get(reference, {})
+    enum = {key: value for key, value in definition.items() if key in ("type", "enum")}
+    own = {key: value for key, value in field.items() if key not in ("anyOf", "$ref", "title") and value is not None}
+    return {**schema, **enum, **own}
 
 
 _FORM: Final[dict[str, Any]] = {
@@ -53,7 +64,7 @@ _FORM: Final[dict[str, Any]] = {
                             "format": "binary",
                             "description": "The recording: anything ffmpeg can read, at most 524,288,000 bytes",
                         },
-                        **{name: _described(field) for name, field in _FIELDS["properties"].items()},
+                        **{name: _build_field_schema(name) for name in _SCHEMA["properties"]},
                     },
                 },
                 "examples": {"usual": {"value": {"file": "recording.mp4", "profile": "full"}}},
