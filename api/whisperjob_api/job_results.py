@@ -65,11 +65,11 @@ class JobResults:
         """
         output = job.status.output
         if output is None:
-            return views.to_json(views.job_view(job))
+            return views.to_json(views.to_job_view(job))
         cached = self._views.get((job.uid, job.version))
         if cached is not None:
             return cached
-        view = views.to_json(views.job_view(job, await self.manifest(output)))
+        view = views.to_json(views.to_job_view(job, await self.manifest(output)))
         self._views[job.uid, job.version] = view
         return view
 

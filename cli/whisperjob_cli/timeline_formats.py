@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 from whisperjob.model.timeline import Timeline, to_rttm
-from whisperjob_api.timelines import to_result
+from whisperjob_api.diarization_views import to_result
 from whisperjob_cli.tables import describe_speakers
 from whisperjob_client import DiarizationResult
 

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from whisperjob.model.phase import Phase
 from whisperjob.model.timeline import to_rttm
-from whisperjob_api import timelines
+from whisperjob_api import diarization_views
 from whisperjob_api.diarization_requests import ensure_diarization, to_request
 from whisperjob_api.error_responses import error_table
 from whisperjob_api.errors import HttpCode, RequestError
@@ -17,7 +17,7 @@ from whisperjob_api.services import JobId, Tenant, Use
 router = APIRouter(tags=["diarization"])
 
 _FAULTS = (HttpCode.NOT_FOUND, HttpCode.NOT_COMPLETED, HttpCode.INVALID_REQUEST, HttpCode.UNAVAILABLE)
-_RTTM: dict[str, Any] = {timelines.RTTM_MEDIA_TYPE: {"schema": {"type": "string"}}}
+_RTTM: dict[str, Any] = {diarization_views.RTTM_MEDIA_TYPE: {"schema": {"type": "string"}}}
 
 
 @router.post(
@@ -60,11 +60,11 @@ async def diarization(
         raise RequestError(HttpCode.NOT_FOUND, "Nobody has asked who speaks in this job.")
     if job.status.phase is Phase.ERROR:
         raise RequestError(HttpCode.NOT_COMPLETED, "The job failed; it has no output.")
-    state = timelines.answered(job)
+    state = diarization_views.find_current_state(job)
     timeline = await use.results.timeline(state) if state and state.result_sha256 else None
     if format == "json":
-        view = timelines.diarization_view(job, timeline)
+        view = diarization_views.to_diarization_view(job, timeline)
         return Response(view.model_dump_json(by_alias=True, exclude_unset=True), media_type="application/json")
     if timeline is None:
         raise RequestError(HttpCode.NOT_COMPLETED, "The diarization is not completed.")
-    return Response(to_rttm(job.name, timeline), media_type=timelines.RTTM_MEDIA_TYPE)
+    return Response(to_rttm(job.name, timeline), media_type=diarization_views.RTTM_MEDIA_TYPE)

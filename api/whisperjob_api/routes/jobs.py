@@ -49,7 +49,7 @@ async def jobs(
         limit=limit,
         cursor=cursor or None,
     )
-    return JobPage(jobs=[views.job_summary(job) for job in found], next_cursor=next_cursor)
+    return JobPage(jobs=[views.to_job_summary(job) for job in found], next_cursor=next_cursor)
 
 
 @router.get(

@@ -30,7 +30,7 @@ async def demo_trim(use: Use, tenant: Tenant, body: TrimRequest) -> Trimmed | No
     manifest = await use.results.manifest(output)
     kept = plan_trim(manifest, body.max_seconds)
     if kept is None:
-        return views.not_trimmed(job.name, manifest)
+        return views.to_not_trimmed(job.name, manifest)
     async with use.sole_trim(job.uid):
         trim = await use.threads.trim(apply_trim, use.api.store, job, output, manifest, kept, body.max_seconds)
-    return views.trimmed(job.name, trim, body.max_seconds)
+    return views.to_trimmed(job.name, trim, body.max_seconds)

@@ -115,7 +115,7 @@ async def whisper_optimize(
         job = await create_job(use, name, to_spec(upload, tenant, _client(request, settings)))
     finally:
         use.api.uploads.release(reservation)
-    return views.accepted(job)
+    return views.to_accepted(job)
 
 
 def _job_name(tenant: str, idempotency_key: str | None) -> str:

@@ -154,7 +154,7 @@ class SqliteRecords:
             check_spec_change(old.spec, spec)
             if spec == old.spec:
                 return old
-            new = old.model_copy(update={"spec": spec, "metadata": _touched(sql, old, spec_changed=True)})
+            new = WhisperJob(metadata=_next_metadata(sql, old, spec_changed=True), spec=spec, status=old.status)
             _store(sql, new)
         self._publish(ChangeKind.MODIFIED, new)
         return new
@@ -168,7 +168,7 @@ class SqliteRecords:
             check_status_change(old.status, status)
             if status == old.status:
                 return old
-            new = old.model_copy(update={"status": status, "metadata": _touched(sql, old, spec_changed=False)})
+            new = WhisperJob(metadata=_next_metadata(sql, old, spec_changed=False), spec=old.spec, status=status)
             _store(sql, new)
         self._publish(ChangeKind.MODIFIED, new)
         return new
@@ -179,7 +179,8 @@ class SqliteRecords:
             if uid is not None and old.uid != uid:
                 raise RecordNotFoundError(name)
             sql.execute("DELETE FROM records WHERE name = ?", (name,))
-            last = old.model_copy(update={"metadata": _touched(sql, old, spec_changed=False)})
+            metadata = _next_metadata(sql, old, spec_changed=False)
+            last = WhisperJob(metadata=metadata, spec=old.spec, status=old.status)
         self._publish(ChangeKind.DELETED, last)
 
 
@@ -217,9 +218,18 @@ def _next_version(sql: sqlite3.Connection) -> str:
     return str(sql.execute("UPDATE counter SET version = version + 1 RETURNING version").fetchone()[0])
 
 
-def _touched(sql: sqlite3.Connection, record: WhisperJob, *, spec_changed: bool) -> Metadata:
-    generation = record.metadata.generation + (1 if spec_changed else 0)
-    return record.metadata.model_copy(update={"resource_version": _next_version(sql), "generation": generation})
+def _next_metadata(sql: sqlite3.Connection, record: WhisperJob, *, spec_changed: bool) -> Metadata:
+    """Takes the next version for a change of a record; a change of its spec also begins a new generation."""
+    old = record.metadata
+    return Metadata(
+        name=old.name,
+        namespace=old.namespace,
+        uid=old.uid,
+        resource_version=_next_version(sql),
+        generation=old.generation + (1 if spec_changed else 0),
+        creation_timestamp=old.creation_timestamp,
+        deletion_timestamp=old.deletion_timestamp,
+    )
 
 
 def _load(sql: sqlite3.Connection, name: str) -> WhisperJob:
