@@ -19,7 +19,7 @@ from whisperjob_api.api_metrics import ApiMetrics, MetricsMiddleware
 from whisperjob_api.app import create_app
 from whisperjob_api.cluster_settings import ClusterApiSettings
 from whisperjob_api.http_protocol import ApiProtocol
-from whisperjob_api.services import Api
+from whisperjob_api.services import ApiDependencies
 from whisperjob_kubernetes.connection import connect
 from whisperjob_kubernetes.records import KubernetesRecords
 
@@ -39,7 +39,7 @@ async def _serve() -> None:
     try:
         records = KubernetesRecords(api, front.namespace)
         cache = RecordCache(records)
-        parts = Api(
+        dependencies = ApiDependencies(
             records=records,
             cache=cache,
             store=store,
@@ -47,7 +47,7 @@ async def _serve() -> None:
             engine_ready=lambda: True,
             diarizes=front.diarizes,
         )
-        app, registry = create_app(parts), CollectorRegistry()
+        app, registry = create_app(dependencies), CollectorRegistry()
         registry.register(CacheState(cache))
         listener = Listener(
             MetricsMiddleware(app, app.routes, ApiMetrics(registry)),
@@ -59,7 +59,7 @@ async def _serve() -> None:
         metrics = Listener(create_metrics_app(registry), bind(front.host, front.metrics_port), grace=_METRICS_GRACE)
 
         def stop() -> None:
-            parts.uploads.close()
+            dependencies.upload_gate.close()
             listener.stop()
 
         for number in (signal.SIGTERM, signal.SIGINT):

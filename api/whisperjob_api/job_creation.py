@@ -1,31 +1,32 @@
-"""Creates the record of a received upload, or finds the record that the same request created before.
+"""Creates the record of a received upload, or returns the record that the same request created before.
 
-The object is stored first. A record that cannot be created takes its object with it.
+The object is stored before its record. If the record cannot be created, the object is deleted.
 """
 
 from whisperjob.model import names
 from whisperjob.model.errors import RecordExistsError, RecordNotFoundError, RecordsUnavailableError
 from whisperjob.model.resource import Source, Spec, WhisperJob
 from whisperjob_api.errors import HttpCode, RequestError
-from whisperjob_api.services import Services
-from whisperjob_api.threads import uninterrupted
+from whisperjob_api.services import ApiServices
+from whisperjob_api.thread_pools import run_uninterrupted
 from whisperjob_api.upload_receiver import ReceivedUpload
 
-_CREATE_TRIES = 3
-"""A name that exists when created and is gone when read was deleted in between."""
+_MAX_TRIES = 3
+"""A record that exists when it is created and is absent when it is read was deleted in between."""
 
 _MAX_CONTENT_TYPE = 127
 
 
 def to_spec(upload: ReceivedUpload, tenant: str, client_ip: str | None) -> Spec:
-    options, form = upload.form.options, upload.form
+    """Converts a received upload to the spec of its job."""
+    form, options = upload.form, upload.form.options
     return Spec(
         source=Source(
             key=upload.key,
             filename=names.display_filename(form.filename),
             size_bytes=form.file_bytes,
             sha256=upload.sha256,
-            content_type=_shown_type(form.content_type),
+            content_type=_sanitize_content_type(form.content_type),
             raw_format=options.raw_format,
             sample_rate=options.sample_rate,
             channels=options.channels,
@@ -37,7 +38,8 @@ def to_spec(upload: ReceivedUpload, tenant: str, client_ip: str | None) -> Spec:
     )
 
 
-def _shown_type(content_type: str | None) -> str | None:
+def _sanitize_content_type(content_type: str | None) -> str | None:
+    """Returns the declared media type if it is short and printable."""
     if (
         content_type
         and content_type.isascii()
@@ -48,8 +50,8 @@ def _shown_type(content_type: str | None) -> str | None:
     return None
 
 
-def same_request(old: Spec, new: Spec) -> bool:
-    """Whether a repeated Idempotency-Key means the job it made before: same bytes, same options."""
+def is_same_request(old: Spec, new: Spec) -> bool:
+    """Returns whether a repeated Idempotency-Key came with the same bytes and the same options as before."""
     return (
         old.tenant == new.tenant
         and old.source.sha256 is not None
@@ -58,53 +60,56 @@ def same_request(old: Spec, new: Spec) -> bool:
     )
 
 
-async def create_job(services: Services, name: str, spec: Spec) -> WhisperJob:
-    """Creates the record, or finds the one that the same request made before; then this upload's object goes.
+async def create_job(services: ApiServices, name: str, spec: Spec) -> WhisperJob:
+    """Creates the record. If the same request created it before, returns that one and deletes this upload's object.
 
-    Runs to its end even if the caller is cancelled: an object without a record helps nobody.
+    It runs to its end even if the caller is cancelled, because an object without a record is of no use. Raises
+    RequestError `idempotency_mismatch`, RecordError.
     """
-    return await uninterrupted(_create_job(services, name, spec))
+    return await run_uninterrupted(_create_job(services, name, spec))
 
 
-async def _create_job(services: Services, name: str, spec: Spec) -> WhisperJob:
+async def _create_job(services: ApiServices, name: str, spec: Spec) -> WhisperJob:
     try:
-        job = await _create_or_find(services, name, spec)
+        job = await _create_or_get(services, name, spec)
     except RecordsUnavailableError:
-        job = await _settle_doubt(services, name, spec)
+        job = await _resolve_unknown_outcome(services, name, spec)
     except BaseException:
-        await _drop_object(services, spec)
+        await _delete_source(services, spec)
         raise
     if job.spec.source.key != spec.source.key:
-        await _drop_object(services, spec)
-        if not same_request(job.spec, spec):
+        await _delete_source(services, spec)
+        if not is_same_request(job.spec, spec):
             raise RequestError(
                 HttpCode.IDEMPOTENCY_MISMATCH, "This Idempotency-Key was used for another file or other options."
             )
-    services.api.cache.put(job)
+    services.cache.put(job)
     return job
 
 
-async def _create_or_find(services: Services, name: str, spec: Spec) -> WhisperJob:
-    for _ in range(_CREATE_TRIES):
+async def _create_or_get(services: ApiServices, name: str, spec: Spec) -> WhisperJob:
+    for _ in range(_MAX_TRIES):
         try:
-            return await services.api.records.create(name, spec)
+            return await services.records.create(name, spec)
         except RecordExistsError:
             try:
-                return await services.api.records.get(name)
+                return await services.records.get(name)
             except RecordNotFoundError:
                 continue
     raise RecordExistsError(name)
 
 
-async def _settle_doubt(services: Services, name: str, spec: Spec) -> WhisperJob:
-    """The answer to `create` was lost: it may have happened. If that cannot be told either, the object stays; the
-    engine sweeps it in a day if no record ever speaks of it."""
+async def _resolve_unknown_outcome(services: ApiServices, name: str, spec: Spec) -> WhisperJob:
+    """Returns the record if `create` took effect although its response was lost.
+
+    If that cannot be found out either, the object stays: the engine sweeps it within a day if no record names it.
+    """
     try:
-        return await services.api.records.get(name)
+        return await services.records.get(name)
     except RecordNotFoundError:
-        await _drop_object(services, spec)
+        await _delete_source(services, spec)
         raise RecordsUnavailableError("the record could not be created") from None
 
 
-async def _drop_object(services: Services, spec: Spec) -> None:
-    await services.threads.call(services.api.store.delete, spec.source.key)
+async def _delete_source(services: ApiServices, spec: Spec) -> None:
+    await services.threads.run(services.store.delete, spec.source.key)

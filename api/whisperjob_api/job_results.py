@@ -13,7 +13,7 @@ from whisperjob.model.resource import DiarizationState, Output, WhisperJob
 from whisperjob.model.timeline import Timeline
 from whisperjob.stores.port import ObjectStore, read_all
 from whisperjob_api import views
-from whisperjob_api.threads import Threads
+from whisperjob_api.thread_pools import ThreadPools
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -40,7 +40,7 @@ class JobResults:
     cached by the version of its record. Belongs to the event loop.
     """
 
-    def __init__(self, store: ObjectStore, threads: Threads) -> None:
+    def __init__(self, store: ObjectStore, threads: ThreadPools) -> None:
         self._store = store
         self._threads = threads
         self._manifests: LRUCache[str, Manifest] = LRUCache(CACHED_MANIFESTS)
@@ -52,7 +52,7 @@ class JobResults:
         cached = self._manifests.get(output.manifest_sha256)
         if cached is not None:
             return cached
-        manifest = await self._threads.call(
+        manifest = await self._threads.run(
             self._read, Manifest, output.manifest_key, output.manifest_sha256, MAX_MANIFEST_BYTES
         )
         self._manifests[output.manifest_sha256] = manifest
@@ -80,7 +80,7 @@ class JobResults:
         cached = self._timelines.get(state.result_sha256)
         if cached is not None:
             return cached
-        timeline = await self._threads.call(
+        timeline = await self._threads.run(
             self._read, Timeline, state.result_key, state.result_sha256, MAX_TIMELINE_BYTES
         )
         self._timelines[state.result_sha256] = timeline
@@ -90,17 +90,18 @@ class JobResults:
         try:
             data = read_all(self._store, key, max_bytes)
             if hashlib.sha256(data).hexdigest() != sha256:
-                raise DamagedResultError(f"{key} is not what the engine saw")
+                raise DamagedResultError(f"{key} has changed since the engine read it")
             return model.model_validate_json(data)
         except (ValueError, ValidationError) as error:
             raise DamagedResultError(f"{key} is no {model.__name__}: {error}") from error
 
     async def trim(self, job: WhisperJob) -> Trim | None:
-        """The latest trim, None if there is none. Never cached: the next trim replaces it."""
-        return await self._threads.call(read_trim, self._store, job)
+        """Returns the latest trim, or None if there is none. It is never cached, because the next trim replaces it."""
+        return await self._threads.run(read_trim, self._store, job)
 
 
 def read_trim(store: ObjectStore, job: WhisperJob) -> Trim | None:
+    """Reads the pointer to the latest trim; returns None if there is none. Raises StoreError."""
     key = names.trim_key(job.metadata.namespace, job.uid)
     try:
         return Trim.model_validate_json(read_all(store, key, MAX_TRIM_BYTES))

@@ -1,4 +1,4 @@
-"""What the API says and hears, field for field as its reference has it; every model carries an example for OpenAPI."""
+"""The JSON of the API, field for field as its reference has it. Every model has an example for OpenAPI."""
 
 from typing import Annotated, Any, Literal, Self
 
@@ -53,7 +53,7 @@ def _examples(*examples: dict[str, Any]) -> ConfigDict:
 
 
 class Schema(BaseModel):
-    """camelCase outside, snake_case inside; a field without a value is left out where the reference leaves it out."""
+    """camelCase in JSON, snake_case in Python. A field without a value is left out where the reference does so."""
 
     model_config = ConfigDict(alias_generator=_alias, populate_by_name=True, frozen=True)
 
@@ -183,15 +183,15 @@ class JobPage(Schema):
     model_config = _examples({"jobs": [_SUMMARY], "nextCursor": None})
 
 
-def _whole(value: Any) -> Any:
-    """3.0 is a whole number in JSON, as 3 is; "3" and true are none."""
+def _to_whole_number(value: Any) -> Any:
+    """Converts 3.0 to 3: both are whole numbers in JSON; "3" and true are not."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 class TrimRequest(Schema):
     job_id: str = Field(description="A completed job")
     max_seconds: Annotated[
-        float, Field(strict=True, gt=0, description="Longest result, in seconds"), AfterValidator(_whole)
+        float, Field(strict=True, gt=0, description="Longest result, in seconds"), AfterValidator(_to_whole_number)
     ]
 
     model_config = _examples({"jobId": _ID, "maxSeconds": 300}) | ConfigDict(allow_inf_nan=False)
@@ -239,7 +239,7 @@ class NotTrimmed(Schema):
     )
 
 
-SpeakerNumber = Annotated[int, Field(strict=True, ge=0, le=MAX_SPEAKERS), BeforeValidator(_whole)]
+SpeakerNumber = Annotated[int, Field(strict=True, ge=0, le=MAX_SPEAKERS), BeforeValidator(_to_whole_number)]
 """A field of the model's `SpeakerCount` as JSON has it: a whole number, where 0 means the same as an absent field."""
 
 

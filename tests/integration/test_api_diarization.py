@@ -50,7 +50,7 @@ async def write(server: ApiServer, job: WhisperJob, conditions: tuple[Condition,
     fresh = DiarizationState(request_id=now.spec.diarization.request_id, request_time=at(0), **state)
     status = now.status.model_copy(update={"diarization": fresh, "conditions": conditions})
     written = await server.records.patch_status(job.name, status, now.version)
-    await until(lambda: server.api.cache.get(job.name) == written, "the cache to know it")
+    await until(lambda: server.cache.get(job.name) == written, "the cache to know it")
 
 
 async def finish(server: ApiServer, job: WhisperJob) -> None:
@@ -234,12 +234,12 @@ async def test_never_asked_is_not_found(server: ApiServer, job: WhisperJob) -> N
 
 async def test_two_at_once_start_one(server: ApiServer, job: WhisperJob) -> None:
     """The cache of a replica may be behind: the version decides."""
-    stale = server.api.cache.get(job.name)
+    stale = server.cache.get(job.name)
     assert stale is not None
     await ask(server, job)
     first = (await live(server, job)).spec.diarization
-    server.api.cache.forget(job)
-    server.api.cache.put(stale)
+    server.cache.forget(job)
+    server.cache.put(stale)
     assert (await ask(server, job)).status_code == 202
     assert (await live(server, job)).spec.diarization == first
 

@@ -18,7 +18,7 @@ from whisperjob.model import names
 from whisperjob.model.mp3 import parse_info
 from whisperjob.model.phase import Stage
 from whisperjob.model.resource import WhisperJob
-from whisperjob_api.threads import DOWNLOAD_THREADS
+from whisperjob_api.thread_pools import DOWNLOAD_THREADS
 
 
 async def test_a_file_comes_whole_with_what_caches_need(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ async def test_downloads_that_are_not_read_hold_up_nobody(tmp_path: Path) -> Non
     async with serving_api(tmp_path) as server, AsyncExitStack() as clients:
         job = await server.records.create("large", a_spec(tenant="alice"))
         job = await complete(server.records, server.store, job, [(data, RATE)])
-        await until(lambda: server.api.cache.get(job.name) == job, "the cache to know the job")
+        await until(lambda: server.cache.get(job.name) == job, "the cache to know the job")
         url = f"/job/{job.name}/download/output.mp3"
         for _ in range(2 * DOWNLOAD_THREADS):
             client = await clients.enter_async_context(connected(server.port))

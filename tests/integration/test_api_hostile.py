@@ -11,7 +11,7 @@ from support.api.raw_http import RawClient, chunked, connected, form, part, uplo
 from support.api.server import KEY, MIB, ApiServer, serving_api
 from support.waiting import until
 from whisperjob.model import names
-from whisperjob_api import middleware
+from whisperjob_api import request_middleware
 from whisperjob_api.http_protocol import ApiProtocol
 
 SOUND = bytes(range(256)) * 400
@@ -23,7 +23,7 @@ async def still_serves(server: ApiServer) -> bool:
     return (await server.client.get("/health")).status_code == 200
 
 
-async def nothing_was_kept(server: ApiServer) -> bool:
+async def nothing_is_stored(server: ApiServer) -> bool:
     await server.settled()
     return not server.objects() and not await server.jobs()
 
@@ -104,7 +104,7 @@ async def test_a_slow_body_is_not_a_slow_head(tmp_path: Path) -> None:
 
 
 async def test_a_small_body_that_drips_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(middleware, "BODY_SECONDS", 0.3)
+    monkeypatch.setattr(request_middleware, "BODY_SECONDS", 0.3)
     head = f"POST /demo_trim HTTP/1.1\r\nHost: x\r\nX-API-Key: {KEY}\r\nContent-Type: application/json\r\n"
     async with serving_api(tmp_path) as server, connected(server.port) as client:
         await client.send(head.encode() + b'Content-Length: 100\r\n\r\n{"jobId"')
@@ -173,7 +173,7 @@ async def test_a_chunk_of_no_size_is_refused(tmp_path: Path, size: bytes) -> Non
     async with serving_api(tmp_path) as server, connected(server.port) as client:
         await client.send(upload_head(None) + size + b"\r\nhello\r\n0\r\n\r\n")
         assert await told(client, 400)
-        assert await nothing_was_kept(server)
+        assert await nothing_is_stored(server)
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ async def test_what_hides_behind_chunks_is_not_collected(tmp_path: Path, tail: b
     async with serving_api(tmp_path) as server, connected(server.port) as client:
         client.writer.write(upload_head(None) + b"%x\r\n%s\r\n" % (len(body) - 9, body[:-9]) + tail)
         assert await told(client, 431, "headers_too_large")
-        assert await nothing_was_kept(server)
+        assert await nothing_is_stored(server)
 
 
 async def test_a_trailer_is_no_header(tmp_path: Path) -> None:
@@ -345,7 +345,7 @@ async def test_whatever_a_filename_looks_like_it_is_answered(
             assert (await server.records.get(answer.json["jobId"])).spec.source.filename == shown
         if answer.status == 400:
             assert answer.code == "invalid_upload"
-            assert await nothing_was_kept(server)
+            assert await nothing_is_stored(server)
 
 
 BOMBS = {
@@ -366,7 +366,7 @@ async def test_a_form_that_is_a_bomb_is_refused_early(tmp_path: Path, body: byte
         client.writer.write(upload_head(len(body)) + body)
         answer = await client.answer()
         assert (answer.status, answer.code) == (400, "invalid_upload")
-        assert await nothing_was_kept(server)
+        assert await nothing_is_stored(server)
 
 
 async def test_who_vanishes_while_being_answered_harms_nobody(tmp_path: Path) -> None:

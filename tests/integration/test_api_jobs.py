@@ -28,7 +28,7 @@ async def a_job(server: ApiServer, tenant: str = "alice", client_ip: str | None 
     job = await server.records.create(name, Spec(source=source, tenant=tenant, client_ip=client_ip))
     if status:
         job = await server.records.patch_status(name, Status.model_validate(status), job.version)
-    await until(lambda: server.api.cache.get(name) == job, "the cache to know the job")
+    await until(lambda: server.cache.get(name) == job, "the cache to know the job")
     await until(lambda: datetime.now(UTC) > job.metadata.creation_timestamp + TICK, "the clock to move")
     return job
 
@@ -116,7 +116,7 @@ async def test_stats_count_the_jobs_that_exist(tmp_path: Path) -> None:
         await a_job(server, tenant="bob", client_ip="192.0.2.99")
         await server.client.delete(f"/job/{gone.name}")
         await server.completed(1000)
-        await until(lambda: len(server.api.cache.all()) == 6, "the cache to know all")
+        await until(lambda: len(server.cache.all()) == 6, "the cache to know all")
         assert (await server.client.get("/stats")).json() == {
             "totalJobs": 5,
             "queued": 2,
@@ -140,7 +140,7 @@ async def test_a_deleted_job_is_gone_at_once(tmp_path: Path) -> None:
 async def test_a_job_the_cache_does_not_know_yet_is_found(tmp_path: Path) -> None:
     async with serving_api(tmp_path) as server:
         job = await a_job(server)
-        server.api.cache._by_name.clear()  # another replica made it, and the watch has not told yet
+        server.cache._by_name.clear()  # another replica made it, and the watch has not told yet
         assert (await server.client.get(f"/job/{job.name}")).status_code == 200
 
 

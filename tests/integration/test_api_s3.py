@@ -28,7 +28,7 @@ async def test_a_sender_that_vanishes_late_leaves_nothing_in_the_bucket(
         for kept in (len(body) - 1, len(body) * 99 // 100):
             async with connected(server.port) as client:
                 await client.send(upload_head(len(body)) + body[:kept])
-                await until(lambda: server.api.uploads.in_flight == 1, "the upload to begin")
+                await until(lambda: server.upload_gate.in_flight == 1, "the upload to begin")
                 client.vanish()
             await server.settled()
             assert not await asyncio.to_thread(server.objects)

@@ -11,7 +11,7 @@ import pytest
 
 from support.api.raw_http import chunked, connected, form, part, upload_head
 from support.api.server import api_settings, serving_api
-from support.api.uploads import SOUND, nothing_was_kept, the_job, upload
+from support.api.uploads import SOUND, nothing_is_stored, the_job, upload
 from support.waiting import until
 from whisperjob.model.phase import Profile, RawFormat
 
@@ -102,7 +102,7 @@ async def test_a_form_that_makes_no_sense_is_refused_and_leaves_nothing(
         answer = await upload(server, body)
         assert (answer.status, answer.code) == (status, code)
         assert answer.json["error"]
-        assert await nothing_was_kept(server)
+        assert await nothing_is_stored(server)
 
 
 @pytest.mark.parametrize(
@@ -211,9 +211,9 @@ async def test_a_sender_that_vanishes_leaves_nothing(tmp_path: Path) -> None:
         for offset in offsets:
             async with connected(server.port) as client:
                 await client.send(head + body[:offset])
-                await until(lambda: server.api.uploads.in_flight == 1, "the upload to begin")
+                await until(lambda: server.upload_gate.in_flight == 1, "the upload to begin")
                 client.vanish()
-            await until(lambda: server.api.uploads.in_flight == 0, "the upload to end")
+            await until(lambda: server.upload_gate.in_flight == 0, "the upload to end")
             assert not server.objects(), offset
             assert not await server.jobs(), offset
         assert not list((tmp_path / "store" / "staging").iterdir())
@@ -227,10 +227,10 @@ async def test_a_content_length_that_lies_keeps_nothing(tmp_path: Path) -> None:
             assert (await client.answer()).status == 400
         async with connected(server.port) as client:  # too long: the sender goes before it is all there
             await client.send(upload_head(len(body) + 10) + body)
-            await until(lambda: server.api.uploads.in_flight == 1, "the upload to begin")
+            await until(lambda: server.upload_gate.in_flight == 1, "the upload to begin")
             client.vanish()
         await server.settled()
-        assert await nothing_was_kept(server)
+        assert await nothing_is_stored(server)
 
 
 async def test_a_sender_that_stands_still_is_told_so(tmp_path: Path) -> None:
@@ -241,7 +241,7 @@ async def test_a_sender_that_stands_still_is_told_so(tmp_path: Path) -> None:
         answer = await client.answer()
         assert (answer.status, answer.code) == (408, "upload_too_slow")
         assert await client.closed_by_server()
-        assert await nothing_was_kept(server)
+        assert await nothing_is_stored(server)
 
 
 async def test_usual_clients_are_understood(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from support.stores.canned_s3 import Answer, canned_s3
+from support.stores.canned_s3 import CannedResponse, canned_s3
 from support.stores.minio_server import MinioServer
 from support.waiting import until_sync
 from whisperjob.model.errors import StoreFullError, StoreUnavailableError
@@ -246,12 +246,12 @@ def test_a_full_service_is_full(minio_binary: Path, tmp_path: Path) -> None:
         server.stop()
 
 
-def fake(answer: Callable[[str, str], Answer]) -> Callable[[str, str], Answer]:
+def fake(answer: Callable[[str, str], CannedResponse]) -> Callable[[str, str], CannedResponse]:
     """The answers of a service that is healthy but for what `answer` says."""
 
-    def whole(method: str, target: str) -> Answer:
+    def whole(method: str, target: str) -> CannedResponse:
         if method == "HEAD":
-            return Answer(200)
+            return CannedResponse(200)
         return answer(method, target)
 
     return whole
@@ -264,12 +264,12 @@ def canned_settings(endpoint: str) -> StoreSettings:
 def test_an_error_with_status_200_is_no_success() -> None:
     """S3 may have sent its status line before it fails to join the parts."""
 
-    def answer(method: str, target: str) -> Answer:
+    def answer(method: str, target: str) -> CannedResponse:
         if method == "POST" and target.endswith("?uploads="):
-            return Answer(200, "<R><UploadId>one</UploadId></R>")
+            return CannedResponse(200, "<R><UploadId>one</UploadId></R>")
         if method == "POST":
-            return Answer(200, "<Error><Code>InternalError</Code></Error>")
-        return Answer(204) if method == "DELETE" else Answer(200, headers={"ETag": '"e"'})
+            return CannedResponse(200, "<Error><Code>InternalError</Code></Error>")
+        return CannedResponse(204) if method == "DELETE" else CannedResponse(200, headers={"ETag": '"e"'})
 
     with canned_s3(fake(answer)) as service:
         store = S3Store(canned_settings(service.endpoint))
@@ -280,12 +280,12 @@ def test_an_error_with_status_200_is_no_success() -> None:
 
 def test_a_write_that_meets_a_removal_goes_through() -> None:
     """MinIO refuses it for a moment; a refusal that stays is one."""
-    refusals = iter([Answer(403, "<Error><Code>AccessDenied</Code></Error>")] * 2)
-    confirmed = Answer(200, headers={"ETag": '"e"'})
+    refusals = iter([CannedResponse(403, "<Error><Code>AccessDenied</Code></Error>")] * 2)
+    confirmed = CannedResponse(200, headers={"ETag": '"e"'})
     with canned_s3(fake(lambda method, target: next(refusals, confirmed))) as service:
         assert S3Store(canned_settings(service.endpoint)).put("a", io.BytesIO(b"data")) == 4
     assert service.requests.count("PUT /whisperjob/a") == 3
-    refused = Answer(403, "<Error><Code>AccessDenied</Code></Error>")
+    refused = CannedResponse(403, "<Error><Code>AccessDenied</Code></Error>")
     with canned_s3(fake(lambda method, target: refused)) as service, pytest.raises(StoreUnavailableError):
         S3Store(canned_settings(service.endpoint)).put("a", io.BytesIO(b"data"))
 
@@ -293,10 +293,14 @@ def test_a_write_that_meets_a_removal_goes_through() -> None:
 def test_a_part_that_fails_ends_the_upload_early() -> None:
     """The rest of a large recording is not read for nothing."""
 
-    def answer(method: str, target: str) -> Answer:
+    def answer(method: str, target: str) -> CannedResponse:
         if method == "POST":
-            return Answer(200, "<R><UploadId>one</UploadId></R>")
-        return Answer(204) if method == "DELETE" else Answer(507, "<Error><Code>XMinioStorageFull</Code></Error>")
+            return CannedResponse(200, "<R><UploadId>one</UploadId></R>")
+        return (
+            CannedResponse(204)
+            if method == "DELETE"
+            else CannedResponse(507, "<Error><Code>XMinioStorageFull</Code></Error>")
+        )
 
     class Endless:
         given = 0
@@ -315,15 +319,17 @@ def test_a_part_that_fails_ends_the_upload_early() -> None:
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [
-        (Answer(503, "<Error><Code>SlowDown</Code></Error>", {"Retry-After": "120"}), StoreUnavailableError),
-        (Answer(502, "<html>Bad gateway", {}, "text/html"), StoreUnavailableError),
-        (Answer(200, "<html>Captive portal", {}, "text/html"), StoreUnavailableError),
-        (Answer(507, "", {}, "text/html"), StoreFullError),
+        (CannedResponse(503, "<Error><Code>SlowDown</Code></Error>", {"Retry-After": "120"}), StoreUnavailableError),
+        (CannedResponse(502, "<html>Bad gateway", {}, "text/html"), StoreUnavailableError),
+        (CannedResponse(200, "<html>Captive portal", {}, "text/html"), StoreUnavailableError),
+        (CannedResponse(507, "", {}, "text/html"), StoreFullError),
     ],
     ids=["busy", "gateway", "portal", "full"],
 )
 @pytest.mark.parametrize("size", [1, 9 * MIB])
-def test_answers_gone_wrong_come_soon_and_in_our_words(answer: Answer, expected: type[Exception], size: int) -> None:
+def test_answers_gone_wrong_come_soon_and_in_our_words(
+    answer: CannedResponse, expected: type[Exception], size: int
+) -> None:
     began = time.monotonic()
     with canned_s3(fake(lambda method, target: answer)) as service, pytest.raises(expected):
         S3Store(canned_settings(service.endpoint)).put("a", io.BytesIO(bytes(size)))
@@ -331,7 +337,7 @@ def test_answers_gone_wrong_come_soon_and_in_our_words(answer: Answer, expected:
 
 
 def test_a_download_cut_short_is_an_error() -> None:
-    with canned_s3(fake(lambda method, target: Answer(200, "x" * 100, withheld_bytes=1))) as service:
+    with canned_s3(fake(lambda method, target: CannedResponse(200, "x" * 100, withheld_bytes=1))) as service:
         pieces = S3Store(canned_settings(service.endpoint)).read("a")
         with pytest.raises(StoreUnavailableError):
             b"".join(pieces)

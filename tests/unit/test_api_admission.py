@@ -7,7 +7,7 @@ from whisperjob.model.resource import Source, WhisperJob
 from whisperjob.model.settings import ApiSettings
 from whisperjob_api.admission import UploadGate
 from whisperjob_api.errors import HttpCode, RequestError
-from whisperjob_api.upload_rate import Pace
+from whisperjob_api.upload_rate import UploadRate
 
 SETTINGS = ApiSettings(
     max_concurrent_uploads=3, max_unfinished_jobs=4, max_unfinished_bytes=10_000, min_free_bytes=1000
@@ -88,10 +88,10 @@ def test_a_closed_gate_lets_nobody_in() -> None:
     ],
 )
 def test_who_is_too_slow(waits: list[tuple[float, int]], slow: bool) -> None:
-    pace = Pace(4096)
-    assert any(pace.too_slow(seconds, received) for seconds, received in waits) is slow
+    pace = UploadRate(4096)
+    assert any(pace.is_too_slow_after(seconds, received) for seconds, received in waits) is slow
 
 
 def test_a_rate_of_zero_turns_it_off() -> None:
-    pace = Pace(0)
-    assert not any(pace.too_slow(60.0, 0) for _ in range(10))
+    pace = UploadRate(0)
+    assert not any(pace.is_too_slow_after(60.0, 0) for _ in range(10))

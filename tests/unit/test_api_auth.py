@@ -20,11 +20,11 @@ from whisperjob_api.auth import Keyring
     ],
 )
 def test_a_key_belongs_to_a_tenant(presented: str, tenant: str | None) -> None:
-    assert Keyring(["plain", "alice:of-alice", "alice:second-of-alice"]).tenant_of(presented) == tenant
+    assert Keyring(["plain", "alice:of-alice", "alice:second-of-alice"]).find_tenant(presented) == tenant
 
 
 def test_without_keys_nobody_gets_in() -> None:
-    assert Keyring([]).tenant_of("") is None
+    assert Keyring([]).find_tenant("") is None
 
 
 @pytest.mark.parametrize("entry", ["", "alice:", ":key", "Alice:key", "alice:with space", "ünicode", "-a:key", "a:b "])

@@ -12,7 +12,7 @@ from whisperjob.model.resource import Output
 from whisperjob.stores.folder import FolderStore
 from whisperjob_api import job_results
 from whisperjob_api.job_results import JobResults
-from whisperjob_api.threads import Threads
+from whisperjob_api.thread_pools import ThreadPools
 
 
 class CountingStore(FolderStore):
@@ -37,7 +37,7 @@ def an_output(store: FolderStore, key: str, samples: int) -> Output:
 async def test_the_least_recently_used_goes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job_results, "CACHED_MANIFESTS", 2)
     store = CountingStore(tmp_path)
-    results = JobResults(store, Threads(1))
+    results = JobResults(store, ThreadPools(1))
     a, b, c = (an_output(store, key, samples) for key, samples in (("a", 16_000), ("b", 32_000), ("c", 48_000)))
     for output in (a, b, a, c):
         await results.manifest(output)

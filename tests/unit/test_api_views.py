@@ -7,7 +7,7 @@ import pytest
 from support.builders import a_job, a_manifest
 from whisperjob.model.phase import Phase
 from whisperjob_api import views
-from whisperjob_api.downloads import attachment
+from whisperjob_api.downloads import format_disposition
 
 
 @pytest.mark.parametrize(
@@ -61,4 +61,4 @@ def test_only_completed_jobs_list_chunks() -> None:
     ],
 )
 def test_downloads_are_named_after_the_recording(original: str, filename: str, plain: str) -> None:
-    assert f'filename="{plain}"' in attachment(original, filename)
+    assert f'filename="{plain}"' in format_disposition(original, filename)

@@ -28,7 +28,7 @@ from whisperjob.stores.open import open_store
 from whisperjob.stores.port import ObjectStore
 from whisperjob_api.app import create_app
 from whisperjob_api.http_protocol import ApiProtocol
-from whisperjob_api.services import Api
+from whisperjob_api.services import ApiDependencies
 from whisperjob_local.service_settings import ServiceSettings
 from whisperjob_local.standby import StandbyWorker
 from whisperjob_local.startup import StartupError, bind, find_ffmpeg, open_data_folder, read_or_make_key, url_of
@@ -101,16 +101,16 @@ async def run_service(settings: ServiceSettings, body: Callable[[Ready], Awaitab
             on_pass=metrics.engine.passed if metrics else None,
         )
         work = Listener(create_work_app(engine, launcher), internal, grace=_WORK_GRACE)
-        parts = Api(
+        dependencies = ApiDependencies(
             records=records,
             cache=cache,
             store=store,
             settings=api,
             engine_ready=lambda: os.access(ffmpeg, os.X_OK),
             diarizes=python is not None,
-            no_diarizer=f"{NO_DIARIZER} The service finds it when it starts.",
+            no_diarizer_message=f"{NO_DIARIZER} The service finds it when it starts.",
         )
-        app = _make_api(parts)
+        app = _make_api(dependencies)
         served: ASGIApp = metrics.around(app, cache, engine, launcher) if metrics else app
         front = Listener(served, public, grace=local.shutdown_grace, http=ApiProtocol)
         tasks = TaskSupervisor()
@@ -127,7 +127,7 @@ async def run_service(settings: ServiceSettings, body: Callable[[Ready], Awaitab
             await front.listening()
             launcher.prepare()
             result = await body(Ready(url_of(public), key_of(api), key_file))
-            parts.uploads.close()
+            dependencies.upload_gate.close()
             tasks.release(serving)
             front.stop()
             await serving
@@ -168,9 +168,9 @@ async def _open_records(file: Path) -> SqliteRecords:
         raise StartupError(str(error)) from error
 
 
-def _make_api(parts: Api) -> FastAPI:
+def _make_api(dependencies: ApiDependencies) -> FastAPI:
     try:
-        return create_app(parts)
+        return create_app(dependencies)
     except ValueError as error:  # an API key that makes no sense
         raise StartupError(f"{error}.") from error
 

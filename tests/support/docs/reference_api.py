@@ -15,7 +15,7 @@ from whisperjob.model.settings import ApiSettings
 from whisperjob.records.cache import RecordCache
 from whisperjob.records.sqlite import SqliteRecords
 from whisperjob.stores.folder import FolderStore
-from whisperjob_api.app import Api, create_app
+from whisperjob_api.app import ApiDependencies, create_app
 
 Document = Mapping[str, Any]
 
@@ -42,7 +42,9 @@ async def _openapi() -> Document:
         records = await SqliteRecords.open(Path(folder) / "jobs.sqlite")
         try:
             settings = ApiSettings(api_keys=(SecretStr("key"),))
-            parts = Api(records, RecordCache(records), FolderStore(Path(folder) / "objects"), settings, lambda: True)
+            parts = ApiDependencies(
+                records, RecordCache(records), FolderStore(Path(folder) / "objects"), settings, lambda: True
+            )
             return create_app(parts).openapi()
         finally:
             await records.close()

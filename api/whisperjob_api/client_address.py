@@ -1,4 +1,4 @@
-"""Who sent a request, as far as that can be believed and may be kept. Pure."""
+"""The address of the client that sent a request, as far as it can be trusted and may be stored. Pure."""
 
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -8,19 +8,19 @@ from whisperjob.model.settings import ClientAddress
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-_KEPT_BITS = {4: 24, 6: 48}
-"""What a truncated address keeps: a neighbourhood, not a household."""
+_PREFIX_BITS = {4: 24, 6: 48}
+"""How many bits of an address are stored when it is truncated: a neighbourhood, not a household."""
 
 
-def client_address(
-    peer: str | None, forwarded_for: Sequence[str], trusted: Sequence[Network], kept: ClientAddress
+def resolve_client_address(
+    peer: str | None, forwarded_for: Sequence[str], trusted: Sequence[Network], precision: ClientAddress
 ) -> str | None:
-    """The client's address in the form that may be kept, None if none may or none is known.
+    """Returns the client's address with the precision that may be stored; None if none may, or none is known.
 
     `forwarded_for` holds the values of the X-Forwarded-For headers in order. Each trusted proxy appended its peer, so
-    the list is read from the right until a hop is not one of ours; what stands left of it anybody could have made up.
+    the list is read from the right until a hop is no trusted proxy; the client can have made up what is left of it.
     """
-    if kept is ClientAddress.NONE:
+    if precision is ClientAddress.NONE:
         return None
     address = _parse(peer)
     hops = [hop for value in forwarded_for for hop in value.split(",")]
@@ -31,11 +31,11 @@ def client_address(
         address = hop
     if address is None:
         return None
-    return str(address) if kept is ClientAddress.FULL else _truncated(address)
+    return str(address) if precision is ClientAddress.FULL else _truncate(address)
 
 
 def _parse(text: str | None) -> Address | None:
-    """An address, also as `[v6]:port` or `v4:port`; an IPv4 address inside IPv6 is taken out."""
+    """Parses an address, also as `[v6]:port` or `v4:port`; an IPv4 address inside IPv6 becomes IPv4."""
     if text is None:
         return None
     text = text.strip()
@@ -54,5 +54,5 @@ def _is_in(address: Address, networks: Sequence[Network]) -> bool:
     return any(address.version == network.version and address in network for network in networks)
 
 
-def _truncated(address: Address) -> str:
-    return str(ip_network((address, _KEPT_BITS[address.version]), strict=False).network_address)
+def _truncate(address: Address) -> str:
+    return str(ip_network((address, _PREFIX_BITS[address.version]), strict=False).network_address)

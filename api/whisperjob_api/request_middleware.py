@@ -1,12 +1,12 @@
-"""The outermost layer: what holds for every exchange, whoever answers it. Pure ASGI.
+"""The outermost layer of the app: the rules for every request and response, whichever route handles it. Pure ASGI.
 
-- An answer that comes before the body was read (401, 413, …) is sent whole, then a little of the body is drained:
-  closing at once would reset the connection, and a client that still sends would never see the answer.
-- Bodies of all routes but the upload are small and come at once; more than that is 413, slower is 408.
-- What nobody caught becomes a 500 in our shape, without a traceback.
-- Headers that every answer carries.
-- HEAD is GET without the body: the routes see GET, the server sends no body. Whoever would do much work for one asks
-  `is_head`.
+- A response that is ready before the body was read (401, 413, …) is sent whole, and then a little of the body is
+  drained: closing at once would reset the connection, and a client that still sends would never see the response.
+- Bodies of all routes except the upload are small and arrive at once; a larger one is 413, a slower one is 408.
+- An exception that no handler caught becomes a 500 with the usual JSON, without a traceback.
+- Some headers are added to every response.
+- HEAD is GET without the body: the routes see GET, and the server sends no body. A route that would do much work for a
+  body checks `is_head`.
 """
 
 import asyncio
@@ -26,14 +26,14 @@ DRAIN_BYTES: Final = 8 * 1024 * 1024
 DRAIN_SECONDS: Final = 2.0
 MAX_BODY_BYTES: Final = 64 * 1024
 BODY_SECONDS = 20.0
-"""For a whole small body: a second of work for the worst of links, and the end for whoever drips."""
+"""The time for a whole small body: the slowest links need a second, and a sender that drips is cut off."""
 
 UPLOAD_PATH: Final = "/whisper_optimize"
 _HEAD_KEY: Final = "head"
 
 
 class RequestMiddleware:
-    """ASGI middleware around everything else."""
+    """ASGI middleware around everything else in the app."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -42,30 +42,31 @@ class RequestMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        exchange = _Exchange(scope, receive, send)
+        cycle = _RequestCycle(scope, receive, send)
         if scope["method"] == "HEAD":
             scope = {**scope, "method": "GET", "state": {**scope.get("state", {}), _HEAD_KEY: True}}
         try:
-            await self.app(scope, exchange.receive, exchange.send)
+            await self.app(scope, cycle.receive, cycle.send)
         except ClientDisconnect:
-            if exchange.refusal is None:
+            if cycle.refusal is None:
                 return
         except Exception as error:
-            if exchange.started:
-                raise  # the server cuts the connection: half an answer must not look whole
+            if cycle.started:
+                raise  # the server cuts the connection: half a response must not look whole
             log.exception("unexpected error in %s %s", scope["method"], scope["raw_path"].decode("ascii", "replace"))
-            await _answer(exchange, scope, to_request_error(error))
-        if exchange.refusal is not None and not exchange.started:
-            refusal, exchange.refusal = exchange.refusal, None
-            await _answer(exchange, scope, refusal)
+            await _respond(cycle, scope, to_request_error(error))
+        if cycle.refusal is not None and not cycle.started:
+            refusal, cycle.refusal = cycle.refusal, None
+            await _respond(cycle, scope, refusal)
 
 
 def is_head(scope: Scope) -> bool:
+    """Returns whether the client sent HEAD; the routes see GET."""
     return _HEAD_KEY in scope.get("state", {})
 
 
-async def _answer(exchange: "_Exchange", scope: Scope, error: RequestError) -> None:
-    await error_response(error)(scope, exchange.receive, exchange.send)
+async def _respond(cycle: "_RequestCycle", scope: Scope, error: RequestError) -> None:
+    await error_response(error)(scope, cycle.receive, cycle.send)
 
 
 def _body_too_large() -> RequestError:
@@ -76,8 +77,8 @@ def _body_too_slow() -> RequestError:
     return RequestError(HttpCode.REQUEST_TIMEOUT, f"The body did not come within {BODY_SECONDS:g} seconds.")
 
 
-class _Exchange:
-    """One request and its answer: knows how much of the body was read, and whether the answer has begun."""
+class _RequestCycle:
+    """One request and its response: it counts the body that was read, and knows whether the response has begun."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
@@ -89,40 +90,40 @@ class _Exchange:
         self._declared_bytes = int(length) if length.isdecimal() and len(length) < 19 else 0
         self._body_ended = not self._declared_bytes and "transfer-encoding" not in headers
         self._read_bytes = 0
-        self._asked = False
+        self._body_requested = False
         self._small = scope["path"] != UPLOAD_PATH
         self._deadline: float | None = None
         self.refusal: RequestError | None = None
         self.started = False
 
     async def receive(self) -> Message:
-        """The app's side; a small body over its limits ends for it as if the client had gone."""
+        """Receives for the app. A small body above its limits ends as if the client had closed the connection."""
         if not self._small or self._body_ended or self.started:
-            return await self._next()
+            return await self._receive_message()
         if self._declared_bytes > MAX_BODY_BYTES:
             self.refusal = _body_too_large()
         if self.refusal is None:
-            message = await self._next_in_time()
+            message = await self._receive_in_time()
             if self._read_bytes > MAX_BODY_BYTES:
                 self.refusal = _body_too_large()
             if self.refusal is None:
                 return message
         return {"type": "http.disconnect"}
 
-    async def _next_in_time(self) -> Message:
+    async def _receive_in_time(self) -> Message:
         if self._deadline is None:
             self._deadline = asyncio.get_running_loop().time() + BODY_SECONDS
         try:
             async with asyncio.timeout_at(self._deadline):
-                return await self._next()
+                return await self._receive_message()
         except TimeoutError:
             if self.started:
-                return await self._next()
+                return await self._receive_message()
             self.refusal = _body_too_slow()
             return {"type": "http.disconnect"}
 
-    async def _next(self) -> Message:
-        self._asked = True
+    async def _receive_message(self) -> Message:
+        self._body_requested = True
         message = await self._receive()
         if message["type"] == "http.disconnect":
             self._body_ended = True
@@ -132,13 +133,14 @@ class _Exchange:
         return message
 
     async def send(self, message: Message) -> None:
+        """Sends for the app; drains some of the body before the end of a response that came before it."""
         if self.refusal is not None:
-            return  # the app's answer to a client it believes gone; ours follows
+            return  # the app responds to a client that it believes gone; the refusal follows
         if message["type"] == "http.response.start":
             self.started = True
             self._complete_headers(message)
             await self._send(message)
-        elif message.get("more_body", False) or self._body_ended or self._never_asked_for:
+        elif message.get("more_body", False) or self._body_ended or self._body_never_requested:
             await self._send(message)
         else:
             await self._send({**message, "more_body": True})
@@ -146,9 +148,9 @@ class _Exchange:
             await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
     @property
-    def _never_asked_for(self) -> bool:
-        """The client waits for `100 Continue` before it sends, and was never told to."""
-        return self._expects_continue and not self._asked
+    def _body_never_requested(self) -> bool:
+        """It is True if the client waits for `100 Continue` before it sends, and never got that."""
+        return self._expects_continue and not self._body_requested
 
     def _complete_headers(self, message: Message) -> None:
         message.setdefault("headers", [])
@@ -164,6 +166,6 @@ class _Exchange:
         try:
             async with asyncio.timeout(DRAIN_SECONDS):
                 while not self._body_ended and self._read_bytes < limit:
-                    await self._next()
+                    await self._receive_message()
         except TimeoutError:
             return

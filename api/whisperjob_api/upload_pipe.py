@@ -1,9 +1,10 @@
 """A bounded pipe from the event loop, where an upload arrives, to the thread in which the store reads it.
 
-The store's `put` is synchronous and takes a `Readable`; the body comes asynchronously. Little is held in between, so
-a slow store slows the sender down, and an upload costs a few MB whatever its size. The reader hashes what it reads.
+The store's `put` is synchronous and takes a `Readable`; the body arrives asynchronously. Little is buffered in between,
+so a slow store slows the sender down, and an upload costs a few MB whatever its size. The reader hashes what it reads.
 
-Both sides hold the interpreter's lock while they work, so each is woken for half of what fits, not for every piece.
+Both sides hold the interpreter's lock while they work, so each side is woken for half of the capacity, not for every
+piece.
 """
 
 import asyncio
@@ -16,12 +17,12 @@ from whisperjob.model.errors import WhisperJobError
 CAPACITY_BYTES = 2 * 1024 * 1024
 
 
-class SenderVanishedError(WhisperJobError):
-    """The upload ended before its end; raised in the store's thread, so that nothing is kept."""
+class UploadAbortedError(WhisperJobError):
+    """The upload ended before its last byte. It is raised in the store's thread, so that nothing is stored."""
 
 
-class Pipe:
-    """One writer on the event loop, one reader in a thread. `read` is the store's side (stores.port.Readable)."""
+class UploadPipe:
+    """One writer on the event loop, one reader in a thread. `read` makes it a `stores.port.Readable`."""
 
     def __init__(self, capacity_bytes: int = CAPACITY_BYTES) -> None:
         self._capacity = capacity_bytes
@@ -30,23 +31,23 @@ class Pipe:
         self._writable = asyncio.Event()
         self._changed = threading.Condition()
         self._pieces: deque[bytes] = deque()
-        self._held_bytes = 0
+        self._buffered_bytes = 0
         self._writer_waits = False
         self._finished = False
-        self._broken = False
-        self._abandoned = False
+        self._aborted = False
+        self._closed = False
         self._digest = hashlib.sha256()
 
     async def write(self, data: bytes) -> bool:
-        """Waits until there is room. False if the reader is gone: what it raised says why."""
+        """Waits until there is room, and writes. Returns False if the reader is gone; its own error has the reason."""
         while True:
             with self._changed:
-                if self._abandoned:
+                if self._closed:
                     return False
-                if self._held_bytes < self._capacity:
+                if self._buffered_bytes < self._capacity:
                     self._pieces.append(data)
-                    self._held_bytes += len(data)
-                    if self._held_bytes >= self._half:
+                    self._buffered_bytes += len(data)
+                    if self._buffered_bytes >= self._half:
                         self._changed.notify()
                     return True
                 self._writable.clear()
@@ -54,29 +55,29 @@ class Pipe:
             await self._writable.wait()
 
     def finish(self) -> None:
-        """The upload is whole."""
+        """Marks the end of a whole upload. The writer calls it."""
         with self._changed:
             self._finished = True
             self._changed.notify()
 
-    def break_off(self) -> None:
-        """The upload will never be whole: `read` raises from now on."""
+    def abort(self) -> None:
+        """Marks the upload as incomplete: `read` raises from now on. The writer calls it."""
         with self._changed:
-            self._broken = True
+            self._aborted = True
             self._changed.notify()
 
     def read(self, size: int = -1, /) -> bytes:
-        """Up to `size` bytes, fewer only at the end. Raises SenderVanishedError."""
-        taken: list[bytes] = []
+        """Returns up to `size` bytes, fewer only at the end. Raises UploadAbortedError."""
+        pieces: list[bytes] = []
         missing = size
         while missing != 0 and (piece := self._next(missing)):
-            taken.append(piece)
+            pieces.append(piece)
             missing -= len(piece) if size >= 0 else 0
             self._digest.update(piece)
-        return taken[0] if len(taken) == 1 else b"".join(taken)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def readinto(self, buffer: memoryview, /) -> int:
-        """As `read`, into memory that the reader keeps: a copy less. How much was read."""
+        """Reads into the reader's own memory, which saves a copy; returns the number of bytes."""
         filled = 0
         while filled < len(buffer) and (piece := self._next(len(buffer) - filled)):
             buffer[filled : filled + len(piece)] = piece
@@ -84,28 +85,28 @@ class Pipe:
             self._digest.update(piece)
         return filled
 
-    def _next(self, at_most: int) -> bytes:
+    def _next(self, max_bytes: int) -> bytes:
         with self._changed:
             if not self._pieces:
-                while not (self._held_bytes >= self._half or self._finished or self._broken):
+                while not (self._buffered_bytes >= self._half or self._finished or self._aborted):
                     self._changed.wait()
-            if self._broken:
-                raise SenderVanishedError("the sender vanished")
+            if self._aborted:
+                raise UploadAbortedError("the sender vanished")
             if not self._pieces:
                 return b""
             piece = self._pieces.popleft()
-            if 0 <= at_most < len(piece):
-                self._pieces.appendleft(piece[at_most:])
-                piece = piece[:at_most]
-            self._held_bytes -= len(piece)
-            if self._held_bytes <= self._half:
+            if 0 <= max_bytes < len(piece):
+                self._pieces.appendleft(piece[max_bytes:])
+                piece = piece[:max_bytes]
+            self._buffered_bytes -= len(piece)
+            if self._buffered_bytes <= self._half:
                 self._wake_writer()
             return piece
 
-    def abandon(self) -> None:
-        """The reader will read no more; called in its thread when the store is done, well or not."""
+    def close(self) -> None:
+        """Ends the reading: `write` returns False from now on. The reader's thread calls it when the store is done."""
         with self._changed:
-            self._abandoned = True
+            self._closed = True
             self._wake_writer()
 
     def _wake_writer(self) -> None:
@@ -115,5 +116,5 @@ class Pipe:
 
     @property
     def sha256(self) -> str:
-        """Of what was read so far."""
+        """The hexadecimal SHA-256 of everything that was read so far."""
         return self._digest.hexdigest()

@@ -1,6 +1,6 @@
-"""The upload form, understood while it arrives: one file, a few options, nothing else kept. Pure.
+"""Parses the upload form while it arrives: one file and a few options; other fields are ignored. Pure.
 
-`feed` hands out the file's bytes as they come; `finish` says what was sent, once all of it was.
+`feed` returns the file's bytes as they arrive; `finish` returns the form once all of it has arrived.
 """
 
 from collections.abc import Callable
@@ -12,12 +12,12 @@ from pydantic.alias_generators import to_camel
 
 from whisperjob.model.options import AudioOptions
 from whisperjob_api.errors import HttpCode, RequestError
-from whisperjob_api.multipart import Event, MultipartReader, PartBegan, PartData, PartEnded, invalid
+from whisperjob_api.multipart_reader import Event, MultipartReader, PartData, PartEnded, PartStarted, invalid_upload
 
 FILE_FIELD: Final = "file"
 MAX_FIELD_BYTES: Final = 1024
 MAX_OVERHEAD_BYTES: Final = 64 * 1024
-"""Everything of the body that is not the file: boundaries, headers, fields, preamble, epilogue."""
+"""The limit for everything in the body that is not the file: boundaries, headers, fields, preamble, epilogue."""
 
 RAW_SAMPLE_RATE: Final = 16_000
 RAW_CHANNELS: Final = 1
@@ -34,7 +34,7 @@ OPTION_FIELDS: Final = frozenset(to_camel(name) for name in UploadOptions.model_
 
 @dataclass(frozen=True, slots=True)
 class UploadForm:
-    """All of it, once the closing boundary was seen."""
+    """A whole form, after its closing boundary."""
 
     filename: str
     content_type: str | None
@@ -43,85 +43,85 @@ class UploadForm:
 
 
 class FormReader:
-    """Feed it the body; the file's bytes come out, the rest is kept. Every error is a RequestError, and final."""
+    """Parses one body: returns the file's bytes and stores the options. Every error is a RequestError, and final."""
 
     def __init__(self, boundary: bytes, max_file_bytes: int) -> None:
         self._reader = MultipartReader(boundary)
         self._max_file_bytes = max_file_bytes
         self._fed_bytes = 0
         self._fields: dict[str, str] = {}
-        self._file: PartBegan | None = None
-        self._take: Callable[[bytes], bytes] = self._ignore
+        self._file: PartStarted | None = None
+        self._consume: Callable[[bytes], bytes] = self._ignore
         self._field: tuple[str, bytearray] | None = None
         self.file_bytes = 0
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Takes a piece of the body; returns the pieces of the file in it."""
+        """Parses a piece of the body; returns the pieces of the file in it."""
         self._fed_bytes += len(data)
-        pieces = [piece for event in self._reader.feed(data) if (piece := self._on(event))]
+        pieces = [piece for event in self._reader.feed(data) if (piece := self._handle(event))]
         if self._fed_bytes - self.file_bytes > MAX_OVERHEAD_BYTES:
-            raise invalid("The form holds too much besides the file.")
+            raise invalid_upload("The form holds too much besides the file.")
         return pieces
 
     def finish(self) -> UploadForm:
-        """Call it when the body has ended."""
+        """Returns the form; called when the body has ended."""
         if not self._reader.ended:
-            raise invalid("The upload was cut short: its closing boundary is missing.")
+            raise invalid_upload("The upload was cut short: its closing boundary is missing.")
         if self._file is None:
-            raise invalid(f"The form has no field named `{FILE_FIELD}`.")
+            raise invalid_upload(f"The form has no field named `{FILE_FIELD}`.")
         options = parse_options(self._fields)
         if not self.file_bytes:
             raise RequestError(HttpCode.EMPTY_FILE, "The file is empty.")
         return UploadForm(self._file.filename or "", self._file.content_type, self.file_bytes, options)
 
-    def _on(self, event: Event) -> bytes:
+    def _handle(self, event: Event) -> bytes:
         match event:
-            case PartBegan():
-                self._begin(event)
+            case PartStarted():
+                self._start_part(event)
             case PartData(data):
-                return self._take(data)
+                return self._consume(data)
             case PartEnded():
-                self._end()
+                self._end_part()
         return b""
 
-    def _begin(self, part: PartBegan) -> None:
+    def _start_part(self, part: PartStarted) -> None:
         if part.name == FILE_FIELD:
             if self._file is not None:
-                raise invalid("The form has two files; send one job for each.")
+                raise invalid_upload("The form has two files; send one job for each.")
             self._file = part
-            self._take = self._take_file
+            self._consume = self._consume_file
         elif part.name in OPTION_FIELDS:
             if part.name in self._fields:
-                raise invalid(f"The field `{part.name}` was sent twice.")
+                raise invalid_upload(f"The field `{part.name}` was sent twice.")
             self._field = part.name, bytearray()
-            self._take = self._take_field
+            self._consume = self._consume_field
         elif part.filename is not None:
-            raise invalid(f"The file belongs into the field `{FILE_FIELD}`.")
+            raise invalid_upload(f"The file belongs into the field `{FILE_FIELD}`.")
         else:
-            self._take = self._ignore
+            self._consume = self._ignore
 
-    def _end(self) -> None:
+    def _end_part(self) -> None:
         if self._field is not None:
             name, value = self._field
             self._field = None
             try:
                 self._fields[name] = value.decode().strip()
             except UnicodeDecodeError:
-                raise invalid(f"The field `{name}` is not UTF-8.") from None
-            _validated(self._fields)
-        self._take = self._ignore
+                raise invalid_upload(f"The field `{name}` is not UTF-8.") from None
+            _validate(self._fields)
+        self._consume = self._ignore
 
-    def _take_file(self, data: bytes) -> bytes:
+    def _consume_file(self, data: bytes) -> bytes:
         self.file_bytes += len(data)
         if self.file_bytes > self._max_file_bytes:
             raise too_large(self._max_file_bytes)
         return data
 
-    def _take_field(self, data: bytes) -> bytes:
+    def _consume_field(self, data: bytes) -> bytes:
         assert self._field is not None
         self._field[1].extend(data)
         if len(self._field[1]) > MAX_FIELD_BYTES:
-            raise invalid(f"The field `{self._field[0]}` is too long.")
+            raise invalid_upload(f"The field `{self._field[0]}` is too long.")
         return b""
 
     def _ignore(self, _: bytes) -> bytes:
@@ -129,12 +129,13 @@ class FormReader:
 
 
 def too_large(max_file_bytes: int) -> RequestError:
+    """Returns the error of a file above the limit."""
     return RequestError(HttpCode.TOO_LARGE, f"The file is larger than {max_file_bytes} bytes.")
 
 
 def parse_options(fields: dict[str, str]) -> UploadOptions:
-    """Raises RequestError. Raw PCM is 16 kHz mono unless the form says otherwise."""
-    options = _validated(fields)
+    """Parses the option fields. Headerless PCM is 16 kHz mono unless the form says otherwise. Raises RequestError."""
+    options = _validate(fields)
     if options.raw_format is None:
         if options.sample_rate is not None or options.channels is not None:
             raise RequestError(
@@ -150,8 +151,8 @@ def parse_options(fields: dict[str, str]) -> UploadOptions:
     )
 
 
-def _validated(fields: dict[str, str]) -> UploadOptions:
-    """An empty field is one left blank in a web form."""
+def _validate(fields: dict[str, str]) -> UploadOptions:
+    """Validates the fields; an empty one was left blank in a web form, and counts as absent."""
     try:
         return UploadOptions.model_validate({name: value for name, value in fields.items() if value})
     except ValidationError as error:

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from support.api.raw_http import BOUNDARY, form, part
 from whisperjob.model.phase import Profile, RawFormat
 from whisperjob_api.errors import HttpCode, RequestError
-from whisperjob_api.form import FormReader, UploadForm, UploadOptions, parse_options
-from whisperjob_api.multipart import boundary_of
+from whisperjob_api.multipart_reader import parse_boundary
+from whisperjob_api.upload_form import FormReader, UploadForm, UploadOptions, parse_options
 
 LIMIT = 1_000_000
 
@@ -148,8 +148,8 @@ def test_options_that_make_no_sense(fields: dict[str, str]) -> None:
 )
 def test_boundaries(content_type: str | None, boundary: bytes | None) -> None:
     if boundary is not None:
-        assert boundary_of(content_type) == boundary
+        assert parse_boundary(content_type) == boundary
         return
     with pytest.raises(RequestError) as caught:
-        boundary_of(content_type)
+        parse_boundary(content_type)
     assert caught.value.code is HttpCode.INVALID_UPLOAD

@@ -8,22 +8,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from whisperjob_api.pipe import Pipe, SenderVanishedError
+from whisperjob_api.upload_pipe import UploadAbortedError, UploadPipe
 
 
-def read(pipe: Pipe, size: int) -> bytes:
+def read(pipe: UploadPipe, size: int) -> bytes:
     return pipe.read(size)
 
 
-def fill(pipe: Pipe, size: int) -> bytes:
+def fill(pipe: UploadPipe, size: int) -> bytes:
     buffer = bytearray(size)
     return bytes(buffer[: pipe.readinto(memoryview(buffer))])
 
 
 async def pass_through(
-    pieces: list[bytes], read_size: int, capacity: int, read: Callable[[Pipe, int], bytes] = read
+    pieces: list[bytes], read_size: int, capacity: int, read: Callable[[UploadPipe, int], bytes] = read
 ) -> list[bytes]:
-    pipe = Pipe(capacity)
+    pipe = UploadPipe(capacity)
 
     def read_all() -> list[bytes]:
         taken = []
@@ -43,7 +43,7 @@ async def pass_through(
 @pytest.mark.parametrize("read", [read, fill])
 @given(st.lists(st.binary(min_size=1, max_size=50), max_size=20), st.integers(1, 70), st.integers(1, 100))
 def test_what_goes_in_comes_out_in_full_reads(
-    read: Callable[[Pipe, int], bytes], pieces: list[bytes], read_size: int, capacity: int
+    read: Callable[[UploadPipe, int], bytes], pieces: list[bytes], read_size: int, capacity: int
 ) -> None:
     taken = asyncio.run(pass_through(pieces, read_size, capacity, read))
     assert b"".join(taken) == b"".join(pieces)
@@ -55,20 +55,20 @@ async def test_a_reader_that_asks_for_all_gets_all() -> None:
 
 
 @pytest.mark.parametrize("read", [read, fill])
-async def test_a_broken_pipe_raises_even_for_what_is_held(read: Callable[[Pipe, int], bytes]) -> None:
-    pipe = Pipe()
+async def test_a_broken_pipe_raises_even_for_what_is_held(read: Callable[[UploadPipe, int], bytes]) -> None:
+    pipe = UploadPipe()
     await pipe.write(b"held")
     reading = asyncio.create_task(asyncio.to_thread(read, pipe, 100))
-    pipe.break_off()
-    with pytest.raises(SenderVanishedError):
+    pipe.abort()
+    with pytest.raises(UploadAbortedError):
         await reading
 
 
 async def test_the_writer_waits_for_room_and_learns_that_nobody_reads() -> None:
-    pipe = Pipe(capacity_bytes=10)
+    pipe = UploadPipe(capacity_bytes=10)
     assert await pipe.write(bytes(10))
     waiting = asyncio.create_task(pipe.write(b"more"))
     done, _ = await asyncio.wait([waiting], timeout=0.05)
     assert not done
-    await asyncio.to_thread(pipe.abandon)
+    await asyncio.to_thread(pipe.close)
     assert not await waiting

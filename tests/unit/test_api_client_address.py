@@ -5,7 +5,7 @@ from ipaddress import ip_network
 import pytest
 
 from whisperjob.model.settings import ClientAddress
-from whisperjob_api.clients import client_address
+from whisperjob_api.client_address import resolve_client_address
 
 PROXIES = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"), ip_network("127.0.0.1/32"))
 
@@ -33,7 +33,7 @@ PROXIES = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"), ip_network("127.0.0
 def test_the_nearest_hop_that_is_not_ours_is_the_client(
     peer: str | None, forwarded: list[str], seen: str | None
 ) -> None:
-    assert client_address(peer, forwarded, PROXIES, ClientAddress.FULL) == seen
+    assert resolve_client_address(peer, forwarded, PROXIES, ClientAddress.FULL) == seen
 
 
 @pytest.mark.parametrize(
@@ -46,4 +46,4 @@ def test_the_nearest_hop_that_is_not_ours_is_the_client(
     ],
 )
 def test_only_as_much_as_allowed_is_kept(peer: str, kept: ClientAddress, seen: str | None) -> None:
-    assert client_address(peer, [], (), kept) == seen
+    assert resolve_client_address(peer, [], (), kept) == seen

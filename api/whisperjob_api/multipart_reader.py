@@ -1,7 +1,7 @@
-"""A multipart/form-data body as events, piece by piece as it arrives. No I/O, nothing kept but a part's headers.
+"""Parses a multipart/form-data body to events, piece by piece as it arrives. No I/O; it stores only a part's headers.
 
-The byte-level work is python-multipart's; this adds what it leaves out: limits, the meaning of a part's headers, and
-whether the body ended where it should.
+The byte-level work is python-multipart's. This module adds what that leaves out: limits, the meaning of a part's
+headers, and whether the body ended where it should.
 """
 
 import re
@@ -17,15 +17,15 @@ MAX_PARTS = 20
 MAX_HEADER_BYTES = 16 * 1024
 MAX_PREAMBLE_BYTES = 4 * 1024
 MAX_BOUNDARY_BYTES = 70
-"""RFC 2046."""
+"""The limit of RFC 2046."""
 
 _EXTENDED_FILENAME = re.compile(r"""; *filename\*=utf-8'[^';]*'([^;"' ]*)""", re.IGNORECASE)
-_IDENTITY = frozenset({"7bit", "8bit", "binary"})
+_IDENTITY_ENCODINGS = frozenset({"7bit", "8bit", "binary"})
 
 
 @dataclass(frozen=True, slots=True)
-class PartBegan:
-    """`filename` is None for a plain field."""
+class PartStarted:
+    """A part began. `filename` is None for a plain field."""
 
     name: str
     filename: str | None
@@ -34,34 +34,37 @@ class PartBegan:
 
 @dataclass(frozen=True, slots=True)
 class PartData:
+    """Bytes of the part."""
+
     data: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class PartEnded:
-    pass
+    """The part ended."""
 
 
-Event = PartBegan | PartData | PartEnded
+Event = PartStarted | PartData | PartEnded
 
 
-def boundary_of(content_type: str | None) -> bytes:
-    """Raises RequestError if this is not the Content-Type of a form with files."""
+def parse_boundary(content_type: str | None) -> bytes:
+    """Returns the boundary. Raises RequestError if this is not the Content-Type of a form with files."""
     media_type, options = parse_options_header(content_type)
     if media_type != b"multipart/form-data":
-        raise invalid("The body must be multipart/form-data.")
+        raise invalid_upload("The body must be multipart/form-data.")
     boundary = options.get(b"boundary", b"")
     if not 0 < len(boundary) <= MAX_BOUNDARY_BYTES:
-        raise invalid("The Content-Type names no usable multipart boundary.")
+        raise invalid_upload("The Content-Type names no usable multipart boundary.")
     return boundary
 
 
-def invalid(sentence: str) -> RequestError:
+def invalid_upload(sentence: str) -> RequestError:
+    """Returns the error of an upload that is not a valid form."""
     return RequestError(HttpCode.INVALID_UPLOAD, sentence)
 
 
 class MultipartReader:
-    """Push bytes in, get events out. Every error is a RequestError, and final."""
+    """Parses one body to events. Every error is a RequestError, and final."""
 
     def __init__(self, boundary: bytes) -> None:
         self._parser = MultipartParser(
@@ -85,24 +88,25 @@ class MultipartReader:
         self._field, self._value = bytearray(), bytearray()
         self._headers: dict[str, str] = {}
         self.ended = False
-        """Whether the closing boundary was seen."""
+        """It is True once the closing boundary was parsed."""
 
     def feed(self, data: bytes) -> list[Event]:
+        """Parses a piece of the body; returns the events in it."""
         if not self._parts:
             self._preamble_bytes += len(data)
         try:
             self._parser.write(data)
         except FormParserError:
-            raise invalid("The multipart body is malformed.") from None
+            raise invalid_upload("The multipart body is malformed.") from None
         if not self._parts and not self.ended and self._preamble_bytes > MAX_PREAMBLE_BYTES:
-            raise invalid("The multipart body does not begin with its boundary.")
+            raise invalid_upload("The multipart body does not begin with its boundary.")
         events, self._events = self._events, []
         return events
 
     def _on_part_begin(self) -> None:
         self._parts += 1
         if self._parts > MAX_PARTS:
-            raise invalid(f"The form has more than {MAX_PARTS} parts.")
+            raise invalid_upload(f"The form has more than {MAX_PARTS} parts.")
         self._headers = {}
         self._header_bytes = 0
 
@@ -117,22 +121,22 @@ class MultipartReader:
     def _count_header(self, length: int) -> None:
         self._header_bytes += length
         if self._header_bytes > MAX_HEADER_BYTES:
-            raise invalid("The headers of a part are too long.")
+            raise invalid_upload("The headers of a part are too long.")
 
     def _on_header_end(self) -> None:
         name = self._field.decode("latin-1").lower()
         if name in self._headers:
-            raise invalid(f"A part has the header {name} twice.")
-        self._headers[name] = _text(bytes(self._value)).strip()
+            raise invalid_upload(f"A part has the header {name} twice.")
+        self._headers[name] = _decode_text(bytes(self._value)).strip()
         self._field.clear()
         self._value.clear()
 
     def _on_headers_finished(self) -> None:
         encoding = self._headers.get("content-transfer-encoding", "binary")
-        if encoding.lower() not in _IDENTITY:
-            raise invalid("A part is encoded; only plain bytes are understood.")
-        name, filename = _disposition(self._headers.get("content-disposition", ""))
-        self._events.append(PartBegan(name, filename, self._headers.get("content-type") or None))
+        if encoding.lower() not in _IDENTITY_ENCODINGS:
+            raise invalid_upload("A part is encoded; only plain bytes are understood.")
+        name, filename = _parse_disposition(self._headers.get("content-disposition", ""))
+        self._events.append(PartStarted(name, filename, self._headers.get("content-type") or None))
 
     def _on_part_data(self, data: bytes, start: int, end: int) -> None:
         self._events.append(PartData(data[start:end]))
@@ -144,24 +148,26 @@ class MultipartReader:
         self.ended = True
 
 
-def _disposition(header: str) -> tuple[str, str | None]:
-    """The field's name, and the file's where it is one."""
-    # The parser of options works on latin-1, as HTTP does; names are UTF-8 inside it.
+def _parse_disposition(header: str) -> tuple[str, str | None]:
+    """Returns the name of the field, and the name of the file if the part has one."""
+    # The options are parsed as latin-1, as in HTTP; the names in them are UTF-8.
     kind, options = parse_options_header(header.encode().decode("latin-1"))
     if kind != b"form-data" or b"name" not in options:
-        raise invalid("A part has no Content-Disposition with a name.")
+        raise invalid_upload("A part has no Content-Disposition with a name.")
     filename = options.get(b"filename")
-    return _text(options[b"name"]), _extended_filename(header) if filename is None else _text(filename)
+    return _decode_text(options[b"name"]), _parse_extended_filename(header) if filename is None else _decode_text(
+        filename
+    )
 
 
-def _extended_filename(header: str) -> str | None:
-    """`filename*`, which RFC 7578 forbids in forms and urllib3 before 2.0 sent for names beyond ASCII."""
-    found = _EXTENDED_FILENAME.search(header)
-    return unquote(found[1], errors="replace") if found else None
+def _parse_extended_filename(header: str) -> str | None:
+    """Returns `filename*`, which RFC 7578 forbids in forms and urllib3 before 2.0 sent for names beyond ASCII."""
+    match = _EXTENDED_FILENAME.search(header)
+    return unquote(match[1], errors="replace") if match else None
 
 
-def _text(data: bytes) -> str:
-    """UTF-8, as every client of today sends it; latin-1 for the others."""
+def _decode_text(data: bytes) -> str:
+    """Decodes UTF-8, which every current client sends, or else latin-1."""
     try:
         return data.decode()
     except UnicodeDecodeError:
