@@ -132,7 +132,7 @@ class Chunk(Schema):
 
 
 class JobSummary(Schema):
-    """A job without its chunk list. Without: `step`, `progress` of a failed job, totals of one not completed."""
+    """A job without its chunks. A failed job has no `step` and `progress`, one that is not completed has no totals."""
 
     job_id: str
     status: JobState

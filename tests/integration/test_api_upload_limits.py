@@ -46,7 +46,7 @@ async def test_unfinished_work_is_limited_by_tenant(tmp_path: Path) -> None:
         assert (await upload(server, body)).code == "too_many_jobs"
 
 
-async def test_a_store_without_room_says_so_before_a_byte_is_kept(tmp_path: Path) -> None:
+async def test_a_full_store_refuses_before_a_byte_is_stored(tmp_path: Path) -> None:
     class NearlyFull(FolderStore):
         def free_bytes(self) -> int:
             return 1_000_000
@@ -69,7 +69,7 @@ async def test_a_store_without_room_says_so_before_a_byte_is_kept(tmp_path: Path
     ("error", "status", "code"),
     [(StoreFullError("full"), 507, "insufficient_storage"), (StoreUnavailableError("away"), 503, "unavailable")],
 )
-async def test_a_store_that_gives_up_halfway_is_told(tmp_path: Path, error: Exception, status: int, code: str) -> None:
+async def test_a_store_that_fails_halfway_is_reported(tmp_path: Path, error: Exception, status: int, code: str) -> None:
     class GivesUp(FolderStore):
         def put(self, key: str, data: Readable, *, content_type: str = "application/octet-stream") -> int:
             data.read(70_000)
@@ -83,7 +83,7 @@ async def test_a_store_that_gives_up_halfway_is_told(tmp_path: Path, error: Exce
         assert await nothing_is_stored(server)
 
 
-async def test_records_that_are_away_leave_no_job_and_tell_so(tmp_path: Path) -> None:
+async def test_unavailable_records_leave_no_job_and_are_reported(tmp_path: Path) -> None:
     async with serving_api(tmp_path) as server:
         body = form(part("file", SOUND))
         async with connected(server.port) as client:
@@ -96,7 +96,7 @@ async def test_records_that_are_away_leave_no_job_and_tell_so(tmp_path: Path) ->
         assert int(answer.headers["retry-after"]) > 0
 
 
-async def test_a_service_that_shuts_down_takes_no_new_upload_but_ends_those_begun(tmp_path: Path) -> None:
+async def test_a_service_that_shuts_down_refuses_new_uploads_and_finishes_the_others(tmp_path: Path) -> None:
     body = form(part("file", SOUND))
     async with serving_api(tmp_path) as server, connected(server.port) as begun:
         await begun.send(upload_head(len(body)) + body[:1000])
@@ -182,15 +182,15 @@ async def test_tenants_do_not_share_idempotency_keys(tmp_path: Path) -> None:
         assert len(ids) == len(server.objects()) == 2
 
 
-async def test_a_lost_answer_of_the_records_is_settled(tmp_path: Path) -> None:
-    """`create` may have happened although its answer was lost: then the object is that job's, and stays."""
+async def test_a_lost_response_of_the_records_is_resolved(tmp_path: Path) -> None:
+    """`create` may have taken effect although its response was lost; then the object belongs to that job, and stays."""
     async with serving_api(tmp_path) as server:
         records = server.records
         create = records.create
 
         async def create_and_lose(name: str, spec: Spec) -> WhisperJob:
             await create(name, spec)
-            raise RecordsUnavailableError("the answer was lost")
+            raise RecordsUnavailableError("the response was lost")
 
         async def lose(name: str, spec: Spec) -> WhisperJob:
             raise RecordsUnavailableError("never arrived")

@@ -1,4 +1,4 @@
-"""Whose address is believed, and how much of it is kept."""
+"""Which address is trusted, and with which precision it is stored."""
 
 from ipaddress import ip_network
 
@@ -14,7 +14,7 @@ PROXIES = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"), ip_network("127.0.0
     ("peer", "forwarded", "seen"),
     [
         pytest.param("198.51.100.7", [], "198.51.100.7", id="direct"),
-        pytest.param("198.51.100.7", ["203.0.113.9"], "198.51.100.7", id="a stranger's header is not believed"),
+        pytest.param("198.51.100.7", ["203.0.113.9"], "198.51.100.7", id="a stranger's header is not trusted"),
         pytest.param("10.1.1.1", ["203.0.113.9"], "203.0.113.9", id="one proxy"),
         pytest.param("10.1.1.1", ["203.0.113.9, 10.2.2.2"], "203.0.113.9", id="two proxies"),
         pytest.param("10.1.1.1", ["6.6.6.6, 203.0.113.9"], "203.0.113.9", id="what the client made up is left of it"),
@@ -30,14 +30,14 @@ PROXIES = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"), ip_network("127.0.0
         pytest.param(None, ["203.0.113.9"], None, id="a socket file"),
     ],
 )
-def test_the_nearest_hop_that_is_not_ours_is_the_client(
+def test_the_nearest_hop_that_is_no_trusted_proxy_is_the_client(
     peer: str | None, forwarded: list[str], seen: str | None
 ) -> None:
     assert resolve_client_address(peer, forwarded, PROXIES, ClientAddress.FULL) == seen
 
 
 @pytest.mark.parametrize(
-    ("peer", "kept", "seen"),
+    ("peer", "precision", "seen"),
     [
         ("198.51.100.7", ClientAddress.TRUNCATED, "198.51.100.0"),
         ("2001:db8:1:2:3::4", ClientAddress.TRUNCATED, "2001:db8:1::"),
@@ -45,5 +45,5 @@ def test_the_nearest_hop_that_is_not_ours_is_the_client(
         ("2001:DB8::0:1", ClientAddress.FULL, "2001:db8::1"),
     ],
 )
-def test_only_as_much_as_allowed_is_kept(peer: str, kept: ClientAddress, seen: str | None) -> None:
-    assert resolve_client_address(peer, [], (), kept) == seen
+def test_only_the_allowed_precision_is_stored(peer: str, precision: ClientAddress, seen: str | None) -> None:
+    assert resolve_client_address(peer, [], (), precision) == seen

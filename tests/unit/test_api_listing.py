@@ -1,4 +1,4 @@
-"""Pages and counts."""
+"""Pages and counts of jobs."""
 
 from datetime import timedelta
 
@@ -51,13 +51,13 @@ def test_new_and_deleted_jobs_do_not_move_the_next_page() -> None:
     assert names(first + second) == ["job-3", "job-2", "job-1", "job-0"]
 
 
-def test_a_state_can_be_asked_for() -> None:
+def test_a_page_can_be_filtered_by_state() -> None:
     jobs = [a_job(name="a"), a_job(name="b", phase=Phase.PROCESSING)]
     assert names(take_page(jobs, phase=Phase.PROCESSING, limit=10, cursor=None)[0]) == ["b"]
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "!!", "bm9wZQ", "LTEvLi4", "A" * 5000, "ü", "MS8"])
-def test_a_cursor_we_never_gave_is_refused(cursor: str) -> None:
+def test_a_foreign_cursor_is_refused(cursor: str) -> None:
     with pytest.raises(RequestError) as caught:
         take_page([], phase=None, limit=10, cursor=cursor)
     assert caught.value.code is HttpCode.INVALID_REQUEST

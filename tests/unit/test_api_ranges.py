@@ -41,7 +41,7 @@ ETAG = '"abc"'
         ({"if_none_match": '"old"', "range_": "bytes=0-9"}, Part(0, 10)),
     ],
 )
-def test_a_request_gets(headers: dict[str, str], selection: Selection) -> None:
+def test_which_bytes_a_request_gets(headers: dict[str, str], selection: Selection) -> None:
     assert select_range(100, ETAG, **headers) == selection
 
 

@@ -16,7 +16,7 @@ LIMIT = 1_000_000
 
 
 def read(body: bytes, cuts: tuple[int, ...] = ()) -> tuple[UploadForm, bytes]:
-    """Feeds the body cut at these offsets; what the form says and the file."""
+    """Feeds the body cut at these offsets; returns the form and the file."""
     reader = FormReader(BOUNDARY.encode(), LIMIT)
     edges = (0, *sorted(cuts), len(body))
     file = b"".join(b"".join(reader.feed(body[a:b])) for a, b in pairwise(edges) if a < b)
@@ -126,7 +126,7 @@ def test_options(fields: dict[str, str], options: UploadOptions | tuple[RawForma
         {"channels": "1"},
     ],
 )
-def test_options_that_make_no_sense(fields: dict[str, str]) -> None:
+def test_invalid_options(fields: dict[str, str]) -> None:
     with pytest.raises(RequestError) as caught:
         parse_options(fields)
     assert caught.value.code is HttpCode.INVALID_REQUEST

@@ -50,12 +50,12 @@ def test_what_goes_in_comes_out_in_full_reads(
     assert all(len(piece) == read_size for piece in taken[:-1])
 
 
-async def test_a_reader_that_asks_for_all_gets_all() -> None:
+async def test_a_read_without_a_size_returns_everything() -> None:
     assert await pass_through([b"ab", b"cd"], -1, 10) == [b"abcd"]
 
 
 @pytest.mark.parametrize("read", [read, fill])
-async def test_a_broken_pipe_raises_even_for_what_is_held(read: Callable[[UploadPipe, int], bytes]) -> None:
+async def test_an_aborted_pipe_raises_even_for_buffered_bytes(read: Callable[[UploadPipe, int], bytes]) -> None:
     pipe = UploadPipe()
     await pipe.write(b"held")
     reading = asyncio.create_task(asyncio.to_thread(read, pipe, 100))
@@ -64,7 +64,7 @@ async def test_a_broken_pipe_raises_even_for_what_is_held(read: Callable[[Upload
         await reading
 
 
-async def test_the_writer_waits_for_room_and_learns_that_nobody_reads() -> None:
+async def test_the_writer_waits_for_room_and_learns_that_the_reader_is_gone() -> None:
     pipe = UploadPipe(capacity_bytes=10)
     assert await pipe.write(bytes(10))
     waiting = asyncio.create_task(pipe.write(b"more"))

@@ -1,4 +1,4 @@
-"""How records look outside."""
+"""How the API shows records."""
 
 from datetime import UTC, datetime, timedelta, timezone
 

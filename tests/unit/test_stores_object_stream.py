@@ -1,4 +1,4 @@
-"""An opened object is closed once, whatever its reader does."""
+"""An opened object is closed exactly once, whatever its reader does."""
 
 import io
 from collections.abc import Callable
@@ -58,7 +58,7 @@ def test_closed_when_reading_fails() -> None:
 
 
 @pytest.mark.parametrize("length", [0, 1, PIECE_BYTES, PIECE_BYTES + 1, 5 * PIECE_BYTES, None])
-def test_gives_what_there_is_up_to_the_length(length: int | None) -> None:
+def test_yields_at_most_the_length(length: int | None) -> None:
     data = bytes(range(256)) * (3 * PIECE_BYTES // 256)
     pieces = list(Opened(data).stream(length))
     assert b"".join(pieces) == data[:length]

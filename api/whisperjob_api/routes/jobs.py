@@ -81,9 +81,11 @@ async def delete_job(services: Services, tenant: Tenant, job_id: JobId) -> None:
     response_class=Response,
     responses={
         200: {"description": "The file", "content": _AUDIO},
-        206: {"description": "The part of it that Range asked for", "content": _AUDIO},
-        304: {"description": "The caller has it already (If-None-Match)"},
-        307: {"description": "The store itself has it, at `Location`, where the service is set up so; send it no key"},
+        206: {"description": "The part of the file that Range requested", "content": _AUDIO},
+        304: {"description": "The caller has the file already (If-None-Match)"},
+        307: {
+            "description": "The store has the file, at `Location`, where the service is set up that way; send it no key"
+        },
         **error_table(HttpCode.NOT_FOUND, HttpCode.NOT_COMPLETED, HttpCode.RANGE_NOT_SATISFIABLE, HttpCode.UNAVAILABLE),
     },
 )

@@ -35,7 +35,7 @@ _DESCRIPTIONS: Final = {
     "sampleRate": f"Of headerless PCM, Hz; {RAW_SAMPLE_RATE} if absent",
     "channels": f"Of headerless PCM, interleaved; {RAW_CHANNELS} if absent",
 }
-"""The options as the form has them: here each says what it means for an upload."""
+"""What each option means for an upload; `AudioOptions` has the more general descriptions."""
 
 
 def _build_field_schema(name: str) -> dict[str, Any]:

@@ -31,7 +31,7 @@ SCHEMA_VERSION = len(MIGRATIONS)
 
 
 class NewerSchemaError(RecordError):
-    """The file was written by a newer WhisperJob than this one."""
+    """The file was written by a newer version of WhisperJob."""
 
     def __init__(self, found: int) -> None:
         super().__init__(
@@ -43,10 +43,10 @@ class NewerSchemaError(RecordError):
 
 def migrate(connection: sqlite3.Connection) -> None:
     """Migrates the file to this version, each step in a transaction. Raises NewerSchemaError."""
-    found = int(connection.execute("PRAGMA user_version").fetchone()[0])
-    if found > SCHEMA_VERSION:
-        raise NewerSchemaError(found)
-    for number, statements in enumerate(MIGRATIONS[found:], start=found + 1):
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if version > SCHEMA_VERSION:
+        raise NewerSchemaError(version)
+    for number, statements in enumerate(MIGRATIONS[version:], start=version + 1):
         connection.execute("BEGIN IMMEDIATE")
         try:
             for statement in statements:

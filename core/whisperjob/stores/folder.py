@@ -109,9 +109,9 @@ class FolderStore:
     def list(self, prefix: str) -> Iterator[StoredObject]:
         if not keys.is_listing_prefix(prefix):
             return
-        folder, slash, rest = prefix.rpartition("/")
+        folder, slash, beginning = prefix.rpartition("/")
         with _as_store_errors():
-            yield from _list_files(self._objects / folder, folder + slash, rest)
+            yield from _list_files(self._objects / folder, folder + slash, beginning)
 
     def delete(self, key: str) -> None:
         if not keys.is_key(key):
