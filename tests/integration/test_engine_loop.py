@@ -19,7 +19,7 @@ from whisperjob.engine.loop import Engine
 from whisperjob.engine.ports import Launch, WorkerIdentity
 from whisperjob.engine.work_app import create_work_app
 from whisperjob.model import names
-from whisperjob.model.errors import ClaimRefusedError, JobCode
+from whisperjob.model.errors import AttemptOverError, JobCode
 from whisperjob.model.manifest import Failure
 from whisperjob.model.phase import Phase, Stage, Step
 from whisperjob.model.protocol import Claim, FileRead, OptimizeOptions, ProgressPost
@@ -170,7 +170,7 @@ async def test_deleting_a_job_ends_its_worker_and_removes_its_objects(world: Wor
     await until(
         lambda: world.launcher.stopped == [launch.name] and world.stored_keys() == [], "worker and objects to go"
     )
-    with pytest.raises(ClaimRefusedError):
+    with pytest.raises(AttemptOverError):
         await world.engine.claim(world.launcher.worker(launch))
 
 
@@ -192,7 +192,7 @@ async def test_a_job_can_be_held_or_cancelled(world: World, how: str) -> None:
     await world.records.patch_spec("talk", job.spec.model_copy(update={how: True}))
     await until(lambda: world.launcher.stopped == [launch.name], "the worker to be stopped")
     await world.phase(Phase.QUEUED if how == "suspend" else Phase.ERROR)
-    with pytest.raises(ClaimRefusedError):
+    with pytest.raises(AttemptOverError):
         world.engine.report(world.launcher.worker(launch), ProgressPost(step=Step.ENHANCING, percent=50))
 
 

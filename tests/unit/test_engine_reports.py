@@ -2,13 +2,13 @@
 
 from datetime import timedelta
 
-from whisperjob.deciding.decision import Report
-from whisperjob.engine.progress_throttle import Reports
+from whisperjob.deciding.decision import ProgressReport
+from whisperjob.engine.progress_throttle import ProgressThrottle
 from whisperjob.model.phase import Step
 
-FIRST = Report(1, Step.ANALYZING, 5)
-SECOND = Report(1, Step.ENHANCING, 40)
-THIRD = Report(1, Step.ENHANCING, 60)
+FIRST = ProgressReport(1, Step.ANALYZING, 5)
+SECOND = ProgressReport(1, Step.ENHANCING, 40)
+THIRD = ProgressReport(1, Step.ENHANCING, 60)
 
 
 class Clock:
@@ -18,13 +18,13 @@ class Clock:
         return self.now
 
 
-def told(reports: Reports) -> Report | None:
+def told(reports: ProgressThrottle) -> ProgressReport | None:
     return reports.take("uid")
 
 
 def test_words_in_between_are_passed_over() -> None:
     clock = Clock()
-    reports = Reports(timedelta(seconds=2), clock)
+    reports = ProgressThrottle(timedelta(seconds=2), clock)
     assert (told(reports), reports.wait("uid")) == (None, timedelta(0))
     reports.put("uid", FIRST)
     assert (told(reports), reports.wait("uid")) == (FIRST, timedelta(0))
@@ -41,7 +41,7 @@ def test_words_in_between_are_passed_over() -> None:
 
 
 def test_it_never_goes_back_within_an_attempt() -> None:
-    reports = Reports(timedelta(0))
+    reports = ProgressThrottle(timedelta(0))
     reports.put("uid", THIRD)
     reports.put("uid", SECOND)
     assert told(reports) == THIRD
@@ -49,10 +49,10 @@ def test_it_never_goes_back_within_an_attempt() -> None:
 
 def test_the_first_word_of_another_attempt_or_job_does_not_wait() -> None:
     clock = Clock()
-    reports = Reports(timedelta(seconds=2), clock)
+    reports = ProgressThrottle(timedelta(seconds=2), clock)
     reports.put("uid", THIRD)
     assert told(reports) == THIRD
-    again = Report(2, Step.ANALYZING, 5)
+    again = ProgressReport(2, Step.ANALYZING, 5)
     reports.put("uid", again)
     assert told(reports) == again
     reports.put("other", FIRST)

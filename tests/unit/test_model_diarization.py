@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from support.builders import SHA, UID, a_child, a_job, a_spec, a_timeline, at
-from whisperjob.deciding.decision import AT_ONCE, Decision, Diarized, Observed, Policy, Refused, Report
+from whisperjob.deciding.decision import AT_ONCE, Decision, Diarized, Observed, Policy, ProgressReport, Refused
 from whisperjob.deciding.rules import decide, needs_result
 from whisperjob.model import names
 from whisperjob.model.errors import JobCode
@@ -130,14 +130,14 @@ class TestRunning:
     @pytest.mark.parametrize(
         ("report", "expected"),
         [
-            (Report(1, DiarizeStep.SEGMENTATION, 15), (DiarizeStep.SEGMENTATION, 15)),
-            (Report(1, DiarizeStep.SEGMENTATION, 95), (DiarizeStep.SEGMENTATION, 20)),
-            (Report(1, DiarizeStep.CLUSTERING, 100), (DiarizeStep.CLUSTERING, 99)),
-            (Report(1, Step.ENHANCING, 60), (DiarizeStep.LOADING, 0)),
-            (Report(2, DiarizeStep.EMBEDDINGS, 60), (DiarizeStep.LOADING, 0)),
+            (ProgressReport(1, DiarizeStep.SEGMENTATION, 15), (DiarizeStep.SEGMENTATION, 15)),
+            (ProgressReport(1, DiarizeStep.SEGMENTATION, 95), (DiarizeStep.SEGMENTATION, 20)),
+            (ProgressReport(1, DiarizeStep.CLUSTERING, 100), (DiarizeStep.CLUSTERING, 99)),
+            (ProgressReport(1, Step.ENHANCING, 60), (DiarizeStep.LOADING, 0)),
+            (ProgressReport(2, DiarizeStep.EMBEDDINGS, 60), (DiarizeStep.LOADING, 0)),
         ],
     )
-    def test_progress(self, report: Report, expected: tuple[DiarizeStep, int]) -> None:
+    def test_progress(self, report: ProgressReport, expected: tuple[DiarizeStep, int]) -> None:
         had = completed(RUNNING)
         got = (deciding(had, a_diarizer(), report=report).status or had.status).diarization
         assert got is not None
@@ -146,7 +146,7 @@ class TestRunning:
     def test_what_its_owner_should_know_is_a_condition(self) -> None:
         note = "The GPU's memory did not do: smaller batches."
         status = written(
-            deciding(completed(RUNNING), a_diarizer(), report=Report(1, DiarizeStep.EMBEDDINGS, 50, note=note))
+            deciding(completed(RUNNING), a_diarizer(), report=ProgressReport(1, DiarizeStep.EMBEDDINGS, 50, note=note))
         )
         condition = status.condition(ConditionType.DIARIZED)
         assert condition is not None
@@ -154,18 +154,16 @@ class TestRunning:
 
     def test_only_so_many_run_at_a_time(self) -> None:
         policy = Policy(max_diarizations=1)
-        waits = deciding(completed(state()), policy=policy, diarizations_ahead=1)
+        waits = deciding(completed(state()), policy=policy, ahead=1)
         scheduled = written(waits).condition(ConditionType.SCHEDULED)
         assert scheduled is not None
         assert "1 diarization(s) run already" in scheduled.message
-        assert deciding(completed(state()), policy=policy, diarizations_ahead=0).launch_attempt == 1
+        assert deciding(completed(state()), policy=policy, ahead=0).launch_attempt == 1
 
     def test_waiting_for_room_is_told_once(self) -> None:
         policy = Policy(max_diarizations=1)
-        first = written(deciding(completed(state()), policy=policy, diarizations_ahead=1))
-        again = deciding(
-            completed(state()).model_copy(update={"status": first}), now=90, policy=policy, diarizations_ahead=1
-        )
+        first = written(deciding(completed(state()), policy=policy, ahead=1))
+        again = deciding(completed(state()).model_copy(update={"status": first}), now=90, policy=policy, ahead=1)
         assert (again.status, again.launch_attempt) == (None, None)
 
 
@@ -191,7 +189,7 @@ class TestEnding:
         failed = a_diarizer(1, WorkerState.FAILED, reason="OutOfMemory", message="no memory", out_of_memory=True)
         got = state_of(deciding(completed(RUNNING), failed))
         assert (got.failure_count, got.out_of_memory) == (1, True)
-        assert got.next_attempt_time == at(60) + POLICY.retry_base
+        assert got.next_attempt_time == at(60) + POLICY.retry.base
 
     def test_its_failures_are_counted_apart_from_the_job_s(self) -> None:
         failed = a_diarizer(1, WorkerState.FAILED)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from support.builders import SHA, a_child, a_job, a_manifest, a_spec, at
-from whisperjob.deciding.decision import Decision, Finished, Observed, Policy, Refused, Report, Unusable
+from whisperjob.deciding.decision import Decision, Finished, Observed, Policy, ProgressReport, Refused, Unusable
 from whisperjob.deciding.rules import decide, needs_result
 from whisperjob.model.errors import JobCode
 from whisperjob.model.manifest import Failure
@@ -67,20 +67,24 @@ class TestProgress:
     @pytest.mark.parametrize(
         ("had", "report", "expected"),
         [
-            pytest.param((Step.ANALYZING, 5), Report(1, Step.ENHANCING, 61.7), (Step.ENHANCING, 61), id="moves on"),
-            pytest.param((Step.ENHANCING, 70), Report(1, Step.ENHANCING, 61), (Step.ENHANCING, 70), id="never back"),
             pytest.param(
-                (Step.ANALYZING, 5), Report(1, Step.ENHANCING, 99), (Step.ENHANCING, 85), id="held in its step"
+                (Step.ANALYZING, 5), ProgressReport(1, Step.ENHANCING, 61.7), (Step.ENHANCING, 61), id="moves on"
             ),
             pytest.param(
-                (Step.ENHANCING, 85), Report(1, Step.SPLITTING, 100), (Step.SPLITTING, 99), id="100 is done's"
+                (Step.ENHANCING, 70), ProgressReport(1, Step.ENHANCING, 61), (Step.ENHANCING, 70), id="never back"
             ),
             pytest.param(
-                (Step.ANALYZING, 5), Report(2, Step.ENHANCING, 61), (Step.ANALYZING, 5), id="another attempt's"
+                (Step.ANALYZING, 5), ProgressReport(1, Step.ENHANCING, 99), (Step.ENHANCING, 85), id="held in its step"
+            ),
+            pytest.param(
+                (Step.ENHANCING, 85), ProgressReport(1, Step.SPLITTING, 100), (Step.SPLITTING, 99), id="100 is done's"
+            ),
+            pytest.param(
+                (Step.ANALYZING, 5), ProgressReport(2, Step.ENHANCING, 61), (Step.ANALYZING, 5), id="another attempt's"
             ),
         ],
     )
-    def test_table(self, had: tuple[Step, int], report: Report, expected: tuple[Step, int]) -> None:
+    def test_table(self, had: tuple[Step, int], report: ProgressReport, expected: tuple[Step, int]) -> None:
         job = a_job(attempt=1, phase=Phase.PROCESSING, step=had[0], progress=had[1])
         decision = deciding(job, RUNNING, report=report)
         status = decision.status or job.status
@@ -88,14 +92,14 @@ class TestProgress:
 
     def test_a_second_attempt_keeps_the_mark_of_the_first_until_it_passes_it(self) -> None:
         job = a_job(attempt=2, phase=Phase.PROCESSING, step=Step.ENHANCING, progress=70)
-        early = deciding(job, a_child(2), report=Report(2, Step.ANALYZING_LOUDNESS, 20)).status or job.status
-        late = written(deciding(job, a_child(2), report=Report(2, Step.ENHANCING, 80)))
+        early = deciding(job, a_child(2), report=ProgressReport(2, Step.ANALYZING_LOUDNESS, 20)).status or job.status
+        late = written(deciding(job, a_child(2), report=ProgressReport(2, Step.ENHANCING, 80)))
         assert (early.step, early.progress) == (Step.ENHANCING, 70)
         assert (late.step, late.progress) == (Step.ENHANCING, 80)
 
     def test_the_length_is_known_as_soon_as_the_worker_says_it(self) -> None:
         job = a_job(attempt=1, phase=Phase.PROCESSING)
-        report = Report(1, Step.ANALYZING, 6, duration_seconds=61.5)
+        report = ProgressReport(1, Step.ANALYZING, 6, duration_seconds=61.5)
         assert written(deciding(job, RUNNING, report=report)).duration_seconds == 61.5
 
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from whisperjob.deciding.decision import Event
-from whisperjob.deciding.view import stage_state
 from whisperjob.model.phase import Stage
 from whisperjob.model.resource import WhisperJob
+from whisperjob.model.stages import stage_state
 from whisperjob.model.workers import Worker
 
 

@@ -134,5 +134,9 @@ class WatchExpiredError(RecordError):
     """The version to watch from is too old (HTTP 410 in Kubernetes): list again."""
 
 
-class ClaimRefusedError(WhisperJobError):
-    """The worker's attempt is over or was never its own: it must stop, nothing it writes will be read."""
+class AttemptOverError(WhisperJobError):
+    """The worker's attempt is over, or never was its own: it must stop, and nothing that it writes will be read."""
+
+
+class ProtocolViolationError(WhisperJobError):
+    """Worker and engine do not understand each other: a bug, or two versions of the software that do not match."""

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
+from whisperjob.model import defaults
 from whisperjob.model.base import Model, Sha256
 from whisperjob.model.options import AudioOptions, SpeakerCount
 from whisperjob.model.phase import DiarizeStep, Stage, Step
@@ -92,9 +93,9 @@ Options = Annotated[OptimizeOptions | DiarizeOptions, Field(discriminator="stage
 class WorkLimits(Model):
     """What a worker may use up; from the settings."""
 
-    max_duration_seconds: int = Field(default=86_400, ge=1)
-    max_scratch_bytes: int = Field(default=12 * 1024**3, ge=1)
-    run_seconds: int = Field(default=6 * 3600, ge=1)
+    max_duration_seconds: int = Field(default=int(defaults.MAX_DURATION.total_seconds()), ge=1)
+    max_scratch_bytes: int = Field(default=defaults.MAX_SCRATCH_BYTES, ge=1)
+    run_seconds: int = Field(default=int(defaults.RUN_DEADLINE.total_seconds()), ge=1)
 
 
 class Claim(Model):

@@ -13,6 +13,8 @@ from typing import Annotated, Any
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from whisperjob.model import defaults
+
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 
@@ -120,23 +122,25 @@ class EngineSettings(_Settings):
     """The decisions: deadlines, retries, retention."""
 
     retention: Duration = Field(
-        default=timedelta(days=7),
+        default=defaults.RETENTION,
         validation_alias=AliasChoices("WHISPERJOB_RETENTION", "RETENTION"),
         description="Records and results go so long after the job ended (7d, 12h, …).",
     )
     keep_source: bool = Field(default=False, description="Keep the upload after the job ended, until the record goes.")
     start_deadline: Duration = Field(
-        default=timedelta(hours=24), description="From queued to a running worker; then `start_deadline`."
+        default=defaults.START_DEADLINE, description="From queued to a running worker; then `start_deadline`."
     )
     run_deadline: Duration = Field(
-        default=timedelta(hours=6),
+        default=defaults.RUN_DEADLINE,
         description="One worker's run; then `run_deadline`. 24 h of audio take about half an hour.",
     )
-    max_failures: int = Field(default=3, ge=1, description="Failed workers after which a job ends as `infrastructure`.")
-    retry_base: Duration = Field(default=timedelta(seconds=5), description="Wait after the first failure; doubles.")
-    retry_cap: Duration = Field(default=timedelta(minutes=5), description="Longest wait between attempts.")
+    max_failures: int = Field(
+        default=defaults.MAX_FAILURES, ge=1, description="Failed workers after which a job ends as `infrastructure`."
+    )
+    retry_base: Duration = Field(default=defaults.RETRY.base, description="Wait after the first failure; doubles.")
+    retry_cap: Duration = Field(default=defaults.RETRY.cap, description="Longest wait between attempts.")
     stuck_after: Duration = Field(
-        default=timedelta(minutes=2),
+        default=defaults.STUCK_AFTER,
         description="How long a worker may outlive its deadline before it is given up.",
     )
     progress_interval: Duration = Field(
@@ -158,7 +162,7 @@ class EngineSettings(_Settings):
         description="An upload without a record is kept so long: its record may be on its way.",
     )
     max_duration: Duration = Field(
-        default=timedelta(hours=24), description="Longest decoded audio; then `duration_limit`."
+        default=defaults.MAX_DURATION, description="Longest decoded audio; then `duration_limit`."
     )
     diarization_model: str = Field(
         default="bundled",
@@ -175,7 +179,7 @@ class EngineSettings(_Settings):
         description="Diarizations at a time. Default: on one machine 1, in a cluster as many as find a place.",
     )
     max_scratch_bytes: int = Field(
-        default=12 * GIB,
+        default=defaults.MAX_SCRATCH_BYTES,
         ge=1,
         description="A worker's scratch space. 24 h of 16 kHz float PCM are 5.2 GiB, twice that at the peak.",
     )
