@@ -34,7 +34,7 @@ Seconds = Annotated[float, Field(ge=0)]
 
 
 class Source(Model):
-    """The uploaded recording, as the API stored it."""
+    """The uploaded recording, as the API stored it in the object store."""
 
     key: Annotated[str, StringConstraints(min_length=1, max_length=512)] = Field(description="Its key in the bucket")
     filename: Annotated[str, StringConstraints(max_length=MAX_FILENAME_LENGTH)] = Field(
@@ -68,7 +68,7 @@ class Deadlines(Model):
 
 
 class Spec(Model):
-    """What was asked. Immutable but for `MUTABLE_SPEC_FIELDS`."""
+    """What the owner wants. It is immutable but for `MUTABLE_SPEC_FIELDS`."""
 
     source: Source
     client_ip: Annotated[str, StringConstraints(max_length=45)] | None = Field(
@@ -116,6 +116,8 @@ class Output(Model):
 
 
 class JobFailure(Model):
+    """Why a stage ended in error: a code for programs, a sentence for people."""
+
     code: JobCode
     message: str
 
@@ -197,18 +199,23 @@ class Metadata(Model):
 
 
 class WhisperJob(Model):
+    """The record of a job."""
+
     metadata: Metadata
     spec: Spec
     status: Status = Status()
 
     @property
     def name(self) -> str:
+        """The job's id in the API."""
         return self.metadata.name
 
     @property
     def uid(self) -> str:
+        """The id that no other record ever has, not even a later one of the same name."""
         return self.metadata.uid
 
     @property
     def version(self) -> str:
+        """The resource version, which grows with every write."""
         return self.metadata.resource_version

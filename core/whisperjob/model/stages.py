@@ -222,7 +222,7 @@ def _to_diarization(state: StageState) -> DiarizationState:
     made = state.outcome if isinstance(state.outcome, DiarizeOutcome) else DiarizeOutcome()
     return DiarizationState(
         **_shared_fields(state),
-        request_id=state.request_id or "none",
+        request_id="none" if state.request_id is None else state.request_id,
         request_time=state.request_time,
         step=None if state.step is None else DiarizeStep(state.step),
         num_speakers=made.num_speakers,
