@@ -36,9 +36,14 @@ class ProgressThrottle:
         entry = self._entries.get(uid)
         if entry is None:
             return None
-        if entry.latest != entry.passed and not self.wait(uid):
+        if self.pending(uid) and not self.wait(uid):
             entry.passed, entry.passed_at = entry.latest, self._monotonic()
         return entry.passed
+
+    def pending(self, uid: str) -> bool:
+        """Whether the latest report has not passed yet."""
+        entry = self._entries.get(uid)
+        return entry is not None and entry.latest != entry.passed
 
     def wait(self, uid: str) -> timedelta:
         """Returns how long the latest report must wait. Zero if it may pass or has passed.
@@ -46,7 +51,7 @@ class ProgressThrottle:
         The first report of an attempt never waits.
         """
         entry = self._entries.get(uid)
-        if entry is None or entry.passed is None or entry.latest == entry.passed:
+        if entry is None or entry.passed is None or not self.pending(uid):
             return timedelta(0)
         if (entry.passed.stage, entry.passed.attempt) != (entry.latest.stage, entry.latest.attempt):
             return timedelta(0)

@@ -52,6 +52,12 @@ class Reconciler:
         self._tombstones.pop(name, None)
 
     def _with_progress(self, job: WhisperJob, after: timedelta | None) -> timedelta | None:
-        """Comes back no later than the throttle lets the worker's latest progress through."""
-        wait = self.observer.progress.wait(job.uid)
-        return min(after or wait, wait) if wait else after
+        """Comes back no later than the throttle lets a pending report through.
+
+        A report may become due in the middle of a pass that has not taken it: its wait is then zero, and no timer is
+        left that would bring the job back.
+        """
+        if not self.observer.progress.pending(job.uid):
+            return after
+        wait = max(self.observer.progress.wait(job.uid), AT_ONCE)
+        return wait if after is None else min(after, wait)
