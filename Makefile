@@ -96,7 +96,7 @@ e2e:
 lock:
 	$(COMPILE) --extra local pyproject.toml requirements/build.in -o requirements/local.txt
 	$(COMPILE) --extra dev pyproject.toml -o requirements/dev.txt
-	$(COMPILE) --extra api pyproject.toml requirements/api.in -o requirements/api.txt
+	$(COMPILE) --extra api --extra kubernetes pyproject.toml -o requirements/api.txt
 	$(COMPILE) --extra operator pyproject.toml -o requirements/operator.txt
 	$(COMPILE) --extra optimizer pyproject.toml -o requirements/optimizer.txt
 	$(COMPILE_DIARIZER) --python-version 3.12 --override requirements/diarizer.in pyproject.toml -o requirements/diarizer.txt

@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-pytest_plugins = ["support.minio_server"]
+pytest_plugins = ["support.stores.minio_server"]
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from whisperjob.model.errors import HttpCode, RequestError
 from whisperjob.model.resource import WhisperJob
 from whisperjob.model.settings import ApiSettings
-from whisperjob_api.faults import FULL_RETRY_SECONDS, unavailable
+from whisperjob_api.error_responses import FULL_RETRY_SECONDS, unavailable
+from whisperjob_api.errors import HttpCode, RequestError
 
 BACKLOG_RETRY_SECONDS = 30
 """A job ends every so often; a minute is long for a client that waits."""

@@ -9,9 +9,9 @@ from starlette.exceptions import HTTPException
 
 import whisperjob
 from whisperjob.model.errors import WhisperJobError
-from whisperjob_api.auth import DOCS_ASSETS, KeyCheck, Keyring, describe_key
-from whisperjob_api.edge import Edge
-from whisperjob_api.faults import answer_fault
+from whisperjob_api.auth import DOCS_ASSETS, ApiKeyMiddleware, Keyring, describe_key
+from whisperjob_api.error_responses import handle_error
+from whisperjob_api.middleware import RequestMiddleware
 from whisperjob_api.routes import diarization, jobs, probes, trims, uploads
 from whisperjob_api.services import Api, Services
 
@@ -52,7 +52,7 @@ def create_app(api: Api) -> FastAPI:
         app.router.routes.extend(router.routes)  # include_router would match every request twice
     describe_key(app.openapi())
     for kind in (WhisperJobError, HTTPException, RequestValidationError):
-        app.add_exception_handler(kind, answer_fault)
-    app.add_middleware(KeyCheck, keyring=Keyring(key.get_secret_value() for key in api.settings.api_keys))
-    app.add_middleware(Edge)
+        app.add_exception_handler(kind, handle_error)
+    app.add_middleware(ApiKeyMiddleware, keyring=Keyring(key.get_secret_value() for key in api.settings.api_keys))
+    app.add_middleware(RequestMiddleware)
     return app

@@ -9,8 +9,8 @@ from typing import Any
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from whisperjob.model.errors import HttpCode, RequestError
-from whisperjob_api.faults import fault_response
+from whisperjob_api.error_responses import error_response
+from whisperjob_api.errors import HttpCode, RequestError
 
 DEFAULT_TENANT = "default"
 HEADER = "X-API-Key"
@@ -62,7 +62,7 @@ def _is_public(path: str) -> bool:
     return path in PUBLIC_PATHS or path.startswith(f"{DOCS_ASSETS}/")
 
 
-class KeyCheck:
+class ApiKeyMiddleware:
     """ASGI middleware: lets a request with a good key pass and puts its tenant into `scope["state"]`."""
 
     def __init__(self, app: ASGIApp, keyring: Keyring) -> None:
@@ -77,7 +77,7 @@ class KeyCheck:
         tenant = self._keyring.tenant_of(presented[0]) if len(presented) == 1 else None
         if tenant is None:
             error = RequestError(HttpCode.UNAUTHORIZED, f"The {HEADER} header is missing or wrong.")
-            await fault_response(error)(scope, receive, send)
+            await error_response(error)(scope, receive, send)
             return
         scope.setdefault("state", {})["tenant"] = tenant
         await self.app(scope, receive, send)

@@ -3,11 +3,12 @@
 from enum import StrEnum
 from uuid import uuid4
 
-from whisperjob.engine.ports import JobRecords
-from whisperjob.model.errors import HttpCode, RecordConflictError, RequestError
+from whisperjob.model.errors import RecordConflictError
 from whisperjob.model.phase import Phase, Stage
 from whisperjob.model.resource import DiarizationRequest, WhisperJob
-from whisperjob.model.view import active_stage
+from whisperjob.model.stages import active_stage
+from whisperjob.records.port import JobRecords
+from whisperjob_api.errors import HttpCode, RequestError
 from whisperjob_api.schemas import DiarizeRequest
 
 _TRIES = 5

@@ -7,10 +7,11 @@ from urllib.parse import quote
 
 from starlette.responses import Response, StreamingResponse
 
-from whisperjob.model.errors import HttpCode, ObjectNotFoundError, RequestError
+from whisperjob.model.errors import ObjectNotFoundError
 from whisperjob.model.manifest import ChunkEntry, TrimEntry
 from whisperjob.stores.port import ObjectStore
-from whisperjob_api.faults import fault_response
+from whisperjob_api.error_responses import error_response
+from whisperjob_api.errors import HttpCode, RequestError
 from whisperjob_api.ranges import NotModified, Part, Unsatisfiable, select
 from whisperjob_api.threads import Threads, uninterrupted
 
@@ -71,7 +72,7 @@ async def send_object(
             return Response(status_code=304, headers=headers)
         case Unsatisfiable():
             error = RequestError(HttpCode.RANGE_NOT_SATISFIABLE, f"The file has only {size} bytes.")
-            return fault_response(error, {"Content-Range": f"bytes */{size}"})
+            return error_response(error, {"Content-Range": f"bytes */{size}"})
         case Part(start, length):
             status, headers["Content-Range"] = 206, selection.content_range(size)
         case _:

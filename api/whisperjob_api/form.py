@@ -10,9 +10,9 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-from whisperjob.model.errors import HttpCode, RequestError
+from whisperjob.model.options import MAX_CHUNK_SECONDS, MIN_CHUNK_SECONDS
 from whisperjob.model.phase import Profile, RawFormat
-from whisperjob.model.resource import MAX_CHUNK_SECONDS, MIN_CHUNK_SECONDS
+from whisperjob_api.errors import HttpCode, RequestError
 from whisperjob_api.multipart import Event, MultipartReader, PartBegan, PartData, PartEnded, invalid
 
 FILE_FIELD: Final = "file"

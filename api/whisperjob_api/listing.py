@@ -11,10 +11,10 @@ from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from whisperjob.model.errors import HttpCode, RequestError
 from whisperjob.model.names import is_job_name
 from whisperjob.model.phase import Phase
 from whisperjob.model.resource import WhisperJob
+from whisperjob_api.errors import HttpCode, RequestError
 from whisperjob_api.schemas import Stats, TopClient
 
 TOP_CLIENTS = 10

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from whisperjob.model.errors import HttpCode, RequestError
+from whisperjob_api.errors import HttpCode, RequestError
 
 MAX_PARTS = 20
 MAX_HEADER_BYTES = 16 * 1024

@@ -5,9 +5,10 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
-from whisperjob.model.errors import HttpCode, JobCode
+from whisperjob.model.errors import JobCode
+from whisperjob.model.options import MAX_SPEAKERS
 from whisperjob.model.phase import Step
-from whisperjob.model.resource import MAX_SPEAKERS
+from whisperjob_api.errors import HttpCode
 
 JobState = Literal["queued", "processing", "completed", "error"]
 

@@ -9,17 +9,18 @@ from typing import Annotated, cast
 from fastapi import Depends, Path
 from starlette.requests import Request
 
-from whisperjob.engine.cache import RecordCache
-from whisperjob.engine.ports import JobRecords
-from whisperjob.model.errors import HttpCode, RecordNotFoundError, RequestError
+from whisperjob.model.errors import RecordNotFoundError
 from whisperjob.model.names import is_job_name
 from whisperjob.model.phase import Phase
 from whisperjob.model.resource import Output, WhisperJob
 from whisperjob.model.settings import ApiSettings
+from whisperjob.records.cache import RecordCache
+from whisperjob.records.port import JobRecords
 from whisperjob.stores.port import ObjectStore
 from whisperjob_api.admission import UploadGate
-from whisperjob_api.faults import no_such_job
-from whisperjob_api.results import Results
+from whisperjob_api.error_responses import no_such_job
+from whisperjob_api.errors import HttpCode, RequestError
+from whisperjob_api.job_results import Results
 from whisperjob_api.threads import Threads
 
 
@@ -100,7 +101,7 @@ async def _services(request: Request) -> Services:
 
 
 async def _tenant(request: Request) -> str:
-    """Checked and put there by auth.KeyCheck."""
+    """Checked and put there by auth.ApiKeyMiddleware."""
     return cast(str, request.state.tenant)
 
 

@@ -13,7 +13,7 @@ from whisperjob.model.manifest import SAMPLE_RATE, ChunkEntry, Manifest, Trim, T
 from whisperjob.model.mp3 import Mp3Error, cut, plan_cut
 from whisperjob.model.resource import Output, WhisperJob
 from whisperjob.stores.port import ObjectStore
-from whisperjob_api.results import DamagedResultError, read_trim
+from whisperjob_api.job_results import DamagedResultError, read_trim
 
 HEAD_BYTES = 4096
 """Enough for the Info frame (288 bytes) and any small tag before it."""

@@ -12,21 +12,16 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from whisperjob.model import names
-from whisperjob.model.errors import (
-    HttpCode,
-    RecordExistsError,
-    RecordNotFoundError,
-    RecordsUnavailableError,
-    RequestError,
-)
+from whisperjob.model.errors import RecordExistsError, RecordNotFoundError, RecordsUnavailableError
 from whisperjob.model.resource import Source, Spec, WhisperJob
 from whisperjob.model.settings import ApiSettings
 from whisperjob_api.admission import Reservation
+from whisperjob_api.errors import HttpCode, RequestError
 from whisperjob_api.form import FormReader, UploadForm, UploadOptions
-from whisperjob_api.pace import Pace
 from whisperjob_api.pipe import Pipe
 from whisperjob_api.services import Services
 from whisperjob_api.threads import uninterrupted
+from whisperjob_api.upload_rate import Pace
 
 _CREATE_TRIES = 3
 """A name that exists when created and is gone when read was deleted in between."""

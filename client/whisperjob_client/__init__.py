@@ -13,17 +13,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from whisperjob_client.answers import (
-        Accepted,
-        Chunk,
-        Diarization,
-        DiarizationResult,
-        Health,
-        Job,
-        JobPage,
-        Stats,
-        Trim,
-    )
     from whisperjob_client.async_client import AsyncClient
     from whisperjob_client.connection import Connection
     from whisperjob_client.errors import (
@@ -43,6 +32,17 @@ if TYPE_CHECKING:
         UnreachableError,
         UsageError,
         WaitTimeoutError,
+    )
+    from whisperjob_client.models import (
+        Accepted,
+        Chunk,
+        Diarization,
+        DiarizationResult,
+        Health,
+        Job,
+        JobPage,
+        Stats,
+        Trim,
     )
     from whisperjob_client.polling import Patience
     from whisperjob_client.retrying import RetryPolicy
@@ -83,7 +83,7 @@ __all__ = [
     "WaitTimeoutError",
 ]
 
-_MODULES = ("errors", "answers", "polling", "retrying", "connection", "uploading", "sync_client", "async_client")
+_MODULES = ("errors", "models", "polling", "retrying", "connection", "uploading", "sync_client", "async_client")
 """The dearer to import, the later."""
 
 

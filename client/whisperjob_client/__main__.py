@@ -1,17 +1,5 @@
-"""`python -m whisperjob_client`: the client's commands alone, without any server part."""
+"""`python -m whisperjob_client` runs the client's commands, which live in `whisperjob_cli`."""
 
-import typer
+import runpy
 
-from whisperjob_client.cli import commands
-from whisperjob_client.exit_codes import EXIT_CODES
-
-app = typer.Typer(
-    name="python -m whisperjob_client",
-    help=f"Talks to a WhisperJob server.\n\n{EXIT_CODES}",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-)
-commands(app)
-
-if __name__ == "__main__":
-    app()
+runpy.run_module("whisperjob_cli", run_name="__main__", alter_sys=True)

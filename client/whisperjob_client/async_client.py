@@ -12,8 +12,12 @@ import anyio
 import anyio.to_thread
 import httpx
 
-from whisperjob_client import requests
-from whisperjob_client.answers import (
+from whisperjob_client import api_requests
+from whisperjob_client.api_requests import Request
+from whisperjob_client.connection import Connection, had_connected
+from whisperjob_client.downloading import PartialDownload, Wanted, has, redirected, wanted
+from whisperjob_client.errors import ClientError, DamagedDownloadError, NotFoundError
+from whisperjob_client.models import (
     Accepted,
     Answer,
     Chunk,
@@ -27,11 +31,7 @@ from whisperjob_client.answers import (
     Stats,
     Trim,
 )
-from whisperjob_client.connection import Connection, had_connected
-from whisperjob_client.downloading import Landing, Wanted, has, redirected, wanted
-from whisperjob_client.errors import ClientError, DamagedDownloadError, NotFoundError
 from whisperjob_client.polling import Patience, Poll
-from whisperjob_client.requests import Request
 from whisperjob_client.responses import check, parse, unreachable
 from whisperjob_client.results import (
     diarization_ended,
@@ -82,16 +82,16 @@ class AsyncClient:
         await self._http.aclose()
 
     async def health(self) -> Health:
-        return await self._call(requests.health())
+        return await self._call(api_requests.health())
 
     async def stats(self) -> Stats:
-        return await self._call(requests.stats())
+        return await self._call(api_requests.stats())
 
     async def job(self, job_id: str) -> Job:
-        return await self._call(requests.job(job_id))
+        return await self._call(api_requests.job(job_id))
 
     async def page(self, status: JobState | None = None, limit: int = 50, cursor: str | None = None) -> JobPage:
-        return await self._call(requests.jobs(status, limit, cursor))
+        return await self._call(api_requests.jobs(status, limit, cursor))
 
     async def jobs(self, status: JobState | None = None) -> AsyncIterator[Job]:
         """All of them, newest first, a page at a time."""
@@ -111,7 +111,7 @@ class AsyncClient:
         async def once() -> None:
             nonlocal tried
             try:
-                check(await self._http.request("DELETE", requests.job_path(job_id)))
+                check(await self._http.request("DELETE", api_requests.job_path(job_id)))
             except NotFoundError:
                 if not tried:
                     raise
@@ -121,7 +121,7 @@ class AsyncClient:
         await self._again(once, repeatable=True)
 
     async def trim(self, job_id: str, max_seconds: float) -> Trim:
-        return await self._call(requests.trim(job_id, max_seconds))
+        return await self._call(api_requests.trim(job_id, max_seconds))
 
     async def diarize(
         self,
@@ -131,10 +131,10 @@ class AsyncClient:
         min_speakers: int | None = None,
         max_speakers: int | None = None,
     ) -> DiarizationStarted:
-        return await self._call(requests.diarize(job_id, num_speakers, min_speakers, max_speakers))
+        return await self._call(api_requests.diarize(job_id, num_speakers, min_speakers, max_speakers))
 
     async def diarization(self, job_id: str) -> Diarization:
-        return await self._call(requests.diarization(job_id))
+        return await self._call(api_requests.diarization(job_id))
 
     async def submit(
         self,
@@ -158,13 +158,13 @@ class AsyncClient:
         self, job_id: str, *, on_change: Callable[[Job], None] | None = None, patience: Patience | None = None
     ) -> Job:
         """The completed job. Raises JobFailedError if it failed, WaitTimeoutError if `patience` ran out."""
-        return job_result(await self._poll(requests.job(job_id), job_state, job_ended, on_change, patience))
+        return job_result(await self._poll(api_requests.job(job_id), job_state, job_ended, on_change, patience))
 
     async def wait_diarization(
         self, job_id: str, *, on_change: Callable[[Diarization], None] | None = None, patience: Patience | None = None
     ) -> DiarizationResult:
         """The result. Raises DiarizationFailedError if it failed, WaitTimeoutError if `patience` ran out."""
-        request = requests.diarization(job_id)
+        request = api_requests.diarization(job_id)
         return diarization_result(await self._poll(request, diarization_state, diarization_ended, on_change, patience))
 
     async def download(self, chunk: Chunk, folder: Path, *, on_received: Callable[[int], None] | None = None) -> Path:
@@ -178,7 +178,7 @@ class AsyncClient:
             return await self._again(lambda: self._fetch(file, on_received), repeatable=True)
 
     async def _fetch(self, file: Wanted, on_received: Callable[[int], None] | None) -> Path:
-        with Landing(file) as landing:
+        with PartialDownload(file) as landing:
             async with self._opened(file.path, landing.headers) as response:
                 if response.is_error:
                     await response.aread()

@@ -11,8 +11,8 @@ from typing import BinaryIO
 
 import httpx
 
-from whisperjob_client.answers import Chunk
 from whisperjob_client.errors import BadAnswerError, DamagedDownloadError, StorageError
+from whisperjob_client.models import Chunk
 from whisperjob_client.responses import check
 from whisperjob_client.uploading import BLOCK_BYTES
 
@@ -60,7 +60,7 @@ def has(file: Path, sha256: str) -> bool:
         return hashlib.file_digest(opened, "sha256").hexdigest() == sha256
 
 
-class Landing:
+class PartialDownload:
     """An open part file. Use it as a context; `finish` checks and renames."""
 
     def __init__(self, wanted: Wanted) -> None:
@@ -75,7 +75,7 @@ class Landing:
             raise StorageError.of(error, wanted.part) from None
         self._take_up()
 
-    def __enter__(self) -> "Landing":
+    def __enter__(self) -> "PartialDownload":
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -8,8 +8,8 @@ from typing import TypeVar
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from whisperjob_client.answers import Answer
 from whisperjob_client.errors import ApiError, BadAnswerError, UnreachableError, api_error
+from whisperjob_client.models import Answer
 
 T = TypeVar("T", bound=Answer)
 

@@ -1,7 +1,7 @@
 """When a job or a diarization has ended, and what came of it. Pure."""
 
-from whisperjob_client.answers import Diarization, DiarizationResult, Job
 from whisperjob_client.errors import BadAnswerError, DiarizationFailedError, JobFailedError
+from whisperjob_client.models import Diarization, DiarizationResult, Job
 
 
 def job_state(job: Job) -> object:

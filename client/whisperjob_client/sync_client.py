@@ -10,8 +10,12 @@ from typing import Self, TypeVar
 
 import httpx
 
-from whisperjob_client import requests
-from whisperjob_client.answers import (
+from whisperjob_client import api_requests
+from whisperjob_client.api_requests import Request
+from whisperjob_client.connection import Connection, had_connected
+from whisperjob_client.downloading import PartialDownload, Wanted, has, redirected, wanted
+from whisperjob_client.errors import ClientError, DamagedDownloadError, NotFoundError
+from whisperjob_client.models import (
     Accepted,
     Answer,
     Chunk,
@@ -25,11 +29,7 @@ from whisperjob_client.answers import (
     Stats,
     Trim,
 )
-from whisperjob_client.connection import Connection, had_connected
-from whisperjob_client.downloading import Landing, Wanted, has, redirected, wanted
-from whisperjob_client.errors import ClientError, DamagedDownloadError, NotFoundError
 from whisperjob_client.polling import Patience, Poll
-from whisperjob_client.requests import Request
 from whisperjob_client.responses import check, parse, unreachable
 from whisperjob_client.results import (
     diarization_ended,
@@ -80,16 +80,16 @@ class Client:
         self._http.close()
 
     def health(self) -> Health:
-        return self._call(requests.health())
+        return self._call(api_requests.health())
 
     def stats(self) -> Stats:
-        return self._call(requests.stats())
+        return self._call(api_requests.stats())
 
     def job(self, job_id: str) -> Job:
-        return self._call(requests.job(job_id))
+        return self._call(api_requests.job(job_id))
 
     def page(self, status: JobState | None = None, limit: int = 50, cursor: str | None = None) -> JobPage:
-        return self._call(requests.jobs(status, limit, cursor))
+        return self._call(api_requests.jobs(status, limit, cursor))
 
     def jobs(self, status: JobState | None = None) -> Iterator[Job]:
         """All of them, newest first, a page at a time."""
@@ -108,7 +108,7 @@ class Client:
         def once() -> None:
             nonlocal tried
             try:
-                check(self._http.request("DELETE", requests.job_path(job_id)))
+                check(self._http.request("DELETE", api_requests.job_path(job_id)))
             except NotFoundError:
                 if not tried:
                     raise
@@ -118,7 +118,7 @@ class Client:
         self._again(once, repeatable=True)
 
     def trim(self, job_id: str, max_seconds: float) -> Trim:
-        return self._call(requests.trim(job_id, max_seconds))
+        return self._call(api_requests.trim(job_id, max_seconds))
 
     def diarize(
         self,
@@ -128,10 +128,10 @@ class Client:
         min_speakers: int | None = None,
         max_speakers: int | None = None,
     ) -> DiarizationStarted:
-        return self._call(requests.diarize(job_id, num_speakers, min_speakers, max_speakers))
+        return self._call(api_requests.diarize(job_id, num_speakers, min_speakers, max_speakers))
 
     def diarization(self, job_id: str) -> Diarization:
-        return self._call(requests.diarization(job_id))
+        return self._call(api_requests.diarization(job_id))
 
     def submit(
         self,
@@ -155,13 +155,13 @@ class Client:
         self, job_id: str, *, on_change: Callable[[Job], None] | None = None, patience: Patience | None = None
     ) -> Job:
         """The completed job. Raises JobFailedError if it failed, WaitTimeoutError if `patience` ran out."""
-        return job_result(self._poll(requests.job(job_id), job_state, job_ended, on_change, patience))
+        return job_result(self._poll(api_requests.job(job_id), job_state, job_ended, on_change, patience))
 
     def wait_diarization(
         self, job_id: str, *, on_change: Callable[[Diarization], None] | None = None, patience: Patience | None = None
     ) -> DiarizationResult:
         """The result. Raises DiarizationFailedError if it failed, WaitTimeoutError if `patience` ran out."""
-        request = requests.diarization(job_id)
+        request = api_requests.diarization(job_id)
         return diarization_result(self._poll(request, diarization_state, diarization_ended, on_change, patience))
 
     def download(self, chunk: Chunk, folder: Path, *, on_received: Callable[[int], None] | None = None) -> Path:
@@ -175,7 +175,7 @@ class Client:
             return self._again(lambda: self._fetch(file, on_received), repeatable=True)
 
     def _fetch(self, file: Wanted, on_received: Callable[[int], None] | None) -> Path:
-        with Landing(file) as landing, self._opened(file.path, landing.headers) as response:
+        with PartialDownload(file) as landing, self._opened(file.path, landing.headers) as response:
             if response.is_error:
                 response.read()
             if landing.begin(response):

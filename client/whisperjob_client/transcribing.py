@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,8 +10,8 @@ from typing import Any, Protocol
 import anyio
 import anyio.to_thread
 
-from whisperjob_client.answers import Chunk, Diarization, DiarizationResult, Job
 from whisperjob_client.async_client import AsyncClient
+from whisperjob_client.checkpoint import Kept, KeptAnswer, KeptJob, KeptSpeakers
 from whisperjob_client.errors import (
     ClientError,
     ConflictError,
@@ -19,9 +19,9 @@ from whisperjob_client.errors import (
     NotFoundError,
     StorageError,
 )
-from whisperjob_client.keeping import Kept, KeptAnswer, KeptJob, KeptSpeakers
-from whisperjob_client.speech.pace import Booking, Limits, Pace
-from whisperjob_client.speech.port import Recogniser, SpeechOptions
+from whisperjob_client.models import Chunk, Diarization, DiarizationResult, Job
+from whisperjob_client.speech.rate_limits import Booking, Limits, Pace
+from whisperjob_client.speech.recogniser import Recogniser, SpeechOptions
 from whisperjob_client.speech.recognising import Piece, Recognising, SpeechWatcher
 from whisperjob_client.transcript.answers import parse_answer
 from whisperjob_client.transcript.merge import merge
@@ -63,6 +63,13 @@ class Watcher(SpeechWatcher, Protocol):
 class Outcome:
     transcript: Transcript
     job: Job
+
+
+Work = Callable[[AsyncClient, str], Awaitable["Outcome"]]
+"""What is done with a server, given a client of it and its name."""
+
+Using = Callable[[Work], Awaitable["Outcome"]]
+"""Brings a server up, or finds it, and lets the work be done with it."""
 
 
 class Transcribing:

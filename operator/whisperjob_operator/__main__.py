@@ -5,10 +5,10 @@ import logging
 import signal
 import sys
 
-from whisperjob.engine.program import run_program, shared_store
 from whisperjob.model.settings import EngineSettings
+from whisperjob.serving.program import run_program, shared_store
+from whisperjob_operator.operator_settings import OperatorSettings
 from whisperjob_operator.service import serve
-from whisperjob_operator.settings import OperatorSettings
 
 log = logging.getLogger("whisperjob_operator")
 

@@ -1,4 +1,4 @@
-"""The labels that Jobs and Pods of workers carry: written by manifests.py, read by children.py and by selectors."""
+"""The labels that Jobs and Pods of workers carry: written by manifests.py, read by workers.py and by selectors."""
 
 from typing import Final
 

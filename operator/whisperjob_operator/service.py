@@ -9,26 +9,26 @@ from typing import Any
 
 from kubernetes.aio import client
 
-from whisperjob.engine.cache import RecordCache
-from whisperjob.engine.listener import Listener, bind
 from whisperjob.engine.loop import Engine, policy_from
-from whisperjob.engine.ports import ChangeKind, RecordChange
 from whisperjob.engine.work_app import create_work_app
 from whisperjob.model.errors import StoreError, WhisperJobError
 from whisperjob.model.settings import EngineSettings
+from whisperjob.records.cache import RecordCache
+from whisperjob.records.port import ChangeKind, RecordChange
+from whisperjob.serving.listener import Listener, bind
 from whisperjob.stores.port import ObjectStore
-from whisperjob_operator.cluster import JsonObject, connect
-from whisperjob_operator.edge import KINDS, watch_events
-from whisperjob_operator.events import KubernetesEvents
-from whisperjob_operator.flow import Flow, identity_of
-from whisperjob_operator.lag import LoopLag
-from whisperjob_operator.launcher import KubernetesLauncher
-from whisperjob_operator.metrics import Metrics
-from whisperjob_operator.probes import create_probe_app
-from whisperjob_operator.records import PLURAL, KubernetesRecords
-from whisperjob_operator.settings import OperatorSettings, check_run_deadline
+from whisperjob_kubernetes.connection import JsonObject, connect
+from whisperjob_kubernetes.records import PLURAL, KubernetesRecords
+from whisperjob_kubernetes.wire import record_from
+from whisperjob_operator.event_recorder import KubernetesEventRecorder
+from whisperjob_operator.kopf_watch import KINDS, watch_events
+from whisperjob_operator.kubernetes_launcher import KubernetesLauncher
+from whisperjob_operator.loop_lag import LoopLag
+from whisperjob_operator.operator_metrics import Metrics
+from whisperjob_operator.operator_settings import OperatorSettings, check_run_deadline
+from whisperjob_operator.probe_app import create_probe_app
 from whisperjob_operator.tokens import PodTokens, fetch_keys
-from whisperjob_operator.wire import record_from
+from whisperjob_operator.watch_health import WatchHealth, identity_of
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class Operator:
         self._watching = asyncio.Event()
         self._stopping = asyncio.Event()
         self._looked = asyncio.Event()
-        self.flow = Flow(KINDS, settings.blind_after.total_seconds())
+        self.flow = WatchHealth(KINDS, settings.blind_after.total_seconds())
         self.records = KubernetesRecords(api, settings.namespace)
         self.cache = RecordCache(self.records)
         self.cache.subscribe(self._learnt)
@@ -77,10 +77,10 @@ class Operator:
             launcher=self.launcher,
             settings=engine,
             diarizes=diarizes,
-            teller=metrics.engine.telling(KubernetesEvents(api, socket.gethostname())),
+            teller=metrics.engine.counting(KubernetesEventRecorder(api, socket.gethostname())),
             on_pass=metrics.engine.passed,
         )
-        self.launcher.subscribe(metrics.engine.child_changed)
+        self.launcher.subscribe(metrics.engine.worker_changed)
         self.lag = LoopLag()
         tokens = PodTokens(
             lambda: fetch_keys(api),
@@ -92,7 +92,7 @@ class Operator:
         metrics.engine.watch(self.cache, self.engine)
         metrics.watch(self.flow, self.lag, time.monotonic)
         work_app = create_work_app(self.engine, tokens)
-        probe_app = create_probe_app(self.what_is_dead, self.what_is_missing, metrics.registry)
+        probe_app = create_probe_app(self.liveness_problem, self.readiness_problem, metrics.registry)
         self.work = Listener(work_app, bind(_HOST, settings.work_port), grace=settings.shutdown_grace)
         self.probes = Listener(probe_app, bind(_HOST, settings.probe_port), grace=settings.shutdown_grace)
 
@@ -180,7 +180,7 @@ class Operator:
         else:
             self.flow.expect(PLURAL, change.record.uid, int(change.record.version), time.monotonic())
 
-    def what_is_dead(self) -> str:
+    def liveness_problem(self) -> str:
         if blind := self.flow.blind(time.monotonic()):
             return f"no events come of {', '.join(blind)}"
         if self.lag.seconds > _LONGEST_LAG_SECONDS:
@@ -188,7 +188,7 @@ class Operator:
         waited = self.engine.oldest_wait
         return f"a job waits for {waited.total_seconds():.0f} s to be looked at" if waited > _LONGEST_WAIT else ""
 
-    def what_is_missing(self) -> str:
+    def readiness_problem(self) -> str:
         if not self._looked.is_set():
             return "the cluster was not read yet"
         return "" if self._watching.is_set() else "the watches have not begun"

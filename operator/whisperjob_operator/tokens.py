@@ -15,9 +15,9 @@ from kubernetes.aio import client
 from pydantic import Field, ValidationError
 
 from whisperjob.engine.ports import WorkerIdentity
+from whisperjob.model.base import Model
 from whisperjob.model.errors import WhisperJobError
-from whisperjob.model.resource import Model
-from whisperjob_operator.cluster import asking, read_object
+from whisperjob_kubernetes.connection import asking, read_object
 
 log = logging.getLogger(__name__)
 

@@ -18,8 +18,8 @@ from bench.optimizing import Comparison, compare
 from bench.serving import Serving, serving
 from bench.speech import speech
 from cluster.harness import NoClusterError
-from support.binaries import NoBinaryError
-from support.minio_server import MinioServer, find_binary
+from support.programs.binaries import NoBinaryError
+from support.stores.minio_server import MinioServer, find_binary
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 _CLUSTER_TITLE = "## On a cluster"

@@ -9,7 +9,7 @@ from pathlib import Path
 from cluster.harness import Cluster, Parts
 from cluster.installation import Installation
 from cluster.measuring import PROGRESS, operator_writes, seconds_to_worker
-from support.media import write_speech_video
+from support.audio.media import write_speech_video
 
 _SECONDS = 5
 

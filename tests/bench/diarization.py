@@ -21,9 +21,9 @@ from pathlib import Path
 from bench.measure import Cost, run
 from bench.meetings import meetings
 from bench.voices import Told, conversation_of, write_wav
-from support.conversation import Conversation, conversation
+from support.audio.conversation import Conversation, conversation
 from whisperjob.model.timeline import Timeline
-from whisperjob_local.programs import diarizer_environment, find_diarizer
+from whisperjob_local.worker_programs import diarizer_environment, find_diarizer
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 REPORT = REPOSITORY / "docs" / "explanation" / "benchmarks-diarization.md"
@@ -134,7 +134,7 @@ class Bench:
         )
 
     def _alone(self, file: Path, output: Path) -> list[str | Path]:
-        return [self._python, "-P", "-m", "whisperjob_diarizer.alone", file, "--output", output]
+        return [self._python, "-P", "-m", "whisperjob_diarizer.standalone", file, "--output", output]
 
     def _ours(self, what: str, file: Path, truth: Sequence[Told]) -> Measured:
         output = CACHE / "timeline.json"

@@ -11,11 +11,11 @@ import torch
 from pyannote.audio import Model
 from pyannote.audio.pipelines import SpeakerDiarization
 
+from whisperjob_diarizer.build_timeline import build_timeline
 from whisperjob_diarizer.campplus import load_campplus
-from whisperjob_diarizer.models import EMBEDDING_CODE, EMBEDDING_FILE, SEGMENTATION_FILE, bundled_folder
-from whisperjob_diarizer.port import Found, Span
-from whisperjob_diarizer.speakers import PARAMETERS, NoPlda
-from whisperjob_diarizer.turns import build_timeline
+from whisperjob_diarizer.diarizer import Found, Span
+from whisperjob_diarizer.model_choice import EMBEDDING_CODE, EMBEDDING_FILE, SEGMENTATION_FILE, bundled_folder
+from whisperjob_diarizer.speaker_pipeline import PARAMETERS, NoPlda
 
 
 def main(file: Path, output: Path) -> None:

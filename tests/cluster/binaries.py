@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from cluster.paths import CACHE, MODULES, REPOSITORY
-from support.binaries import NoBinaryError, find_binaries
-from support.go_building import go_built, kept_build
+from support.programs.binaries import NoBinaryError, find_binaries
+from support.programs.go_building import go_built, kept_build
 
 _VERSION: Final = "v1.34.4"
 _KUBERNETES: Final = (

@@ -19,7 +19,7 @@ from cluster.images import ImagesError
 from cluster.installation import Installation
 from cluster.kube import Kube
 from cluster.prepare import DIARIZER
-from support.binaries import NoBinaryError
+from support.programs.binaries import NoBinaryError
 
 _PARTS = pytest.StashKey[Parts | NoClusterError | ImagesError]()
 _DIARIZER = pytest.StashKey[Path | NoDiarizerError | ImagesError]()

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from cluster.kube import Kube
-from support.binaries import find_binaries
+from support.programs.binaries import find_binaries
 
 VARIABLE = "WHISPERJOB_E2E_KUBECONFIG"
 """Not KUBECONFIG itself: nobody's `make test` is to install anything in the cluster they happen to work on."""

@@ -21,7 +21,7 @@ from cluster.node_config import kubeconfig
 from cluster.paths import REPOSITORY
 from cluster.roots import NoRootError, make_base, make_node
 from cluster.spaces import Entered, Space, enter, new_folder
-from support.binaries import NoBinaryError
+from support.programs.binaries import NoBinaryError
 
 START_SECONDS: Final = 90.0
 IMPORT_SECONDS: Final = 300.0

@@ -18,10 +18,10 @@ from cluster.spaces import Space, enter, new_folder
 
 BUILD_SECONDS: Final = 1500.0
 _CONTEXT: Final = (
-    *("core/whisperjob", "api/whisperjob_api", "operator/whisperjob_operator", "deploy/cluster"),
+    *("core/whisperjob", "core/whisperjob_kubernetes", "api/whisperjob_api", "operator/whisperjob_operator"),
     *("images/build", "images/api", "images/operator", "images/optimizer", "images/minio"),
     *("requirements", ".dockerignore", "tests/cluster/prepare.py"),
-    *("tests/support/diarizer_stand_in.py", "tests/cluster/stand_in.Dockerfile"),
+    *("tests/support/workers/diarizer_stand_in.py", "tests/cluster/stand_in.Dockerfile"),
 )
 _KEPT_STORES: Final = 4
 

@@ -72,7 +72,7 @@ def main(base: str) -> None:
         "-f",
         "/repo/tests/cluster/stand_in.Dockerfile",
     ]
-    subprocess.run([*docker, "build", "-q", "-t", STAND_IN, *standing_in, "/repo/tests/support"], check=True)
+    subprocess.run([*docker, "build", "-q", "-t", STAND_IN, *standing_in, "/repo/tests/support/workers"], check=True)
     for name in NAMES:
         subprocess.run([*docker, "tag", f"{REGISTRY}/{name}:{TAGS[0]}", f"{REGISTRY}/{name}:{TAGS[1]}"], check=True)
     subprocess.run([*docker, "image", "prune", "-f"], check=True)  # what these images replaced

@@ -1,4 +1,4 @@
-# The diarizer's stand-in (tests/support/diarizer_stand_in.py), in the real one's place. BASE: the optimizer's image.
+# The diarizer's stand-in (tests/support/workers/diarizer_stand_in.py), in the real one's place. BASE: the optimizer's image.
 # It works as long as a recording lasts, and takes memory for each speaker, so that a test can choose how much.
 ARG BASE
 FROM ${BASE}

@@ -8,7 +8,7 @@ import pytest
 from cluster.gpus import advertised_gpu
 from cluster.harness import Cluster
 from cluster.installation import Installation, diarized, finished, submit, wait_for
-from support.conversation import conversation
+from support.audio.conversation import conversation
 
 pytest_plugins = ["cluster.fixtures"]
 pytestmark = pytest.mark.cluster

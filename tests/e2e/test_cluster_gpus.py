@@ -1,7 +1,7 @@
 """Diarizations on a real cluster where accelerators are few, have another name, or are none: they wait, and say why.
 
-A stand-in takes the diarizer's place (tests/support/diarizer_stand_in.py); the node's GPU is only advertised, so that
-the scheduler decides for real.
+A stand-in takes the diarizer's place (tests/support/workers/diarizer_stand_in.py); the node's GPU is only advertised,
+so that the scheduler decides for real.
 """
 
 from collections.abc import Iterator

@@ -18,7 +18,7 @@ from cluster.kube import Kube
 from cluster.measuring import PROGRESS, operator_writes, seconds_to_worker
 from cluster.paths import REPOSITORY
 from cluster.recordings import write_long
-from support.media import decode, write_speech_video
+from support.audio.media import decode, write_speech_video
 
 pytest_plugins = ["cluster.fixtures"]
 pytestmark = pytest.mark.cluster

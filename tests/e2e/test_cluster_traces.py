@@ -64,14 +64,14 @@ def control_groups(guard: int) -> list[Path]:
     return [path for tree in hierarchies() if (path := tree / f"whisperjob-{guard}").exists()]
 
 
-def child_of(pid: int) -> int:
+def to_worker(pid: int) -> int:
     return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
 
 
 def test_the_holder_is_killed(cluster_parts: Parts) -> None:
     mounts = Path("/proc/self/mounts").read_text()
     with held() as (process, folder, guard):
-        space = space_of(child_of(guard))
+        space = space_of(to_worker(guard))
         assert len(processes_in(space)) > 8
         assert control_groups(guard)
         process.send_signal(signal.SIGKILL)
@@ -85,7 +85,7 @@ def test_the_holder_is_killed(cluster_parts: Parts) -> None:
 def test_the_guard_is_killed(cluster_parts: Parts) -> None:
     """The kernel ends the processes; the next cluster removes what they left."""
     with held() as (_, folder, guard):
-        space = space_of(child_of(guard))
+        space = space_of(to_worker(guard))
         os.kill(guard, signal.SIGKILL)
         wait_for(lambda: not processes_in(space), "the processes to end", 30)
     following = Cluster(cluster_parts)

@@ -14,8 +14,8 @@ from cluster.harness import Parts
 from cluster.installation import wait_for
 from cluster.paths import REPOSITORY
 from cluster.recordings import write_long
-from support.environment import unconfigured
-from support.readme import blocks, page_blocks
+from support.docs.readme import blocks, page_blocks
+from support.programs.environment import unconfigured
 
 pytest_plugins = ["cluster.fixtures"]
 pytestmark = pytest.mark.cluster

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from support.asr_server import KEY, asr_server
-from support.conversation import conversation
-from support.environment import unconfigured
-from whisperjob_local.programs import find_diarizer
+from support.audio.conversation import conversation
+from support.client.asr_server import KEY, asr_server
+from support.programs.environment import unconfigured
+from whisperjob_local.worker_programs import find_diarizer
 
 RIGHT = 0.9
 """Of the words. The two truths that come with the recording differ by more than one word themselves."""

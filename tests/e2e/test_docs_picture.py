@@ -4,7 +4,7 @@ import html
 import re
 from collections import defaultdict
 
-from support.picture import COMMANDS, PICTURE, session
+from support.docs.picture import COMMANDS, PICTURE, session
 
 _TEXT = re.compile(r'<text[^>]* y="([\d.]+)"[^>]*>(.*?)</text>', re.DOTALL)
 _ELAPSED = re.compile(r"\d:\d\d:\d\d(?!,)")

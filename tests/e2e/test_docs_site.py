@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from support.environment import unconfigured
+from support.programs.environment import unconfigured
 
 ROOT = Path(__file__).parents[2]
 SITE = ROOT / "dist" / "docs"

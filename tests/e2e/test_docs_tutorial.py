@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from support.asr_server import KEY, asr_server
-from support.conversation import conversation
-from support.environment import unconfigured
-from support.readme import ROOT
+from support.audio.conversation import conversation
+from support.client.asr_server import KEY, asr_server
+from support.docs.readme import ROOT
+from support.programs.environment import unconfigured
 from support.waiting import until_sync
 
 PAGE = ROOT / "docs" / "tutorial.md"

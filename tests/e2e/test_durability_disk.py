@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from support.media import write_speech
-from support.serving import Service, served
+from support.audio.media import write_speech
+from support.service.serving import Service, served
 from support.waiting import until_sync
 
 DISK_MIB = 256

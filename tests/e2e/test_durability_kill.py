@@ -11,9 +11,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from support.media import write_speech
-from support.processes import lives
-from support.serving import Service
+from support.audio.media import write_speech
+from support.programs.processes import lives
+from support.service.serving import Service
 from support.waiting import until_sync
 
 KILLS = 30

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from support.environment import unconfigured
+from support.programs.environment import unconfigured
 from support.waiting import until_sync
 
 ROOT = Path(__file__).parents[2]

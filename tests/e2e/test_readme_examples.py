@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from support.asr_server import KEY, asr_server
-from support.diarizer_stand_in import interpreter
-from support.media import write_speech_video
-from support.readme import blocks, page_blocks
-from support.serving import served
+from support.audio.media import write_speech_video
+from support.client.asr_server import KEY, asr_server
+from support.docs.readme import blocks, page_blocks
+from support.service.serving import served
+from support.workers.diarizer_stand_in import interpreter
 
 
 def fields(value: object) -> object:

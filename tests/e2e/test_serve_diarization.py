@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from support.diarizer_stand_in import interpreter
-from support.media import write_speech
-from support.processes import lives
-from support.serving import Service, served
+from support.audio.media import write_speech
+from support.programs.processes import lives
+from support.service.serving import Service, served
 from support.waiting import until_sync
+from support.workers.diarizer_stand_in import interpreter
 
 WHISPERJOB = str(Path(sys.executable).with_name("whisperjob"))
 

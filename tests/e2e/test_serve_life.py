@@ -12,10 +12,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from support.media import write_noise
-from support.minio_server import MinioServer
-from support.processes import children_of, lives
-from support.serving import Service, served
+from support.audio.media import write_noise
+from support.programs.processes import children_of, lives
+from support.service.serving import Service, served
+from support.stores.minio_server import MinioServer
 from support.waiting import until_sync
 
 WHISPERJOB = str(Path(sys.executable).with_name("whisperjob"))

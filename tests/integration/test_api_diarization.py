@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from support.api_server import ApiServer, serving_api
+from support.api.server import ApiServer, serving_api
 from support.builders import a_timeline, at
 from support.waiting import until
 from whisperjob.model import names

@@ -9,10 +9,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from support.api_server import KEY, MIB, ApiServer, serving_api
+from support.api.completed_jobs import RATE, complete, decoded, mp3_of
+from support.api.raw_http import connected
+from support.api.server import KEY, MIB, ApiServer, serving_api
 from support.builders import a_spec
-from support.completed_jobs import RATE, complete, decoded, mp3_of
-from support.raw_http import connected
 from support.waiting import until
 from whisperjob.model import names
 from whisperjob.model.mp3 import parse_info

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from support.api_server import KEY, MIB, ApiServer, serving_api
-from support.raw_http import RawClient, chunked, connected, form, part, upload_head
+from support.api.raw_http import RawClient, chunked, connected, form, part, upload_head
+from support.api.server import KEY, MIB, ApiServer, serving_api
 from support.waiting import until
 from whisperjob.model import names
-from whisperjob_api import edge
-from whisperjob_api.protocol import ApiProtocol
+from whisperjob_api import middleware
+from whisperjob_api.http_protocol import ApiProtocol
 
 SOUND = bytes(range(256)) * 400
 HEALTH = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -104,7 +104,7 @@ async def test_a_slow_body_is_not_a_slow_head(tmp_path: Path) -> None:
 
 
 async def test_a_small_body_that_drips_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(edge, "BODY_SECONDS", 0.3)
+    monkeypatch.setattr(middleware, "BODY_SECONDS", 0.3)
     head = f"POST /demo_trim HTTP/1.1\r\nHost: x\r\nX-API-Key: {KEY}\r\nContent-Type: application/json\r\n"
     async with serving_api(tmp_path) as server, connected(server.port) as client:
         await client.send(head.encode() + b'Content-Length: 100\r\n\r\n{"jobId"')

@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from support.api_server import KEY, OTHER_KEY, ApiServer, api_settings, serving_api
-from support.raw_http import connected
+from support.api.raw_http import connected
+from support.api.server import KEY, OTHER_KEY, ApiServer, api_settings, serving_api
 from support.waiting import until
 from whisperjob.model import names
 from whisperjob.model.errors import JobCode

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from support.raw_http import connected, upload_head
+from support.api.raw_http import connected, upload_head
 
 MIB = 1024 * 1024
 FILE_BYTES = 300 * MIB
@@ -26,7 +26,7 @@ async def api_process(folder: Path) -> AsyncIterator[tuple[int, int]]:
     pipe = asyncio.subprocess.PIPE
     paths = os.pathsep.join(path for path in sys.path if path)
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "support.api_process", str(folder),
+        sys.executable, "-m", "support.api.process", str(folder),
         stdin=pipe, stdout=pipe, env={**os.environ, "PYTHONPATH": paths},
     )  # fmt: skip
     assert process.stdin is not None

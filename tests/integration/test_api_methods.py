@@ -5,7 +5,7 @@ from pathlib import Path
 
 import httpx
 
-from support.api_server import serving_api
+from support.api.server import serving_api
 from whisperjob.model import names
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import httpx
 
-from support.media import write_speech_video
-from support.serving import served
+from support.audio.media import write_speech_video
+from support.service.serving import served
 from support.waiting import until_sync
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from support.api_server import KEY, serving_api
-from support.completed_jobs import RATE, mp3_of
-from support.minio_server import MinioServer
-from support.raw_http import connected, form, part, upload_head
+from support.api.completed_jobs import RATE, mp3_of
+from support.api.raw_http import connected, form, part, upload_head
+from support.api.server import KEY, serving_api
+from support.stores.minio_server import MinioServer
 from support.waiting import until
 from whisperjob.stores.open import open_store
 from whisperjob_client import AsyncClient, Client, Connection

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from support.api_server import KEY, api_settings, serving_api
+from support.api.server import KEY, api_settings, serving_api
 
 SECONDS = 60
 EXAMPLES = 12

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from support.api_server import api_settings, serving_api
-from support.api_uploads import SOUND, nothing_was_kept, the_job, upload
-from support.raw_http import connected, form, part, upload_head
+from support.api.raw_http import connected, form, part, upload_head
+from support.api.server import api_settings, serving_api
+from support.api.uploads import SOUND, nothing_was_kept, the_job, upload
 from support.waiting import until
 from whisperjob.model.errors import RecordsUnavailableError, StoreFullError, StoreUnavailableError
 from whisperjob.model.phase import Phase, Step

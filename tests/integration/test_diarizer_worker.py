@@ -11,20 +11,20 @@ from pathlib import Path
 
 import pytest
 
-from support import fake_diarizer
-from support.media import ffmpeg
-from support.processes import lives
+from support.audio.media import ffmpeg
+from support.programs.processes import lives
 from support.waiting import until_sync
-from support.work_server import WorkServer, claim_for, posted_to, read_from, written_into
-from support.worker_process import RUN_SECONDS, ended, running
+from support.workers import fake_diarizer
+from support.workers.process import RUN_SECONDS, ended, running
+from support.workers.work_server import WorkServer, claim_for, posted_to, read_from, written_into
 from whisperjob.model.errors import JobCode
 from whisperjob.model.manifest import Failure
 from whisperjob.model.phase import DIARIZE_PROGRESS, DiarizeStep
 from whisperjob.model.protocol import Claim, DiarizeOptions, FileRead, Input, OptimizeOptions, ProgressPost
 from whisperjob.model.timeline import Timeline
-from whisperjob.worker.program import ATTEMPT_OVER, DONE, INFRASTRUCTURE
+from whisperjob.worker.worker_program import ATTEMPT_OVER, DONE, INFRASTRUCTURE
 
-pytest_plugins = ["support.worker_fixtures"]
+pytest_plugins = ["support.workers.fixtures"]
 
 RATE = 16_000
 DECODED = DIARIZE_PROGRESS[DiarizeStep.LOADING][1]

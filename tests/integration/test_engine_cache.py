@@ -9,10 +9,10 @@ import pytest
 
 from support.builders import a_spec
 from support.waiting import until
-from whisperjob.engine.cache import RecordCache
-from whisperjob.engine.ports import ChangeKind, RecordChange, RecordPage
 from whisperjob.model.errors import RecordsUnavailableError, WatchExpiredError
-from whisperjob_local.records import SqliteRecords
+from whisperjob.records.cache import RecordCache
+from whisperjob.records.port import ChangeKind, RecordChange, RecordPage
+from whisperjob.records.sqlite import SqliteRecords
 
 
 class Shaky(SqliteRecords):

@@ -13,22 +13,22 @@ import httpx
 import pytest
 
 from support.builders import a_manifest, a_spec
-from support.scripted_launcher import ScriptedLauncher
 from support.waiting import until
-from whisperjob.engine.cache import RecordCache
+from support.workers.scripted_launcher import ScriptedLauncher
 from whisperjob.engine.loop import Engine
 from whisperjob.engine.ports import Launch, WorkerIdentity
 from whisperjob.engine.work_app import create_work_app
 from whisperjob.model import names
-from whisperjob.model.children import ChildState
-from whisperjob.model.errors import ClaimRefusedError, JobCode
+from whisperjob.model.errors import AttemptOverError, JobCode
 from whisperjob.model.manifest import Failure
 from whisperjob.model.phase import Phase, Stage, Step
 from whisperjob.model.protocol import Claim, FileRead, OptimizeOptions, ProgressPost
 from whisperjob.model.resource import Source, WhisperJob
 from whisperjob.model.settings import EngineSettings
+from whisperjob.model.workers import WorkerState
+from whisperjob.records.cache import RecordCache
+from whisperjob.records.sqlite import SqliteRecords
 from whisperjob.stores.folder import FolderStore
-from whisperjob_local.records import SqliteRecords
 
 SETTINGS = EngineSettings(retry_base=timedelta(milliseconds=10), progress_interval=timedelta(0))
 
@@ -100,14 +100,14 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 async def test_a_job_goes_its_way_and_leaves_only_its_result(world: World) -> None:
     await world.submit()
     launch = await world.launch()
-    world.launcher.becomes(launch, ChildState.RUNNING)
+    world.launcher.becomes(launch, WorkerState.RUNNING)
     await world.phase(Phase.PROCESSING)
     worker = world.launcher.worker(launch)
     world.engine.report(worker, ProgressPost(step=Step.ENHANCING, percent=61.5, duration_seconds=12.5))
     await until(lambda: world.status().progress == 61, "the progress")
     assert (world.status().step, world.status().duration_seconds) == (Step.ENHANCING, 12.5)
     world.publish(launch)
-    world.launcher.becomes(launch, ChildState.SUCCEEDED)
+    world.launcher.becomes(launch, WorkerState.SUCCEEDED)
     await world.phase(Phase.COMPLETED)
     prefix = names.attempt_prefix("default", launch.job.uid, Stage.OPTIMIZE, 1)
     await until(lambda: world.stored_keys() == [prefix + "manifest.json", prefix + "output.mp3"], "the source to go")
@@ -120,7 +120,7 @@ async def test_a_verdict_ends_the_job_and_nothing_is_left(world: World) -> None:
     prefix = names.attempt_prefix("default", launch.job.uid, launch.stage, launch.attempt)
     failure = Failure(code=JobCode.NO_AUDIO, message="There is no sound in it.")
     world.store.put(prefix + names.FAILURE_NAME, io.BytesIO(failure.model_dump_json(by_alias=True).encode()))
-    world.launcher.becomes(launch, ChildState.SUCCEEDED)
+    world.launcher.becomes(launch, WorkerState.SUCCEEDED)
     await world.phase(Phase.ERROR)
     assert world.status().error.code is JobCode.NO_AUDIO
     await until(lambda: world.stored_keys() == [], "everything to go")
@@ -130,11 +130,11 @@ async def test_a_failed_worker_is_followed_by_another_and_its_leftovers_go(world
     await world.submit()
     first = await world.launch(1)
     world.publish(first, size=10)
-    world.launcher.becomes(first, ChildState.SUCCEEDED)
+    world.launcher.becomes(first, WorkerState.SUCCEEDED)
     second = await world.launch(2)
     assert world.status().failure_count == 1
     world.publish(second)
-    world.launcher.becomes(second, ChildState.SUCCEEDED)
+    world.launcher.becomes(second, WorkerState.SUCCEEDED)
     await world.phase(Phase.COMPLETED)
     prefix = names.attempt_prefix("default", second.job.uid, Stage.OPTIMIZE, 2)
     await until(lambda: all(key.startswith(prefix) for key in world.stored_keys()), "the leftovers to go")
@@ -144,17 +144,17 @@ async def test_three_failures_end_the_job(world: World) -> None:
     await world.submit()
     for number in (1, 2, 3):
         launch = await world.launch(number)
-        world.launcher.becomes(launch, ChildState.FAILED, message="the worker was killed (SIGKILL)")
+        world.launcher.becomes(launch, WorkerState.FAILED, message="the worker was killed (SIGKILL)")
     await world.phase(Phase.ERROR)
     assert world.status().error.code is JobCode.INFRASTRUCTURE
     assert "SIGKILL" in world.status().error.message
     assert len(world.launcher.launched) == 3
 
 
-async def test_a_worker_nobody_heard_of_again_is_replaced_at_the_next_resync(world: World) -> None:
+async def test_a_worker_that_vanished_is_replaced_at_the_next_resync(world: World) -> None:
     await world.submit()
     launch = await world.launch()
-    world.launcher.becomes(launch, ChildState.RUNNING)
+    world.launcher.becomes(launch, WorkerState.RUNNING)
     await world.phase(Phase.PROCESSING)
     world.launcher.vanishes(launch)
     await world.engine.resync()
@@ -165,12 +165,12 @@ async def test_a_worker_nobody_heard_of_again_is_replaced_at_the_next_resync(wor
 async def test_deleting_a_job_ends_its_worker_and_removes_its_objects(world: World) -> None:
     job = await world.submit()
     launch = await world.launch()
-    world.launcher.becomes(launch, ChildState.RUNNING)
+    world.launcher.becomes(launch, WorkerState.RUNNING)
     await world.records.delete("talk", job.uid)
     await until(
         lambda: world.launcher.stopped == [launch.name] and world.stored_keys() == [], "worker and objects to go"
     )
-    with pytest.raises(ClaimRefusedError):
+    with pytest.raises(AttemptOverError):
         await world.engine.claim(world.launcher.worker(launch))
 
 
@@ -188,11 +188,11 @@ async def test_a_name_may_be_used_again_and_never_meets_the_old_job(world: World
 async def test_a_job_can_be_held_or_cancelled(world: World, how: str) -> None:
     job = await world.submit()
     launch = await world.launch()
-    world.launcher.becomes(launch, ChildState.RUNNING)
+    world.launcher.becomes(launch, WorkerState.RUNNING)
     await world.records.patch_spec("talk", job.spec.model_copy(update={how: True}))
     await until(lambda: world.launcher.stopped == [launch.name], "the worker to be stopped")
     await world.phase(Phase.QUEUED if how == "suspend" else Phase.ERROR)
-    with pytest.raises(ClaimRefusedError):
+    with pytest.raises(AttemptOverError):
         world.engine.report(world.launcher.worker(launch), ProgressPost(step=Step.ENHANCING, percent=50))
 
 
@@ -208,7 +208,7 @@ async def test_an_ended_job_goes_when_its_time_is_over(world: World) -> None:
     await world.submit(ttl_seconds_after_finished=0)
     launch = await world.launch()
     world.publish(launch)
-    world.launcher.becomes(launch, ChildState.SUCCEEDED)
+    world.launcher.becomes(launch, WorkerState.SUCCEEDED)
     await until(lambda: world.cache.get("talk") is None and world.stored_keys() == [], "record and objects to go")
 
 
@@ -217,7 +217,7 @@ class TestRestart:
         async with a_world(tmp_path) as world:
             await world.submit()
             launch = await world.launch()
-            world.launcher.becomes(launch, ChildState.RUNNING)
+            world.launcher.becomes(launch, WorkerState.RUNNING)
             await world.phase(Phase.PROCESSING)
         world.publish(launch)
         async with a_world(tmp_path) as world:
@@ -289,18 +289,28 @@ class TestWorkerProtocol:
         assert post.status_code == 204
         await until(lambda: world.status().progress == 22, "the progress")
 
-    @pytest.mark.parametrize("body", ["", "{}", '{"step":"done"}', '{"step":"enhancing","percent":101}', "x" * 5000])
-    async def test_nonsense_is_refused(self, client: httpx.AsyncClient, body: str) -> None:
-        assert (await client.post("/work/progress", content=body)).status_code in (410, 422)
+    @pytest.mark.parametrize(
+        ("body", "status"),
+        [
+            ("", 422),
+            ("{}", 422),
+            ('{"step":"done"}', 422),
+            ('{"step":"enhancing","percent":101}', 422),
+            ('{"step":"clustering","percent":96}', 422),  # a step of another stage
+            ("x" * 5000, 413),
+        ],
+    )
+    async def test_nonsense_is_refused(self, client: httpx.AsyncClient, body: str, status: int) -> None:
+        assert (await client.post("/work/progress", content=body)).status_code == status
 
     @pytest.mark.parametrize("header", ["", "Bearer wrong", "Basic right", "Bearer"])
     async def test_a_stranger_learns_nothing(self, client: httpx.AsyncClient, header: str) -> None:
         for path in ("/work/claim", "/work/progress"):
             assert (await client.post(path, headers={"Authorization": header})).status_code == 401
 
-    async def test_a_worker_whose_attempt_is_over_is_told_to_stop(
+    async def test_a_worker_whose_attempt_is_over_gets_410(
         self, world: World, launch: Launch, client: httpx.AsyncClient
     ) -> None:
-        world.launcher.becomes(launch, ChildState.FAILED)
+        world.launcher.becomes(launch, WorkerState.FAILED)
         await until(lambda: world.status().failure_count == 1, "the failure to be counted")
         assert (await client.post("/work/claim")).status_code == 410

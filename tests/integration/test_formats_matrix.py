@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from support.format_matrix import NOT_UPLOADED, RECIPES, SECONDS, TONE_HZ, Recipe
-from support.media import ffmpeg
-from support.tones import process, tone_share
+from support.audio.format_matrix import NOT_UPLOADED, RECIPES, SECONDS, TONE_HZ, Recipe
+from support.audio.media import ffmpeg
+from support.audio.tones import process, tone_share
 
 TONE = f"sine=frequency={TONE_HZ}:duration={SECONDS},volume=12dB,tremolo=f=3:d=0.8"
 PICTURE = f"testsrc=size=176x144:rate=25:duration={SECONDS}"

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from support.format_matrix import SECONDS, Recipe
-from support.media import decode, ffmpeg
-from support.tones import process, tone_share
+from support.audio.format_matrix import SECONDS, Recipe
+from support.audio.media import decode, ffmpeg
+from support.audio.tones import process, tone_share
 from whisperjob.model.manifest import SAMPLE_RATE
 
 TONE = ("-f", "lavfi", "-i", f"sine=frequency=440:duration={SECONDS}:sample_rate=48000,volume=12dB")

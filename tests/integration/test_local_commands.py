@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from support.environment import unconfigured
-from support.media import write_noise
-from support.processes import children_of, lives
+from support.audio.media import write_noise
+from support.programs.environment import unconfigured
+from support.programs.processes import children_of, lives
 from support.waiting import until_sync
 from whisperjob import __version__
 from whisperjob.model.manifest import Manifest

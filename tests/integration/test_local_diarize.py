@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from support.diarizer_stand_in import interpreter
+from support.workers.diarizer_stand_in import interpreter
 
 WHISPERJOB = str(Path(sys.executable).with_name("whisperjob"))
 

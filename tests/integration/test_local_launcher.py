@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from support.launcher_bench import Bench, a_launch
-from support.processes import lives
+from support.programs.processes import lives
 from support.waiting import until, until_sync
+from support.workers.launcher_bench import Bench, a_launch
 from whisperjob.engine.ports import WorkerIdentity
-from whisperjob.model.children import Child, ChildState
 from whisperjob.model.phase import Stage
 from whisperjob.model.resource import Deadlines
-from whisperjob_local.launcher import SubprocessLauncher, describe_exit
-from whisperjob_local.programs import Program
+from whisperjob.model.workers import Worker, WorkerState
+from whisperjob_local.subprocess_launcher import SubprocessLauncher, describe_exit
+from whisperjob_local.worker_programs import Program
 
 
 def shown_of(pid: int) -> bytes:
@@ -36,20 +36,20 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
 
 async def test_a_worker_goes_from_pending_to_succeeded(bench: Bench) -> None:
     name = await bench.start("talk", "0")
-    child = await bench.ended(name)
-    assert [c.state for c in bench.told] == [ChildState.PENDING, ChildState.RUNNING, ChildState.SUCCEEDED]
-    assert child.started_at is not None
-    assert child.ended_at is not None
-    assert child.created_at <= child.started_at <= child.ended_at
-    assert (child.job_name, child.job_uid, child.stage, child.attempt) == ("talk", "uid-talk", Stage.OPTIMIZE, 1)
+    worker = await bench.ended(name)
+    assert [c.state for c in bench.told] == [WorkerState.PENDING, WorkerState.RUNNING, WorkerState.SUCCEEDED]
+    assert worker.started_at is not None
+    assert worker.ended_at is not None
+    assert worker.created_at <= worker.started_at <= worker.ended_at
+    assert (worker.job_name, worker.job_uid, worker.stage, worker.attempt) == ("talk", "uid-talk", Stage.OPTIMIZE, 1)
 
 
 async def test_starting_twice_starts_once(bench: Bench) -> None:
     name = await bench.start("talk")
     await bench.running(name)
     again = await bench.launcher.start(a_launch("talk"))
-    assert again.state is ChildState.RUNNING
-    assert len(await bench.launcher.children()) == 1
+    assert again.state is WorkerState.RUNNING
+    assert len(await bench.launcher.workers()) == 1
     await bench.launcher.stop(name)
     assert (bench.notes / "order").read_text().split() == [name]
 
@@ -64,10 +64,10 @@ async def test_starting_twice_starts_once(bench: Bench) -> None:
     ],
 )
 async def test_failures_say_what_happened_and_no_more(bench: Bench, mode: str, message: str) -> None:
-    child = await bench.ended(await bench.start("talk", mode))
-    assert child.state is ChildState.FAILED
-    assert child.message == message
-    assert not child.deadline_exceeded
+    worker = await bench.ended(await bench.start("talk", mode))
+    assert worker.state is WorkerState.FAILED
+    assert worker.message == message
+    assert not worker.deadline_exceeded
 
 
 async def test_a_program_that_is_not_there_is_a_failure(tmp_path: Path) -> None:
@@ -77,11 +77,11 @@ async def test_a_program_that_is_not_there_is_a_failure(tmp_path: Path) -> None:
         capacity=1,
         run_deadline=timedelta(minutes=1),
     )
-    told: list[Child] = []
+    told: list[Worker] = []
     launcher.subscribe(told.append)
     await launcher.start(a_launch("talk"))
     await until(lambda: told[-1].state.ended, "the end")
-    assert (told[-1].state, told[-1].message) == (ChildState.FAILED, "the worker could not be started")
+    assert (told[-1].state, told[-1].message) == (WorkerState.FAILED, "the worker could not be started")
     await launcher.close()
 
 
@@ -99,14 +99,14 @@ async def test_no_more_run_than_there_is_room_for(tmp_path: Path) -> None:
     started = [await bench.start(f"job-{number}") for number in range(4)]
     for name in started[:2]:
         await bench.running(name)
-    states = [child.state for child in await bench.launcher.children()]
-    assert states == [ChildState.RUNNING] * 2 + [ChildState.PENDING] * 2
+    states = [worker.state for worker in await bench.launcher.workers()]
+    assert states == [WorkerState.RUNNING] * 2 + [WorkerState.PENDING] * 2
     await bench.launcher.stop(started[0])
     await bench.running(started[2])
-    assert [child.state for child in await bench.launcher.children()] == [
-        ChildState.RUNNING,
-        ChildState.RUNNING,
-        ChildState.PENDING,
+    assert [worker.state for worker in await bench.launcher.workers()] == [
+        WorkerState.RUNNING,
+        WorkerState.RUNNING,
+        WorkerState.PENDING,
     ]
     await bench.launcher.close()
 
@@ -129,7 +129,7 @@ async def test_a_pending_child_is_forgotten_when_stopped(bench: Bench) -> None:
     unwanted = await bench.start("unwanted")
     wanted = await bench.start("wanted")
     await bench.launcher.stop(unwanted)
-    assert await bench.child(unwanted) is None
+    assert await bench.seen(unwanted) is None
     await bench.launcher.stop(blocker)
     await bench.running(wanted)
     assert unwanted not in (bench.notes / "order").read_text()
@@ -145,7 +145,7 @@ async def test_stop_leaves_nothing_after_two_seconds(bench: Bench, mode: str) ->
     assert not lives(pid)
     if mode == "parent":
         assert not lives(int((bench.notes / "helper").read_text()))
-    assert await bench.launcher.children() == ()
+    assert await bench.launcher.workers() == ()
     assert await bench.launcher.verify(token) is None
     assert list(bench.scratch.iterdir()) == []
     await bench.launcher.stop(name)
@@ -156,16 +156,16 @@ async def test_a_stopped_child_says_so_at_once(bench: Bench) -> None:
     await bench.running(name)
     stopping = asyncio.create_task(bench.launcher.stop(name))
     await until(lambda: bench.told[-1].stopping, "the word of it")
-    child = await bench.child(name)
-    assert child is not None
-    assert child.stopping
+    worker = await bench.seen(name)
+    assert worker is not None
+    assert worker.stopping
     await stopping
 
 
 async def test_stopped_while_it_is_being_started(bench: Bench) -> None:
     name = await bench.start("talk")
     await bench.launcher.stop(name)
-    assert await bench.launcher.children() == ()
+    assert await bench.launcher.workers() == ()
     other = await bench.start("other")
     await bench.running(other)
 
@@ -175,9 +175,9 @@ async def test_a_worker_over_its_deadline_is_ended(tmp_path: Path, own: bool) ->
     bench = Bench(tmp_path, capacity=1, run_deadline=timedelta(minutes=5) if own else timedelta(seconds=1))
     deadlines = Deadlines(run_seconds=1) if own else Deadlines()
     name = await bench.start("talk", "stubborn", deadlines=deadlines)
-    child = await bench.ended(name)
-    assert child.state is ChildState.FAILED
-    assert child.deadline_exceeded
+    worker = await bench.ended(name)
+    assert worker.state is WorkerState.FAILED
+    assert worker.deadline_exceeded
     await bench.launcher.close()
 
 
@@ -223,7 +223,7 @@ SERVER = """
 import asyncio, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from support.launcher_bench import Bench
+from support.workers.launcher_bench import Bench
 async def main():
     bench = Bench(Path(sys.argv[1]), capacity=1, spare=True)
     print(*(await bench.running(await bench.start("a"))), flush=True)

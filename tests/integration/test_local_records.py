@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from whisperjob.engine.ports import RecordChange
 from whisperjob.model.errors import RecordNotFoundError, RecordsUnavailableError, WatchExpiredError
 from whisperjob.model.resource import Source, Spec, Status
-from whisperjob_local.records import SqliteRecords
-from whisperjob_local.schema import SCHEMA_VERSION, NewerSchemaError
+from whisperjob.records.port import RecordChange
+from whisperjob.records.schema import SCHEMA_VERSION, NewerSchemaError
+from whisperjob.records.sqlite import SqliteRecords
 
 SPEC = Spec(source=Source(key="uploads/default/a/0011", filename="a.mp4", size_bytes=7))
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from support.launcher_bench import Bench
-from support.processes import children_of, lives
+from support.programs.processes import children_of, lives
 from support.waiting import until
+from support.workers.launcher_bench import Bench
 from whisperjob.engine.ports import WorkerIdentity
-from whisperjob.model.children import ChildState
 from whisperjob.model.phase import Stage
-from whisperjob_local.programs import Program
-from whisperjob_local.spare import Spare
+from whisperjob.model.workers import WorkerState
+from whisperjob_local.standby import StandbyWorker
+from whisperjob_local.worker_programs import Program
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ async def prepared(tmp_path: Path) -> AsyncIterator[Bench]:
 
 async def test_a_spare_takes_the_work_and_another_its_place(prepared: Bench) -> None:
     folder, pid = await prepared.spare()
-    assert await prepared.launcher.children() == ()
+    assert await prepared.launcher.workers() == ()
     name = await prepared.start("talk")
     await until((prepared.notes / folder.name).exists, "the spare to work")
     worker, token = prepared.worker(folder.name)
@@ -38,7 +38,7 @@ async def test_a_spare_takes_the_work_and_another_its_place(prepared: Bench) -> 
     other, another = await prepared.spare()
     assert (other, another) != (folder, pid)
     waiting = await prepared.start("next")
-    assert [child.state for child in await prepared.launcher.children()] == [ChildState.RUNNING, ChildState.PENDING]
+    assert [worker.state for worker in await prepared.launcher.workers()] == [WorkerState.RUNNING, WorkerState.PENDING]
     assert not (prepared.notes / other.name).exists(), "there is no room for its work yet"
     await prepared.launcher.stop(name)
     assert not lives(pid)
@@ -59,7 +59,7 @@ async def test_a_spare_that_died_fails_no_job(prepared: Bench) -> None:
 
 async def test_a_spare_that_cannot_be_started_does_not_matter(tmp_path: Path) -> None:
     bench = Bench(tmp_path, capacity=1)
-    spare = Spare(Stage.OPTIMIZE, Program(lambda _: ["/no/such/program"], {}), bench.scratch)
+    spare = StandbyWorker(Stage.OPTIMIZE, Program(lambda _: ["/no/such/program"], {}), bench.scratch)
     spare.prepare()
     assert await spare.take(Stage.OPTIMIZE) is None
     assert list(bench.scratch.iterdir()) == []

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from whisperjob_local.settings import make_settings
+from whisperjob_local.service_settings import make_settings
 from whisperjob_local.startup import StartupError, bind, find_ffmpeg, open_data_folder, read_or_make_key, url_of
 
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from whisperjob_local.tasks import InnerTasks, TaskEndedError
+from whisperjob.serving.supervisor import TaskEndedError, TaskSupervisor
 
 
 async def forever() -> None:
@@ -23,7 +23,7 @@ async def test_work_runs_to_its_end_beside_living_tasks() -> None:
     async def work() -> int:
         return 7
 
-    tasks = InnerTasks()
+    tasks = TaskSupervisor()
     inner = tasks.start("inner", forever())
     assert await tasks.guard(work()) == 7
     await tasks.cancel()
@@ -41,7 +41,7 @@ async def test_a_dead_task_ends_the_work(death: object) -> None:
         finally:
             cancelled.set()
 
-    tasks = InnerTasks()
+    tasks = TaskSupervisor()
     with pytest.raises(TaskEndedError, match="the engine ended unexpectedly"):
         await tasks.guard(work())
     assert cancelled.is_set()
@@ -55,5 +55,5 @@ async def test_a_released_task_may_end() -> None:
         await inner
         return 7
 
-    tasks = InnerTasks()
+    tasks = TaskSupervisor()
     assert await tasks.guard(work()) == 7

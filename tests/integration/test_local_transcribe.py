@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from support.asr_server import KEY, AsrServer, asr_server
-from support.conversation import conversation
-from support.environment import unconfigured
-from support.processes import children_of, lives
-from support.tone_speech import script, write_tones
+from support.audio.conversation import conversation
+from support.audio.tone_speech import script, write_tones
+from support.client.asr_server import KEY, AsrServer, asr_server
+from support.programs.environment import unconfigured
+from support.programs.processes import children_of, lives
 from support.waiting import until_sync
 
 WHISPERJOB = str(Path(sys.executable).with_name("whisperjob"))

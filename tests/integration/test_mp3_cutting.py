@@ -2,7 +2,7 @@
 
 import pytest
 
-from support.completed_jobs import decoded, mp3_of
+from support.api.completed_jobs import decoded, mp3_of
 from whisperjob.model.mp3 import crc16, cut, parse_header, parse_info
 
 WHOLE_SAMPLES = 100_003

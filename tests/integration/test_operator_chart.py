@@ -10,14 +10,14 @@ import pytest
 import yaml
 
 from support.golden import Golden
-from support.kube_paths import CHART, GOLDEN, REPOSITORY
-from support.kube_server import KubeServer, Object, helm_template
-from support.kube_values import EXTERNAL, TRYING_OUT, environment, one
+from support.kubernetes.paths import CHART, GOLDEN, REPOSITORY
+from support.kubernetes.server import KubeServer, Object, helm_template
+from support.kubernetes.values import EXTERNAL, TRYING_OUT, environment, one
 from support.waiting import until_sync
 from whisperjob.model.settings import ApiSettings, EngineSettings, StoreSettings
-from whisperjob_operator.settings import OperatorSettings
+from whisperjob_operator.operator_settings import OperatorSettings
 
-pytest_plugins = ["support.kube_fixtures"]
+pytest_plugins = ["support.kubernetes.fixtures"]
 
 Binaries = dict[str, Path]
 

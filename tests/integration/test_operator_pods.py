@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from support.kube_paths import GOLDEN
-from support.kube_server import KubeServer
+from support.kubernetes.paths import GOLDEN
+from support.kubernetes.server import KubeServer
 
-pytest_plugins = ["support.kube_fixtures"]
+pytest_plugins = ["support.kubernetes.fixtures"]
 
 JOBS = sorted(GOLDEN.glob("job-*.yaml"))
 NEEDED = [

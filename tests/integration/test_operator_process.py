@@ -10,11 +10,11 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
-from support.kube_server import KubeServer
-from support.ports import free_port
+from support.kubernetes.server import KubeServer
+from support.programs.ports import free_port
 from support.waiting import until_sync
 
-pytest_plugins = ["support.kube_fixtures"]
+pytest_plugins = ["support.kubernetes.fixtures"]
 
 STORE = {
     "WHISPERJOB_S3_ENDPOINT": "http://127.0.0.1:9",

@@ -4,10 +4,10 @@ import pytest
 from kubernetes.aio import client
 
 from integration.test_records_contract import *  # noqa: F403 - the contract's tests run here on other records
-from whisperjob.engine.ports import JobRecords
-from whisperjob_operator.records import KubernetesRecords
+from whisperjob.records.port import JobRecords
+from whisperjob_kubernetes.records import KubernetesRecords
 
-pytest_plugins = ["support.kube_fixtures"]
+pytest_plugins = ["support.kubernetes.fixtures"]
 
 
 @pytest.fixture  # type: ignore[no-redef]  # in place of the contract's own

@@ -7,24 +7,24 @@ from pathlib import Path
 import httpx
 
 from support.builders import a_job
-from support.kube_connection import connected
-from support.kube_operator import Cluster, running_operator
-from support.kube_rights import asked, granted, install_rights, kubeconfig_of, rights
-from support.kube_server import KubeServer
-from support.kube_values import one
+from support.kubernetes.connection import connected
+from support.kubernetes.operator import Cluster, running_operator
+from support.kubernetes.rights import asked, granted, install_rights, kubeconfig_of, rights
+from support.kubernetes.server import KubeServer
+from support.kubernetes.values import one
 from support.waiting import until
-from whisperjob.engine.cache import RecordCache
+from whisperjob.deciding.decision import Event
 from whisperjob.engine.ports import Launch
 from whisperjob.model import names
-from whisperjob.model.decision import Event
 from whisperjob.model.phase import Reason, Stage
 from whisperjob.model.settings import EngineSettings
+from whisperjob.records.cache import RecordCache
 from whisperjob.stores.folder import FolderStore
-from whisperjob_operator.events import KubernetesEvents
-from whisperjob_operator.records import KubernetesRecords
-from whisperjob_operator.wire import record_from
+from whisperjob_kubernetes.records import KubernetesRecords
+from whisperjob_kubernetes.wire import record_from
+from whisperjob_operator.event_recorder import KubernetesEventRecorder
 
-pytest_plugins = ["support.kube_fixtures"]
+pytest_plugins = ["support.kubernetes.fixtures"]
 
 QUICK = EngineSettings(retry_base=timedelta(milliseconds=50))
 
@@ -50,7 +50,7 @@ async def test_operator_uses_every_right_it_has_and_no_other(
             Launch(record_from(cluster.whisperjob("talk")), Stage.OPTIMIZE, 2, second["metadata"]["name"])
         )
         async with connected(kube_server, kubeconfig) as api:
-            telling = KubernetesEvents(api, "operator-1")
+            telling = KubernetesEventRecorder(api, "operator-1")
             record = record_from(cluster.whisperjob("talk"))
             for _ in range(2):
                 await telling.tell(record, Event(Reason.RETRYING, "Said twice", warning=True))

@@ -8,15 +8,15 @@ import httpx
 import pytest
 
 from support.builders import a_manifest
-from support.kube_operator import Cluster, running_operator
-from support.kube_server import KubeServer
+from support.kubernetes.operator import Cluster, running_operator
+from support.kubernetes.server import KubeServer
 from support.waiting import until
 from whisperjob.model import names
 from whisperjob.model.phase import Stage
 from whisperjob.model.settings import EngineSettings
 from whisperjob.stores.folder import FolderStore
 
-pytest_plugins = ["support.kube_fixtures"]
+pytest_plugins = ["support.kubernetes.fixtures"]
 
 QUICK = EngineSettings(retry_base=timedelta(milliseconds=50), progress_interval=timedelta(milliseconds=100))
 

@@ -9,19 +9,19 @@ import httpx
 import pytest
 
 from support.builders import a_spec
-from support.kube_connection import connected
-from support.kube_operator import Cluster, running_operator
-from support.kube_proxy import MisbehavingProxy, misbehaving_proxy
-from support.kube_rights import install_rights, kubeconfig_of
-from support.kube_server import KubeServer
+from support.kubernetes.connection import connected
+from support.kubernetes.operator import Cluster, running_operator
+from support.kubernetes.proxy import MisbehavingProxy, misbehaving_proxy
+from support.kubernetes.rights import install_rights, kubeconfig_of
+from support.kubernetes.server import KubeServer
 from support.waiting import until
-from whisperjob.engine.cache import RecordCache
 from whisperjob.model.errors import RecordsUnavailableError, WatchExpiredError
 from whisperjob.model.settings import EngineSettings
+from whisperjob.records.cache import RecordCache
 from whisperjob.stores.folder import FolderStore
-from whisperjob_operator.records import KubernetesRecords
+from whisperjob_kubernetes.records import KubernetesRecords
 
-pytest_plugins = ["support.kube_fixtures"]
+pytest_plugins = ["support.kubernetes.fixtures"]
 
 QUICK = EngineSettings(retry_base=timedelta(milliseconds=50), import_prefix="imports/")
 
@@ -92,7 +92,7 @@ async def test_blind_operator_fails_its_probe(
         (job,) = await until(cluster.jobs, "the Job")
         cluster.make_pod(job)
         await running.operator.engine.resync()
-        await until(running.operator.what_is_dead, "the operator to notice")
+        await until(running.operator.liveness_problem, "the operator to notice")
         async with httpx.AsyncClient(trust_env=False) as kubelet:
             answer = await kubelet.get(f"http://127.0.0.1:{running.operator.probes.port}/livez")
         assert (answer.status_code, answer.text) == (503, f"no events come of {kind}")
@@ -110,7 +110,7 @@ async def test_operator_outlives_the_api_server(own_kube_server: KubeServer, sto
         own_kube_server.start_apiserver()
         cluster.make_whisperjob("after", "imports/b")
         await until(lambda: len(cluster.jobs()) == 2, "the second Job", 60)
-        assert running.operator.what_is_dead() == ""
+        assert running.operator.liveness_problem() == ""
 
 
 async def test_operator_outlives_missing_rights(

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from support.media import PAUSE_SECONDS, decode, ffmpeg, write_speech
-from support.optimizing import Optimized, optimized
+from support.audio.media import PAUSE_SECONDS, decode, ffmpeg, write_speech
+from support.audio.optimizing import Optimized, optimized
 from whisperjob.model.manifest import MAX_CHUNK_BYTES, SAMPLE_RATE, CutKind
 from whisperjob.model.mp3 import parse_info
 from whisperjob.model.phase import STEP_PROGRESS, Profile, Step
-from whisperjob_optimizer import mp3
+from whisperjob_optimizer import mp3_sizes
 
 SECONDS = 400.37
 
@@ -112,8 +112,8 @@ def test_no_chunk_exceeds_twenty_megabytes(tmp_path: Path) -> None:
         data = path.read_bytes()
         assert len(data) == chunk.size_bytes <= MAX_CHUNK_BYTES
         assert hashlib.sha256(data).hexdigest() == chunk.sha256
-        info = parse_info(data[: mp3.FRAME_BYTES])
-        promised = info.frames * mp3.FRAME_SAMPLES - info.delay - info.padding
+        info = parse_info(data[: mp3_sizes.FRAME_BYTES])
+        promised = info.frames * mp3_sizes.FRAME_SAMPLES - info.delay - info.padding
         assert (promised, info.size_bytes) == (chunk.samples, chunk.size_bytes)
     assert chunks[0].size_bytes > MAX_CHUNK_BYTES - 8000 * 31
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from support.media import ffmpeg, write_speech, write_speech_video
-from support.optimizing import optimized
+from support.audio.media import ffmpeg, write_speech, write_speech_video
+from support.audio.optimizing import optimized
 from whisperjob.model.errors import InputError, JobCode, WarningCode
 from whisperjob.model.phase import RawFormat
 from whisperjob.model.protocol import WorkLimits

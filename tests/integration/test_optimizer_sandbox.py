@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from support.media import write_speech
+from support.audio.media import write_speech
 from whisperjob.worker import sandbox
 
 pytestmark = pytest.mark.skipif(not sandbox.filter_program(), reason="there is no libseccomp here")

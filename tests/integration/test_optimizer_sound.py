@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from support.media import decode, ffmpeg, integrated_lufs, true_peak_dbtp, write_silence, write_speech
-from support.optimizing import optimized
+from support.audio.media import decode, ffmpeg, integrated_lufs, true_peak_dbtp, write_silence, write_speech
+from support.audio.optimizing import optimized
 from whisperjob.model.errors import WarningCode
 from whisperjob.model.phase import Profile
 

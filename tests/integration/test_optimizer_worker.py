@@ -13,18 +13,18 @@ from pathlib import Path
 
 import pytest
 
-from support.media import decode, write_speech
-from support.processes import children_of, lives
+from support.audio.media import decode, write_speech
+from support.programs.processes import children_of, lives
 from support.waiting import until_sync
-from support.work_server import TOKEN, WorkServer, file_claim, http_claim
-from support.worker_process import ended, running
+from support.workers.process import ended, running
+from support.workers.work_server import TOKEN, WorkServer, file_claim, http_claim
 from whisperjob.model.errors import JobCode
 from whisperjob.model.manifest import Failure, Manifest
 from whisperjob.model.phase import STEP_PROGRESS, Step
 from whisperjob.model.protocol import OptimizeOptions
-from whisperjob.worker.program import ATTEMPT_OVER, DONE, INFRASTRUCTURE
+from whisperjob.worker.worker_program import ATTEMPT_OVER, DONE, INFRASTRUCTURE
 
-pytest_plugins = ["support.worker_fixtures"]
+pytest_plugins = ["support.workers.fixtures"]
 
 
 @pytest.fixture

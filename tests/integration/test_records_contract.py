@@ -8,7 +8,6 @@ from uuid import UUID
 
 import pytest
 
-from whisperjob.engine.ports import ChangeKind, JobRecords, RecordChange
 from whisperjob.model.errors import (
     JobCode,
     RecordConflictError,
@@ -19,7 +18,8 @@ from whisperjob.model.errors import (
 )
 from whisperjob.model.phase import Phase, Profile, Step
 from whisperjob.model.resource import DiarizationRequest, JobFailure, Output, Source, Spec, Status, WhisperJob
-from whisperjob_local.records import SqliteRecords
+from whisperjob.records.port import ChangeKind, JobRecords, RecordChange
+from whisperjob.records.sqlite import SqliteRecords
 
 SPEC = Spec(source=Source(key="uploads/default/a/0011", filename="été ☀.mp4", size_bytes=7), client_ip="192.0.2.7")
 OUTPUT = Output(manifest_key="jobs/u/optimize/1/manifest.json", manifest_sha256="0" * 64, total_chunks=1, size_bytes=9)

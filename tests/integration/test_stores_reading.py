@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from support.store_cases import MIB, get, listed, put
+from support.stores.cases import MIB, get, listed, put
 from whisperjob.model.errors import ObjectNotFoundError
 from whisperjob.stores.port import ObjectStore, read_all
 
-pytest_plugins = ["support.store_fixtures"]
+pytest_plugins = ["support.stores.fixtures"]
 
 
 def test_a_listing_is_in_order_of_key(store: ObjectStore) -> None:

@@ -13,8 +13,8 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from support.canned_s3 import Answer, canned_s3
-from support.minio_server import MinioServer
+from support.stores.canned_s3 import Answer, canned_s3
+from support.stores.minio_server import MinioServer
 from support.waiting import until_sync
 from whisperjob.model.errors import StoreFullError, StoreUnavailableError
 from whisperjob.model.protocol import HttpRead, HttpWrite

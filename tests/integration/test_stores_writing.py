@@ -9,11 +9,11 @@ from datetime import timedelta
 
 import pytest
 
-from support.store_cases import MIB, NO_AGE, Case, Stream, VanishedError, get, listed, put
+from support.stores.cases import MIB, NO_AGE, Case, Stream, VanishedError, get, listed, put
 from whisperjob.model.errors import ObjectNotFoundError
 from whisperjob.stores.port import ObjectStore
 
-pytest_plugins = ["support.store_fixtures"]
+pytest_plugins = ["support.stores.fixtures"]
 
 
 @pytest.mark.parametrize("size", [0, 1, 8 * MIB - 1, 8 * MIB, 8 * MIB + 1, 16 * MIB, 21 * MIB + 7])

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from support.environment import unconfigured
+from support.programs.environment import unconfigured
 
 ROOT = Path(__file__).parents[2]
 IN_BACKGROUND = ["sh", "-c", 'trap "" INT; exec "$@"', "sh"]

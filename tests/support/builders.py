@@ -1,14 +1,14 @@
-"""Builders of records, children and manifests for tests: everything has a sensible default, name what matters."""
+"""Builders of records, workers and manifests for tests: everything has a sensible default, name what matters."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from whisperjob.model import names
-from whisperjob.model.children import Child, ChildState
 from whisperjob.model.manifest import ChunkEntry, CutKind, Loudness, Manifest, SourceInfo, ToolVersions, seconds
 from whisperjob.model.phase import Phase, Profile, Stage
 from whisperjob.model.resource import Metadata, Source, Spec, Status, WhisperJob
 from whisperjob.model.timeline import Timeline, Turn
+from whisperjob.model.workers import Worker, WorkerState
 
 T0 = datetime(2026, 2, 12, 10, 0, tzinfo=UTC)
 UID = "11111111-2222-4333-8444-555555555555"
@@ -44,19 +44,19 @@ def a_job(
     return WhisperJob(metadata=metadata, spec=spec or a_spec(), status=Status(**status))
 
 
-def a_child(attempt: int = 1, state: ChildState = ChildState.RUNNING, **changes: Any) -> Child:
+def a_worker(attempt: int = 1, state: WorkerState = WorkerState.RUNNING, **changes: Any) -> Worker:
     uid = changes.pop("job_uid", UID)
     fields: dict[str, Any] = {
-        "name": names.child_name(uid, Stage.OPTIMIZE, attempt),
+        "name": names.worker_name(uid, Stage.OPTIMIZE, attempt),
         "job_name": "talk",
         "job_uid": uid,
         "stage": Stage.OPTIMIZE,
         "attempt": attempt,
         "state": state,
         "created_at": T0,
-        "started_at": None if state is ChildState.PENDING else T0,
+        "started_at": None if state is WorkerState.PENDING else T0,
     }
-    return Child(**{**fields, **changes})
+    return Worker(**{**fields, **changes})
 
 
 def a_manifest(chunk_samples: tuple[int, ...] = (16_000,), size_bytes: int = 8000, **changes: Any) -> Manifest:
@@ -93,7 +93,7 @@ def a_manifest(chunk_samples: tuple[int, ...] = (16_000,), size_bytes: int = 800
 def a_timeline(
     turns: tuple[tuple[float, float, int], ...] = ((0, 2, 0), (2, 3.5, 1), (4, 5, 0)), **changes: Any
 ) -> Timeline:
-    """Who speaks when as (start, end, speaker's number); nobody overlaps."""
+    """Who speaks when as (start, end, speaker's number); no turns overlap."""
     segments = tuple(Turn(start=start, end=end, speaker=f"SPEAKER_{who:02d}") for start, end, who in turns)
     duration = max((turn.end for turn in segments), default=1.0)
     fields: dict[str, Any] = {

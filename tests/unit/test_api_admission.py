@@ -3,11 +3,11 @@
 import pytest
 
 from support.builders import a_job, a_spec
-from whisperjob.model.errors import HttpCode, RequestError
 from whisperjob.model.resource import Source, WhisperJob
 from whisperjob.model.settings import ApiSettings
 from whisperjob_api.admission import UploadGate
-from whisperjob_api.pace import Pace
+from whisperjob_api.errors import HttpCode, RequestError
+from whisperjob_api.upload_rate import Pace
 
 SETTINGS = ApiSettings(
     max_concurrent_uploads=3, max_unfinished_jobs=4, max_unfinished_bytes=10_000, min_free_bytes=1000

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.raw_http import BOUNDARY, form, part
-from whisperjob.model.errors import HttpCode, RequestError
+from support.api.raw_http import BOUNDARY, form, part
 from whisperjob.model.phase import Profile, RawFormat
+from whisperjob_api.errors import HttpCode, RequestError
 from whisperjob_api.form import FormReader, UploadForm, UploadOptions, parse_options
 from whisperjob_api.multipart import boundary_of
 

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.builders import T0, a_job, a_spec, at
-from whisperjob.model.errors import HttpCode, RequestError
 from whisperjob.model.phase import Phase
 from whisperjob.model.resource import WhisperJob
+from whisperjob_api.errors import HttpCode, RequestError
 from whisperjob_api.listing import of_tenant, page, stats
 
 

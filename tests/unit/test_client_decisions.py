@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from whisperjob_client.cli_transcribe import plan_files
-from whisperjob_client.config import config_file, load_config
+from whisperjob_cli.config import config_file, load_config
+from whisperjob_cli.exit_codes import exit_code
+from whisperjob_cli.transcribe import plan_files
 from whisperjob_client.connection import Connection
 from whisperjob_client.errors import (
     ClientError,
@@ -20,12 +21,11 @@ from whisperjob_client.errors import (
     WaitTimeoutError,
     api_error,
 )
-from whisperjob_client.exit_codes import exit_code
 from whisperjob_client.polling import LONGEST_SECONDS, Patience, Poll
 from whisperjob_client.responses import retry_after
 from whisperjob_client.retrying import RetryPolicy, retry_delay
 from whisperjob_client.speech.openai_api import endpoint_url
-from whisperjob_client.speech.pace import HOUR, MINUTE, UNLIMITED, Limits, Pace
+from whisperjob_client.speech.rate_limits import HOUR, MINUTE, UNLIMITED, Limits, Pace
 from whisperjob_client.speech.recognising import StoppedError
 from whisperjob_client.transcript.writers import Format
 from whisperjob_client.uploading import UploadOptions, build_upload

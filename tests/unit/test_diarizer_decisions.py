@@ -7,12 +7,12 @@ import pytest
 
 from whisperjob.model.errors import ModelUnavailableError
 from whisperjob.model.phase import DIARIZE_PROGRESS, DiarizeStep
+from whisperjob_diarizer.build_timeline import build_timeline
 from whisperjob_diarizer.decode import decode_argv
+from whisperjob_diarizer.diarizer import Found, Span
 from whisperjob_diarizer.fallback import Plan, first_plan, next_plan
 from whisperjob_diarizer.hook import Hook
-from whisperjob_diarizer.models import BundledModel, FolderModel, HubModel, choose, explain
-from whisperjob_diarizer.port import Found, Span
-from whisperjob_diarizer.turns import build_timeline
+from whisperjob_diarizer.model_choice import BundledModel, FolderModel, HubModel, choose, explain
 
 GIB = 1024**3
 COMMUNITY = "pyannote/speaker-diarization-community-1"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from whisperjob_local.programs import diarizer_environment
+from whisperjob_local.worker_programs import diarizer_environment
 
 
 @pytest.mark.parametrize("name", ["HF_TOKEN", "HTTPS_PROXY", "https_proxy", "no_proxy", "CUDA_VISIBLE_DEVICES"])

@@ -4,16 +4,17 @@ import re
 
 import pytest
 
-from support.reference import FOLDER, PAGES
-from support.reference_settings import settings_reference
-from whisperjob.model.errors import INPUT_CODES, HttpCode, JobCode, WarningCode
-from whisperjob_client.config import FILE_VARIABLE, KEY_VARIABLE, SERVER_VARIABLE
-from whisperjob_operator.settings import OperatorSettings
+from support.docs.reference import FOLDER, PAGES
+from support.docs.reference_settings import settings_reference
+from whisperjob.model.errors import INPUT_CODES, JobCode, WarningCode
+from whisperjob_api.errors import HttpCode
+from whisperjob_cli.config import FILE_VARIABLE, KEY_VARIABLE, SERVER_VARIABLE
+from whisperjob_operator.operator_settings import OperatorSettings
 
 
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_is_true_today(name: str) -> None:
-    assert (FOLDER / name).read_text() == PAGES[name](), "run `../.venv/bin/python -m support.reference` in tests/"
+    assert (FOLDER / name).read_text() == PAGES[name](), "run `../.venv/bin/python -m support.docs.reference` in tests/"
 
 
 NO_SETTINGS = {

@@ -3,10 +3,10 @@
 import pytest
 
 from support.builders import a_job, a_spec, at
-from whisperjob.model.decision import Observed, Policy
+from whisperjob.deciding.decision import Observed, Policy
+from whisperjob.deciding.rules import decide
 from whisperjob.model.errors import JobCode
 from whisperjob.model.phase import Phase
-from whisperjob.model.plan import decide
 from whisperjob.model.resource import WhisperJob
 from whisperjob.model.sources import may_read_source, owns_source
 

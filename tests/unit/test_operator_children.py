@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from support.builders import T0, UID, at
-from support.kube_objects import a_kube_job, a_pod, rfc3339
+from support.kubernetes.objects import a_kube_job, a_pod, rfc3339
 from whisperjob.model import names
-from whisperjob.model.children import Child, ChildState
 from whisperjob.model.phase import Reason, Stage
-from whisperjob_operator.children import FailReason, child_of
-from whisperjob_operator.observed import Job, Pod
+from whisperjob.model.workers import Worker, WorkerState
+from whisperjob_operator.objects import Job, Pod
+from whisperjob_operator.worker_state import FailReason, to_worker
 
 LOST_AFTER = timedelta(seconds=30)
 RUNNING = {"running": {"startedAt": rfc3339(at(5))}}
@@ -28,32 +28,32 @@ def true(kind: str, **more: str) -> dict[str, str]:
     return {"type": kind, "status": "True", **more}
 
 
-def look(job: Job, pods: list[Pod], now: float = 10) -> Child:
-    child = child_of(job, pods, at(now), LOST_AFTER)
-    assert child is not None
-    return child
+def look(job: Job, pods: list[Pod], now: float = 10) -> Worker:
+    worker = to_worker(job, pods, at(now), LOST_AFTER)
+    assert worker is not None
+    return worker
 
 
 def test_a_child_says_whose_it_is() -> None:
-    child = look(a_kube_job(attempt=3), [])
-    wanted = Child(
-        name=names.child_name(UID, Stage.OPTIMIZE, 3),
+    worker = look(a_kube_job(attempt=3), [])
+    wanted = Worker(
+        name=names.worker_name(UID, Stage.OPTIMIZE, 3),
         job_name="talk",
         job_uid=UID,
         stage=Stage.OPTIMIZE,
         attempt=3,
-        state=ChildState.PENDING,
+        state=WorkerState.PENDING,
         created_at=T0,
         reason=Reason.WAITING,
     )
-    assert child == wanted
+    assert worker == wanted
 
 
 @pytest.mark.parametrize(
     "change", [{"labels": {}}, {"labels": {"whisperjob.dev/stage": "?"}}, {"ownerReferences": []}], ids=str
 )
 def test_a_foreign_job_is_no_child(change: dict[str, Any]) -> None:
-    assert child_of(a_kube_job(**change), [], T0, LOST_AFTER) is None
+    assert to_worker(a_kube_job(**change), [], T0, LOST_AFTER) is None
 
 
 @pytest.mark.parametrize(
@@ -103,18 +103,18 @@ def test_a_foreign_job_is_no_child(change: dict[str, Any]) -> None:
     ],
 )
 def test_what_a_worker_waits_for(pod: Pod, reason: str, message: str) -> None:
-    child = look(a_kube_job(), [pod])
-    assert (child.state, child.reason, child.message) == (ChildState.PENDING, reason, message)
+    worker = look(a_kube_job(), [pod])
+    assert (worker.state, worker.reason, worker.message) == (WorkerState.PENDING, reason, message)
 
 
 def test_a_queue_holds_it_back() -> None:
-    child = look(a_kube_job(suspend=True), [])
-    assert (child.state, child.message) == (ChildState.PENDING, "a queue holds the worker back")
+    worker = look(a_kube_job(suspend=True), [])
+    assert (worker.state, worker.message) == (WorkerState.PENDING, "a queue holds the worker back")
 
 
 def test_a_running_worker_says_since_when() -> None:
-    child = look(a_kube_job(), [a_pod("Running", RUNNING)])
-    assert (child.state, child.started_at, child.reason) == (ChildState.RUNNING, at(5), "")
+    worker = look(a_kube_job(), [a_pod("Running", RUNNING)])
+    assert (worker.state, worker.started_at, worker.reason) == (WorkerState.RUNNING, at(5), "")
 
 
 @pytest.mark.parametrize(
@@ -158,37 +158,37 @@ def test_a_running_worker_says_since_when() -> None:
     ],
 )
 def test_why_a_worker_failed(pod: Pod, reason: str, message: str) -> None:
-    child = look(a_kube_job(conditions=[true("Failed", reason="BackoffLimitExceeded", message="x")]), [pod])
-    assert (child.state, child.reason, child.message) == (ChildState.FAILED, reason, message)
-    assert not child.deadline_exceeded
+    worker = look(a_kube_job(conditions=[true("Failed", reason="BackoffLimitExceeded", message="x")]), [pod])
+    assert (worker.state, worker.reason, worker.message) == (WorkerState.FAILED, reason, message)
+    assert not worker.deadline_exceeded
 
 
 def test_a_worker_that_ran_too_long() -> None:
-    child = look(a_kube_job(), [a_pod("Failed", ended(137), reason="DeadlineExceeded")])
-    assert (child.state, child.deadline_exceeded) == (ChildState.FAILED, True)
+    worker = look(a_kube_job(), [a_pod("Failed", ended(137), reason="DeadlineExceeded")])
+    assert (worker.state, worker.deadline_exceeded) == (WorkerState.FAILED, True)
 
 
 @pytest.mark.parametrize("kind", ["Failed", "FailureTarget"])
 def test_a_job_that_failed_without_a_pod(kind: str) -> None:
-    child = look(a_kube_job(conditions=[true(kind, reason="BackoffLimitExceeded", message="x")]), [])
-    assert (child.state, child.reason) == (ChildState.FAILED, FailReason.POD_DELETED)
+    worker = look(a_kube_job(conditions=[true(kind, reason="BackoffLimitExceeded", message="x")]), [])
+    assert (worker.state, worker.reason) == (WorkerState.FAILED, FailReason.POD_DELETED)
 
 
 @pytest.mark.parametrize("kind", ["Complete", "SuccessCriteriaMet"])
 def test_a_job_that_completed_without_a_pod(kind: str) -> None:
-    assert look(a_kube_job(conditions=[true(kind)]), []).state is ChildState.SUCCEEDED
+    assert look(a_kube_job(conditions=[true(kind)]), []).state is WorkerState.SUCCEEDED
 
 
 def test_a_pod_tells_its_success_before_the_job_does() -> None:
-    child = look(a_kube_job(), [a_pod("Succeeded", ended(0, "Completed"))])
-    assert (child.state, child.ended_at) == (ChildState.SUCCEEDED, at(9))
+    worker = look(a_kube_job(), [a_pod("Succeeded", ended(0, "Completed"))])
+    assert (worker.state, worker.ended_at) == (WorkerState.SUCCEEDED, at(9))
 
 
-@pytest.mark.parametrize(("now", "state"), [(89, ChildState.RUNNING), (90, ChildState.FAILED)])
-def test_a_pod_that_cannot_end_is_on_a_lost_node(now: float, state: ChildState) -> None:
-    child = look(a_kube_job(), [a_pod("Running", RUNNING, **DELETED)], now)
-    assert child.state is state
-    assert (child.reason == FailReason.NODE_LOST) == (state is ChildState.FAILED)
+@pytest.mark.parametrize(("now", "state"), [(89, WorkerState.RUNNING), (90, WorkerState.FAILED)])
+def test_a_pod_that_cannot_end_is_on_a_lost_node(now: float, state: WorkerState) -> None:
+    worker = look(a_kube_job(), [a_pod("Running", RUNNING, **DELETED)], now)
+    assert worker.state is state
+    assert (worker.reason == FailReason.NODE_LOST) == (state is WorkerState.FAILED)
 
 
 def test_a_job_on_its_way_out_is_stopping() -> None:
@@ -200,7 +200,7 @@ def test_a_job_on_its_way_out_is_stopping() -> None:
 def test_the_newest_pod_counts() -> None:
     old = a_pod("Failed", ended(1))
     new = a_pod("Running", RUNNING, metadata={"name": "pod-2", "creationTimestamp": rfc3339(at(1))})
-    assert look(a_kube_job(), [new, old]).state is ChildState.RUNNING
+    assert look(a_kube_job(), [new, old]).state is WorkerState.RUNNING
 
 
 def test_long_sentences_are_cut() -> None:

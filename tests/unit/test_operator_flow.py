@@ -1,13 +1,13 @@
 """The proof that events flow."""
 
-from support.kube_paths import REPOSITORY
-from whisperjob_operator.flow import Flow
+from support.kubernetes.paths import REPOSITORY
+from whisperjob_operator.watch_health import WatchHealth
 
 AFTER = 60.0
 
 
-def a_flow() -> Flow:
-    return Flow(("jobs", "pods"), AFTER)
+def a_flow() -> WatchHealth:
+    return WatchHealth(("jobs", "pods"), AFTER)
 
 
 def test_silence_is_no_blindness() -> None:

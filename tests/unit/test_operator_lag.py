@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from whisperjob_operator.lag import LoopLag
+from whisperjob_operator.loop_lag import LoopLag
 
 
 async def test_a_loop_that_hangs_is_late() -> None:

@@ -9,16 +9,16 @@ from pydantic import ValidationError
 
 from support.builders import SHA, a_job, a_spec
 from support.golden import Golden
-from support.kube_paths import GOLDEN
-from support.kube_settings import operator_settings
+from support.kubernetes.paths import GOLDEN
+from support.kubernetes.settings import operator_settings
+from whisperjob.deciding.decision import Policy
 from whisperjob.engine.ports import Launch
 from whisperjob.model import names
-from whisperjob.model.decision import Policy
 from whisperjob.model.phase import Phase, Stage
 from whisperjob.model.resource import Deadlines, DiarizationRequest, DiarizationState, Output, Spec
 from whisperjob.model.settings import EngineSettings, setting_at_fault
-from whisperjob_operator.manifests import build_job
-from whisperjob_operator.settings import OperatorSettings
+from whisperjob_operator.job_manifest import build_job
+from whisperjob_operator.operator_settings import OperatorSettings
 
 EVERYTHING: dict[str, Any] = {
     "worker_image_pull_policy": "Always",
@@ -67,7 +67,7 @@ def launched(launch: Launch, **settings: Any) -> dict[str, Any]:
 
 def built(spec: Spec | None = None, attempt: int = 1, *, more_memory: bool = False, **settings: Any) -> dict[str, Any]:
     job = a_job(spec=spec, out_of_memory=more_memory)
-    launch = Launch(job, Stage.OPTIMIZE, attempt, names.child_name(job.uid, Stage.OPTIMIZE, attempt))
+    launch = Launch(job, Stage.OPTIMIZE, attempt, names.worker_name(job.uid, Stage.OPTIMIZE, attempt))
     return launched(launch, **settings)
 
 
@@ -83,7 +83,7 @@ def diarizing(
         out_of_memory=True,
         diarization=DiarizationState(request_id="r1", out_of_memory=more_memory),
     )
-    launch = Launch(job, Stage.DIARIZE, attempt, names.child_name(job.uid, Stage.DIARIZE, attempt))
+    launch = Launch(job, Stage.DIARIZE, attempt, names.worker_name(job.uid, Stage.DIARIZE, attempt))
     return launched(launch, **(DIARIZER | settings))
 
 

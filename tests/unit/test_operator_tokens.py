@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from support.kube_tokens import ACCOUNT, AUDIENCE, BOUND, ISSUER, NAMESPACE, POD, Signer
+from support.kubernetes.tokens import ACCOUNT, AUDIENCE, BOUND, ISSUER, NAMESPACE, POD, Signer
 from whisperjob.engine.ports import WorkerIdentity
 from whisperjob.model.phase import Stage
 from whisperjob_operator.tokens import PodTokens, SigningKeys, keys_from

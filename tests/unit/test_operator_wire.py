@@ -3,14 +3,14 @@
 import pytest
 
 from support.builders import a_job, a_spec, at
-from whisperjob.model.decision import Event
+from whisperjob.deciding.decision import Event
 from whisperjob.model.errors import RecordInvalidError
 from whisperjob.model.phase import ConditionType, Reason
 from whisperjob.model.resource import Condition, Status
-from whisperjob_operator.cluster import ClusterError, ClusterUnavailableError, error_from
-from whisperjob_operator.events import build_event, event_name
-from whisperjob_operator.requests import ApiRequest, parse_request
-from whisperjob_operator.wire import new_object, record_from, replacing
+from whisperjob_kubernetes.connection import ClusterError, ClusterUnavailableError, error_from
+from whisperjob_kubernetes.requests import ApiRequest, parse_request
+from whisperjob_kubernetes.wire import new_object, record_from, replacing
+from whisperjob_operator.event_recorder import build_event, event_name
 
 
 def test_a_patch_takes_away_what_is_absent_now() -> None:

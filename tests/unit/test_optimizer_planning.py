@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from whisperjob.model.manifest import MAX_CHUNK_BYTES, SAMPLE_RATE, CutKind
-from whisperjob_optimizer import mp3
+from whisperjob_optimizer import mp3_sizes
 from whisperjob_optimizer.chunks import (
     MIN_LAST_SAMPLES,
     SEARCH_SAMPLES,
@@ -84,7 +84,9 @@ def test_limits_by_bytes_and_by_seconds() -> None:
     assert chunk_limit(86_400) == longest
     assert 2620 < longest / SAMPLE_RATE < 2622
     # frames for samples and delays, rounded up, and the Info frame
-    assert (-(-(longest + 1105 + mp3.FRAME_SAMPLES) // mp3.FRAME_SAMPLES) + 1) * mp3.FRAME_BYTES <= MAX_CHUNK_BYTES
+    assert (
+        -(-(longest + 1105 + mp3_sizes.FRAME_SAMPLES) // mp3_sizes.FRAME_SAMPLES) + 1
+    ) * mp3_sizes.FRAME_BYTES <= MAX_CHUNK_BYTES
 
 
 def test_the_quietest_window_lies_inside() -> None:

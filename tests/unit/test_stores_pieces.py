@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from whisperjob.stores.pieces import PIECE_BYTES, Pieces
+from whisperjob.stores.object_stream import PIECE_BYTES, Pieces
 
 
 class Opened:

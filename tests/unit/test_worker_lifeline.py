@@ -1,6 +1,6 @@
-"""Children of a worker end with it, also those that are started while it ends."""
+"""ProcessGroup of a worker end with it, also those that are started while it ends."""
 
-from whisperjob.worker.lifeline import Children
+from whisperjob.worker.lifeline import ProcessGroup
 
 
 class Child:
@@ -12,16 +12,16 @@ class Child:
 
 
 def test_all_that_live_are_killed() -> None:
-    children, gone, living = Children(), Child(), Child()
-    with children.adopt(gone):
+    processes, gone, living = ProcessGroup(), Child(), Child()
+    with processes.adopt(gone):
         pass
-    with children.adopt(living):
-        children.kill_all()
+    with processes.adopt(living):
+        processes.kill_all()
     assert (gone.killed, living.killed) == (0, 1)
 
 
 def test_whoever_comes_late_is_killed_too() -> None:
-    children, late = Children(), Child()
-    children.kill_all()
-    with children.adopt(late):
+    processes, late = ProcessGroup(), Child()
+    processes.kill_all()
+    with processes.adopt(late):
         assert late.killed == 1

@@ -5,12 +5,12 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from whisperjob.model.errors import HttpCode, RequestError
 from whisperjob.model.phase import Phase
 from whisperjob.model.timeline import to_rttm
 from whisperjob_api import timelines
 from whisperjob_api.diarizing import ensure_diarization, to_request
-from whisperjob_api.faults import fault_table
+from whisperjob_api.error_responses import error_table
+from whisperjob_api.errors import HttpCode, RequestError
 from whisperjob_api.schemas import DiarizationView, DiarizeRequest, DiarizeStarted
 from whisperjob_api.services import JobId, Tenant, Use
 
@@ -24,7 +24,7 @@ _RTTM: dict[str, Any] = {timelines.RTTM_MEDIA_TYPE: {"schema": {"type": "string"
     "/diarize",
     status_code=202,
     summary="Find out who speaks when in a completed job",
-    responses=fault_table(
+    responses=error_table(
         *_FAULTS,
         HttpCode.TOO_LARGE,
         HttpCode.REQUEST_TIMEOUT,
@@ -45,7 +45,7 @@ async def diarize(use: Use, tenant: Tenant, body: DiarizeRequest) -> DiarizeStar
     "/diarize/{job_id}",
     summary="Status and result of the diarization",
     response_model=DiarizationView,
-    responses={200: {"content": _RTTM}, **fault_table(*_FAULTS)},
+    responses={200: {"content": _RTTM}, **error_table(*_FAULTS)},
 )
 async def diarization(
     use: Use,

@@ -7,13 +7,13 @@ from pydantic import BeforeValidator
 from starlette.requests import Request
 from starlette.responses import Response
 
-from whisperjob.model.errors import HttpCode, RequestError
 from whisperjob.model.manifest import ChunkEntry, TrimEntry
 from whisperjob.model.resource import Output, WhisperJob
 from whisperjob_api import listing, views
 from whisperjob_api.downloads import MEDIA_TYPE, attachment, send_object
-from whisperjob_api.edge import is_head
-from whisperjob_api.faults import fault_table
+from whisperjob_api.error_responses import error_table
+from whisperjob_api.errors import HttpCode, RequestError
+from whisperjob_api.middleware import is_head
 from whisperjob_api.schemas import JobPage, JobState, JobView, Stats
 from whisperjob_api.services import FileName, JobId, Services, Tenant, Use
 from whisperjob_api.trimming import chunk_prefix
@@ -25,7 +25,7 @@ _PHASES = {state: phase for phase, state in views.JOB_STATES.items()}
 _AUDIO: dict[str, Any] = {MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}}
 
 
-@router.get("/stats", summary="How many jobs, from whom", responses=fault_table())
+@router.get("/stats", summary="How many jobs, from whom", responses=error_table())
 async def stats(use: Use, tenant: Tenant) -> Stats:
     return listing.stats(listing.of_tenant(use.api.cache.all(), tenant))
 
@@ -34,7 +34,7 @@ async def stats(use: Use, tenant: Tenant) -> Stats:
     "/jobs",
     summary="Jobs, newest first",
     response_model_exclude_unset=True,
-    responses=fault_table(HttpCode.INVALID_REQUEST),
+    responses=error_table(HttpCode.INVALID_REQUEST),
 )
 async def jobs(
     use: Use,
@@ -56,7 +56,7 @@ async def jobs(
     "/job/{job_id}",
     summary="Status of a job, and its chunks once it is completed",
     response_model=JobView,
-    responses=fault_table(HttpCode.NOT_FOUND, HttpCode.INVALID_REQUEST, HttpCode.UNAVAILABLE),
+    responses=error_table(HttpCode.NOT_FOUND, HttpCode.INVALID_REQUEST, HttpCode.UNAVAILABLE),
 )
 async def job(use: Use, tenant: Tenant, job_id: JobId) -> Response:
     found = await use.job(job_id, tenant)
@@ -67,7 +67,7 @@ async def job(use: Use, tenant: Tenant, job_id: JobId) -> Response:
     "/job/{job_id}",
     status_code=204,
     summary="Delete a job and everything of it; running work is stopped",
-    responses=fault_table(HttpCode.NOT_FOUND, HttpCode.INVALID_REQUEST, HttpCode.UNAVAILABLE),
+    responses=error_table(HttpCode.NOT_FOUND, HttpCode.INVALID_REQUEST, HttpCode.UNAVAILABLE),
 )
 async def delete_job(use: Use, tenant: Tenant, job_id: JobId) -> None:
     found = await use.job(job_id, tenant)
@@ -84,7 +84,7 @@ async def delete_job(use: Use, tenant: Tenant, job_id: JobId) -> None:
         206: {"description": "The part of it that Range asked for", "content": _AUDIO},
         304: {"description": "The caller has it already (If-None-Match)"},
         307: {"description": "The store itself has it, at `Location`, where the service is set up so; send it no key"},
-        **fault_table(HttpCode.NOT_FOUND, HttpCode.NOT_COMPLETED, HttpCode.RANGE_NOT_SATISFIABLE, HttpCode.UNAVAILABLE),
+        **error_table(HttpCode.NOT_FOUND, HttpCode.NOT_COMPLETED, HttpCode.RANGE_NOT_SATISFIABLE, HttpCode.UNAVAILABLE),
     },
 )
 async def download(request: Request, use: Use, tenant: Tenant, job_id: JobId, filename: FileName) -> Response:

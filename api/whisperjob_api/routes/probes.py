@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from fastapi import APIRouter
 
 from whisperjob.model.errors import RecordError, StoreError
-from whisperjob_api.faults import unavailable
+from whisperjob_api.error_responses import unavailable
 from whisperjob_api.schemas import Alive, ErrorBody, Health
 from whisperjob_api.services import Services, Use
 

@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter
 
-from whisperjob.model.errors import HttpCode
 from whisperjob_api import views
-from whisperjob_api.faults import fault_table
+from whisperjob_api.error_responses import error_table
+from whisperjob_api.errors import HttpCode
 from whisperjob_api.schemas import NotTrimmed, Trimmed, TrimRequest
 from whisperjob_api.services import Tenant, Use
 from whisperjob_api.trimming import apply_trim, plan_trim
@@ -15,7 +15,7 @@ router = APIRouter(tags=["jobs"])
 @router.post(
     "/demo_trim",
     summary="Trim a completed job's audio to a length",
-    responses=fault_table(
+    responses=error_table(
         HttpCode.NOT_FOUND,
         HttpCode.NOT_COMPLETED,
         HttpCode.TOO_LARGE,

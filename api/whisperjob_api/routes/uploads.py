@@ -7,14 +7,14 @@ from fastapi import APIRouter, Header
 from starlette.requests import Request
 
 from whisperjob.model import names
-from whisperjob.model.errors import HttpCode, RequestError
 from whisperjob.model.settings import ApiSettings
 from whisperjob_api import views
 from whisperjob_api.clients import client_address
-from whisperjob_api.edge import UPLOAD_PATH
-from whisperjob_api.faults import fault_table
+from whisperjob_api.error_responses import error_table
+from whisperjob_api.errors import HttpCode, RequestError
 from whisperjob_api.form import MAX_OVERHEAD_BYTES, UploadOptions, too_large
 from whisperjob_api.listing import of_tenant
+from whisperjob_api.middleware import UPLOAD_PATH
 from whisperjob_api.multipart import boundary_of
 from whisperjob_api.schemas import Accepted
 from whisperjob_api.services import Services, Tenant, Use
@@ -67,7 +67,7 @@ _FORM: Final[dict[str, Any]] = {
     status_code=202,
     summary="Upload a recording for optimization",
     openapi_extra=_FORM,
-    responses=fault_table(
+    responses=error_table(
         HttpCode.INVALID_UPLOAD,
         HttpCode.EMPTY_FILE,
         HttpCode.UPLOAD_TOO_SLOW,

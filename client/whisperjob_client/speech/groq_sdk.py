@@ -12,7 +12,7 @@ import groq
 
 from whisperjob_client.errors import UsageError
 from whisperjob_client.responses import retry_after
-from whisperjob_client.speech.port import SpeechOptions, SpeechPassingError, speech_error
+from whisperjob_client.speech.recogniser import SpeechOptions, SpeechPassingError, speech_error
 
 
 class GroqRecogniser:

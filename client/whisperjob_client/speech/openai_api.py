@@ -10,7 +10,7 @@ import httpx
 from whisperjob_client.connection import is_loopback
 from whisperjob_client.errors import SpeechError, UsageError
 from whisperjob_client.responses import retry_after
-from whisperjob_client.speech.port import SpeechOptions, SpeechPassingError, speech_error
+from whisperjob_client.speech.recogniser import SpeechOptions, SpeechPassingError, speech_error
 
 _WHOLE_ENDPOINTS = ("/audio/transcriptions", "/inference")
 _GRANULARITIES = "timestamp_granularities[]"

@@ -13,8 +13,8 @@ from typing import Any, Protocol
 import anyio
 
 from whisperjob_client.errors import ClientError, SpeechError
-from whisperjob_client.speech.pace import Booking, Pace
-from whisperjob_client.speech.port import Recogniser, SpeechLimitedError, SpeechPassingError
+from whisperjob_client.speech.rate_limits import Booking, Pace
+from whisperjob_client.speech.recogniser import Recogniser, SpeechLimitedError, SpeechPassingError
 from whisperjob_client.transcript.answers import AnswerShapeError, parse_answer
 
 MAX_FAILURES = 5

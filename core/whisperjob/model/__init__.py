@@ -1,1 +1,1 @@
-"""Pure records, states and decisions. Imports nothing but the standard library and pydantic."""
+"""Pure records and states. Imports nothing but the standard library and pydantic."""

@@ -1,64 +1,15 @@
 """Whose fault it is, and what to do next.
 
-Two vocabularies, both part of the public interface: `HttpCode` stands in the body of every HTTP error, `JobCode`
-in the status of a failed job (and in the CRD's enum). Exceptions carry data; they are mapped to an HTTP answer or to
-a retry only at the edges. This module must not import anything of the project.
+`JobCode` is part of the public interface: it stands in the status of a failed job, and in the CRD's enum. Exceptions
+carry data; they are mapped to an HTTP answer or to a retry only at the edges (the API's own errors are in
+`whisperjob_api/errors.py`). This module must not import anything of the project.
 """
 
 from enum import StrEnum
 
 
-class HttpCode(StrEnum):
-    """The `code` of an HTTP error; the HTTP status of each stands in `HTTP_STATUS`."""
-
-    INVALID_REQUEST = "invalid_request"
-    INVALID_UPLOAD = "invalid_upload"
-    EMPTY_FILE = "empty_file"
-    UNAUTHORIZED = "unauthorized"
-    NOT_FOUND = "not_found"
-    METHOD_NOT_ALLOWED = "method_not_allowed"
-    REQUEST_TIMEOUT = "request_timeout"
-    UPLOAD_TOO_SLOW = "upload_too_slow"
-    NOT_COMPLETED = "not_completed"
-    IDEMPOTENCY_MISMATCH = "idempotency_mismatch"
-    CONFLICT = "conflict"
-    TOO_LARGE = "too_large"
-    RANGE_NOT_SATISFIABLE = "range_not_satisfiable"
-    HEADERS_TOO_LARGE = "headers_too_large"
-    TOO_MANY_JOBS = "too_many_jobs"
-    DIARIZATION_UNAVAILABLE = "diarization_unavailable"
-    DIARIZATION_RUNNING = "diarization_running"
-    UNAVAILABLE = "unavailable"
-    INSUFFICIENT_STORAGE = "insufficient_storage"
-    INTERNAL = "internal"
-
-
-HTTP_STATUS: dict[HttpCode, int] = {
-    HttpCode.INVALID_REQUEST: 422,
-    HttpCode.INVALID_UPLOAD: 400,
-    HttpCode.EMPTY_FILE: 400,
-    HttpCode.UNAUTHORIZED: 401,
-    HttpCode.NOT_FOUND: 404,
-    HttpCode.METHOD_NOT_ALLOWED: 405,
-    HttpCode.REQUEST_TIMEOUT: 408,
-    HttpCode.UPLOAD_TOO_SLOW: 408,
-    HttpCode.NOT_COMPLETED: 409,
-    HttpCode.IDEMPOTENCY_MISMATCH: 409,
-    HttpCode.CONFLICT: 409,
-    HttpCode.DIARIZATION_RUNNING: 409,
-    HttpCode.TOO_LARGE: 413,
-    HttpCode.RANGE_NOT_SATISFIABLE: 416,
-    HttpCode.TOO_MANY_JOBS: 429,
-    HttpCode.HEADERS_TOO_LARGE: 431,
-    HttpCode.INTERNAL: 500,
-    HttpCode.UNAVAILABLE: 503,
-    HttpCode.DIARIZATION_UNAVAILABLE: 503,
-    HttpCode.INSUFFICIENT_STORAGE: 507,
-}
-
-
 class JobCode(StrEnum):
-    """Why a job ended in `Error`; stable, for programs. The sentence beside it in the status is for people."""
+    """Why a job ended in `Error`: stable, for programs. The sentence beside it in the status is for people."""
 
     NO_AUDIO = "no_audio"
     NOT_MEDIA = "not_media"
@@ -77,7 +28,7 @@ class JobCode(StrEnum):
 
 
 class WarningCode(StrEnum):
-    """What was odd about a recording that was worked on all the same; stable, for programs."""
+    """What was odd about a recording that was processed nevertheless: stable, for programs."""
 
     INPUT_TRUNCATED = "input_truncated"
     SILENT = "silent"
@@ -96,19 +47,19 @@ INPUT_CODES = frozenset(
         JobCode.RUN_DEADLINE,
     }
 )
-"""The verdicts a worker may pass on its input. They are final: the same file would fail the same way again."""
+"""The verdicts that a worker may give on its input. They are final: the same file would fail in the same way again."""
 
 
 VERDICT_CODES = INPUT_CODES | {JobCode.MODEL_UNAVAILABLE}
-"""What a worker may end its stage with for good: its input's fault, or a model that cannot be had as it is set up."""
+"""All verdicts of workers: the input is at fault, or the model cannot be had with the present settings."""
 
 
 class WhisperJobError(Exception):
-    """The root of everything this project raises on purpose."""
+    """The root of every error that this software raises on purpose."""
 
 
 class InputError(WhisperJobError):
-    """The recording itself is at fault; never retried. `message` is one plain sentence for its owner."""
+    """The recording itself is at fault; it is never retried. `message` is one plain sentence for its owner."""
 
     def __init__(self, code: JobCode, message: str) -> None:
         if code not in INPUT_CODES:
@@ -119,7 +70,9 @@ class InputError(WhisperJobError):
 
 
 class ModelUnavailableError(WhisperJobError):
-    """The configured model cannot be had: no token, terms not accepted, no network. `message` says what to do."""
+    """The configured model cannot be had: there is no token or no network, or its terms were not accepted.
+
+    `message` says what to do."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -127,33 +80,16 @@ class ModelUnavailableError(WhisperJobError):
         self.message = message
 
 
-class RequestError(WhisperJobError):
-    """An HTTP request cannot be served as it is.
-
-    `retry_after_seconds` is set where waiting helps; it becomes the Retry-After header.
-    """
-
-    def __init__(self, code: HttpCode, message: str, *, retry_after_seconds: int | None = None) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.retry_after_seconds = retry_after_seconds
-
-    @property
-    def http_status(self) -> int:
-        return HTTP_STATUS[self.code]
-
-
 class StoreError(WhisperJobError):
-    """The object store failed; the caller's request was fine."""
+    """The object store failed; the caller's request was valid."""
 
 
 class StoreUnavailableError(StoreError):
-    """The store cannot be reached or refuses to work now; trying again later may help."""
+    """The store cannot be reached or refuses to work now; a later try may succeed."""
 
 
 class StoreFullError(StoreError):
-    """The store has no room for the object; nothing of it was kept."""
+    """The store has no room for the object; nothing of it was stored."""
 
 
 class ObjectNotFoundError(StoreError):
@@ -169,19 +105,23 @@ class RecordError(WhisperJobError):
 
 
 class RecordNotFoundError(RecordError):
+    """No record has this name."""
+
     def __init__(self, name: str) -> None:
         super().__init__(f"no record {name!r}")
         self.name = name
 
 
 class RecordExistsError(RecordError):
+    """A record of this name exists already."""
+
     def __init__(self, name: str) -> None:
         super().__init__(f"record {name!r} exists already")
         self.name = name
 
 
 class RecordConflictError(RecordError):
-    """The record changed since it was read (HTTP 409 in Kubernetes): read again, decide again."""
+    """The record has changed since it was read (HTTP 409 in Kubernetes): read it and decide again."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"record {name!r} changed meanwhile")
@@ -193,12 +133,16 @@ class RecordInvalidError(RecordError):
 
 
 class RecordsUnavailableError(RecordError):
-    """The records cannot be reached now; trying again later may help."""
+    """The records cannot be reached now; a later try may succeed."""
 
 
 class WatchExpiredError(RecordError):
     """The version to watch from is too old (HTTP 410 in Kubernetes): list again."""
 
 
-class ClaimRefusedError(WhisperJobError):
-    """The worker's attempt is over or was never its own: it must stop, nothing it writes will be read."""
+class AttemptOverError(WhisperJobError):
+    """The worker's attempt is over, or never was its own: it must stop, and nothing that it writes will be read."""
+
+
+class ProtocolViolationError(WhisperJobError):
+    """Worker and engine do not understand each other: a bug, or two versions of the software that do not match."""

@@ -22,7 +22,7 @@ from typing import Final
 from whisperjob.model.errors import ObjectNotFoundError, StoreFullError, StoreUnavailableError
 from whisperjob.model.protocol import FileRead, FileWrite
 from whisperjob.stores import keys
-from whisperjob.stores.pieces import PIECE_BYTES, Pieces
+from whisperjob.stores.object_stream import PIECE_BYTES, Pieces
 from whisperjob.stores.port import Readable, StoredObject
 
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})

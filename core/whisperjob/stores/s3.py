@@ -19,7 +19,7 @@ from whisperjob.model.errors import ObjectNotFoundError, StoreUnavailableError
 from whisperjob.model.protocol import HttpRead, HttpWrite
 from whisperjob.model.settings import StoreSettings
 from whisperjob.stores import keys
-from whisperjob.stores.pieces import Pieces
+from whisperjob.stores.object_stream import Pieces
 from whisperjob.stores.port import Readable, StoredObject
 from whisperjob.stores.s3_errors import CLIENT_ERRORS, to_store_error
 from whisperjob.stores.s3_races import through_removals

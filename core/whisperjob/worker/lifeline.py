@@ -23,7 +23,7 @@ class Killable(Protocol):
         ...
 
 
-class Children:
+class ProcessGroup:
     """The programs that run now, so that all can be ended at once. Thread-safe."""
 
     def __init__(self) -> None:
@@ -52,16 +52,16 @@ class Children:
 
 
 class Lifeline:
-    """Ends this process, children first."""
+    """Ends this process, processes first."""
 
-    def __init__(self, children: Children, clean_up: Callable[[], None] | None = None) -> None:
+    def __init__(self, processes: ProcessGroup, clean_up: Callable[[], None] | None = None) -> None:
         """`clean_up` removes what would stay behind; it must be quick and must not raise."""
-        self._children = children
+        self._children = processes
         self._clean_up = clean_up
         self._ending = threading.RLock()
 
     def settle(self) -> None:
-        """Does not return if another thread is ending this process: killed children are no failure to tell of then."""
+        """Does not return if another thread is ending this process: killed processes are no failure to tell of then."""
         with self._ending:
             pass
 

@@ -18,9 +18,9 @@ from pathlib import Path
 import urllib3
 from urllib3.util import Retry, Timeout
 
+from whisperjob.model.base import Model
 from whisperjob.model.errors import WhisperJobError
 from whisperjob.model.protocol import Claim, FileRead, FileWrite, HttpRead, HttpWrite, Input
-from whisperjob.model.resource import Model
 
 _PIECE_BYTES = 256 * 1024
 _TIMEOUT = Timeout(connect=10, read=60)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from whisperjob_local.service import Ready, run_service
-from whisperjob_local.settings import ServiceSettings
+from whisperjob_local.service_settings import ServiceSettings
 
 T = TypeVar("T")
 

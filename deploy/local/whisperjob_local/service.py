@@ -14,29 +14,29 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 from starlette.types import ASGIApp
 
-from whisperjob.engine.cache import RecordCache
-from whisperjob.engine.listener import Listener
+from whisperjob.engine.event_log import LogEventRecorder
 from whisperjob.engine.loop import Engine
-from whisperjob.engine.telling import LogTeller
 from whisperjob.engine.work_app import create_work_app
 from whisperjob.model.errors import RecordError, StoreError
 from whisperjob.model.phase import Stage
 from whisperjob.model.settings import ApiSettings, StoreSettings
+from whisperjob.records.cache import RecordCache
+from whisperjob.records.sqlite import SqliteRecords
+from whisperjob.serving.listener import Listener
+from whisperjob.serving.supervisor import TaskSupervisor
 from whisperjob.stores.open import open_store
 from whisperjob.stores.port import ObjectStore
 from whisperjob_api.app import create_app
-from whisperjob_api.protocol import ApiProtocol
+from whisperjob_api.http_protocol import ApiProtocol
 from whisperjob_api.services import Api
-from whisperjob_local.launcher import SubprocessLauncher
-from whisperjob_local.programs import NO_DIARIZER, check_diarizer, diarizer, find_diarizer, optimizer
-from whisperjob_local.records import SqliteRecords
-from whisperjob_local.settings import ServiceSettings
-from whisperjob_local.spare import Spare
+from whisperjob_local.service_settings import ServiceSettings
+from whisperjob_local.standby import StandbyWorker
 from whisperjob_local.startup import StartupError, bind, find_ffmpeg, open_data_folder, read_or_make_key, url_of
-from whisperjob_local.tasks import InnerTasks
+from whisperjob_local.subprocess_launcher import SubprocessLauncher
+from whisperjob_local.worker_programs import NO_DIARIZER, check_diarizer, diarizer, find_diarizer, optimizer
 
 if TYPE_CHECKING:
-    from whisperjob_local.metrics import LocalMetrics
+    from whisperjob_local.local_metrics import LocalMetrics
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +85,7 @@ async def run_service(settings: ServiceSettings, body: Callable[[Ready], Awaitab
             folder.scratch,
             capacity=local.workers or default_workers(),
             run_deadline=settings.engine.run_deadline,
-            spare=Spare(Stage.OPTIMIZE, optimizes, folder.scratch),
+            spare=StandbyWorker(Stage.OPTIMIZE, optimizes, folder.scratch),
         )
         stack.push_async_callback(launcher.close)
         cache = RecordCache(records, resync_interval=settings.engine.resync_interval)
@@ -97,7 +97,7 @@ async def run_service(settings: ServiceSettings, body: Callable[[Ready], Awaitab
             launcher=launcher,
             settings=settings.engine,
             diarizes=python is not None,
-            teller=metrics.engine.telling(LogTeller()) if metrics else None,
+            teller=metrics.engine.counting(LogEventRecorder()) if metrics else None,
             on_pass=metrics.engine.passed if metrics else None,
         )
         work = Listener(create_work_app(engine, launcher), internal, grace=_WORK_GRACE)
@@ -113,7 +113,7 @@ async def run_service(settings: ServiceSettings, body: Callable[[Ready], Awaitab
         app = _make_api(parts)
         served: ASGIApp = metrics.around(app, cache, engine, launcher) if metrics else app
         front = Listener(served, public, grace=local.shutdown_grace, http=ApiProtocol)
-        tasks = InnerTasks()
+        tasks = TaskSupervisor()
         stack.push_async_callback(tasks.cancel)
 
         async def live() -> T:
@@ -143,7 +143,7 @@ def _metrics(port: int | None) -> Iterator["LocalMetrics | None"]:
     if port is None:
         yield None
         return
-    from whisperjob_local.metrics import LocalMetrics
+    from whisperjob_local.local_metrics import LocalMetrics
 
     with bind("127.0.0.1", port) as bound:
         metrics = LocalMetrics(bound)

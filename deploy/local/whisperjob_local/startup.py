@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from whisperjob.engine import listener
 from whisperjob.model.errors import WhisperJobError
+from whisperjob.serving import listener
 from whisperjob_optimizer.runner import ToolError, Tools
 
 

@@ -4,7 +4,7 @@ pyannote calls `hook(step, artifact, file=…, total=…, completed=…)`; steps
 """
 
 from whisperjob.model.phase import DIARIZE_PROGRESS, DiarizeStep
-from whisperjob_diarizer.port import Report
+from whisperjob_diarizer.diarizer import Report
 
 _STEPS = {
     "segmentation": DiarizeStep.SEGMENTATION,

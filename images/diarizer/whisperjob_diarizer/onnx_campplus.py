@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 
 from whisperjob_diarizer.campplus import MEL_BANDS, load_campplus
-from whisperjob_diarizer.models import EMBEDDING_CODE, EMBEDDING_FILE, EMBEDDING_ONNX
+from whisperjob_diarizer.model_choice import EMBEDDING_CODE, EMBEDDING_FILE, EMBEDDING_ONNX
 
 _FRAMES = 500
 _CLOSE = 1e-3

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Self, cast
 
 from whisperjob.model.errors import WhisperJobError
-from whisperjob.worker.lifeline import Children
+from whisperjob.worker.lifeline import ProcessGroup
 from whisperjob.worker.sandbox import bare_environment, confined
 
 _SAID_BYTES = 4096
@@ -50,15 +50,15 @@ class Programs:
     """Where ffmpeg is, and who ends it."""
 
     ffmpeg: str
-    children: Children = field(default_factory=Children)
+    processes: ProcessGroup = field(default_factory=ProcessGroup)
 
     @classmethod
-    def find(cls, ffmpeg: str = "ffmpeg", *, children: Children | None = None) -> Self:
+    def find(cls, ffmpeg: str = "ffmpeg", *, processes: ProcessGroup | None = None) -> Self:
         """Raises ProgramError if it is not there."""
         found = shutil.which(ffmpeg)
         if found is None:
             raise ProgramError(f"ffmpeg was not found ({ffmpeg})")
-        return cls(str(Path(found).absolute()), children or Children())
+        return cls(str(Path(found).absolute()), processes or ProcessGroup())
 
     @contextmanager
     def reading(self, argv: list[str]) -> Iterator[Running]:
@@ -73,7 +73,7 @@ class Programs:
         )
         if process.stdout is None or process.stderr is None:  # cannot be: they were asked for
             raise ProgramError("ffmpeg has no output")
-        with self.children.adopt(process), process:
+        with self.processes.adopt(process), process:
             try:
                 yield Running(process, cast(RawIOBase, process.stdout), process.stderr)
             finally:

@@ -1,4 +1,4 @@
-"""The worker process of one diarize attempt: `python -m whisperjob_diarizer.run`, see whisperjob.worker.program.
+"""The worker process of one diarize attempt: `python -m whisperjob_diarizer.run`, see whisperjob.worker.worker_program.
 
 The first progress is told before torch is imported, which takes seconds.
 """
@@ -9,9 +9,9 @@ from typing import NoReturn
 
 from whisperjob.model.phase import DIARIZE_PROGRESS, DiarizeStep
 from whisperjob.model.protocol import DiarizeOptions, ProgressPost
-from whisperjob.worker.program import Attempt, run_worker
-from whisperjob_diarizer.attempt import attempt
-from whisperjob_diarizer.port import Diarizer, Loading
+from whisperjob.worker.worker_program import Attempt, run_worker
+from whisperjob_diarizer.diarize_attempt import attempt
+from whisperjob_diarizer.diarizer import Diarizer, Loading
 from whisperjob_diarizer.programs import Programs
 
 _NOTE_CHARACTERS = 200
@@ -19,7 +19,7 @@ _NOTE_CHARACTERS = 200
 
 def load_models(options: DiarizeOptions) -> Diarizer:
     """The real ones. Raises ModelUnavailableError."""
-    from whisperjob_diarizer.pipeline import load
+    from whisperjob_diarizer.pyannote_diarizer import load
 
     return load(options)
 
@@ -29,7 +29,7 @@ def main(argv: list[str] | None = None, load: Loading = load_models) -> int:
 
 
 def _work(given: Attempt, load: Loading) -> None:
-    programs = Programs.find(given.ffmpeg, children=given.children)
+    programs = Programs.find(given.ffmpeg, processes=given.processes)
     claim = given.client.claim()
     reporter = given.reporter()
     told = ""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from whisperjob.model.manifest import MAX_CHUNK_BYTES, SAMPLE_RATE, CutKind
-from whisperjob_optimizer import mp3
+from whisperjob_optimizer import mp3_sizes
 from whisperjob_optimizer.loudness import TRACK_SAMPLES, WINDOW_SAMPLES
 
 SEARCH_SAMPLES = 30 * SAMPLE_RATE
@@ -39,7 +39,7 @@ QuietestMoment = Callable[[int, int], Cut]
 
 def chunk_limit(max_chunk_seconds: int | None) -> int:
     """The longest chunk in samples, by bytes and by seconds."""
-    by_bytes = mp3.max_samples(MAX_CHUNK_BYTES)
+    by_bytes = mp3_sizes.max_samples(MAX_CHUNK_BYTES)
     return by_bytes if max_chunk_seconds is None else min(by_bytes, max_chunk_seconds * SAMPLE_RATE)
 
 

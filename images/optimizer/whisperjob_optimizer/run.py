@@ -1,4 +1,4 @@
-"""The worker process of one optimize attempt: `python -m whisperjob_optimizer.run`, see whisperjob.worker.program.
+"""The worker process of one optimize attempt: `python -m whisperjob_optimizer.run` (whisperjob.worker.worker_program).
 
 Imports wait until they are needed, for the first progress must be told at once; but a worker that is given no token yet
 was started ahead of its work and uses the time to import.
@@ -9,9 +9,9 @@ import sys
 
 from whisperjob.model.phase import STEP_PROGRESS, Step
 from whisperjob.model.protocol import ProgressPost
-from whisperjob.worker.program import Attempt, run_worker
+from whisperjob.worker.worker_program import Attempt, run_worker
 
-_ATTEMPT = "whisperjob_optimizer.attempt"
+_ATTEMPT = "whisperjob_optimizer.optimize_attempt"
 """All that the work itself needs, which takes a while to import."""
 
 
@@ -30,9 +30,9 @@ def _work(given: Attempt) -> None:
 
     if _ATTEMPT not in sys.modules:  # else there soon is more to tell, which would have to wait behind this
         reporter.report(ProgressPost(step=Step.ANALYZING, percent=begun))
-    from whisperjob_optimizer.attempt import attempt
+    from whisperjob_optimizer.optimize_attempt import attempt
 
-    attempt(claim, given.client.claim, report, given.children, given.scratch, given.ffmpeg)
+    attempt(claim, given.client.claim, report, given.processes, given.scratch, given.ffmpeg)
     reporter.close()
 
 

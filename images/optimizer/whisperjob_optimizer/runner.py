@@ -1,6 +1,6 @@
 """Starts ffmpeg and ffprobe, confined, and listens to what they say. The only module that runs programs.
 
-Every process is registered with `Children`, so that a signal, a vanished parent or an error ends it at once.
+Every process is registered with `ProcessGroup`, so that a signal, a vanished parent or an error ends it at once.
 """
 
 import os
@@ -16,7 +16,7 @@ from typing import IO, Self
 
 from whisperjob.model.errors import InputError, JobCode, WhisperJobError
 from whisperjob.worker.cores import available_cores
-from whisperjob.worker.lifeline import Children
+from whisperjob.worker.lifeline import ProcessGroup
 from whisperjob.worker.sandbox import bare_environment, confined
 from whisperjob_optimizer.progress import progress_seconds
 
@@ -34,10 +34,10 @@ class Tools:
     ffmpeg: str
     ffprobe: str
     cores: int = 1
-    children: Children = field(default_factory=Children)
+    processes: ProcessGroup = field(default_factory=ProcessGroup)
 
     @classmethod
-    def find(cls, ffmpeg: str = "ffmpeg", *, children: Children | None = None) -> Self:
+    def find(cls, ffmpeg: str = "ffmpeg", *, processes: ProcessGroup | None = None) -> Self:
         """Raises ToolError if ffmpeg, or ffprobe beside it, is not there."""
         program = shutil.which(ffmpeg)
         if program is None:
@@ -46,7 +46,7 @@ class Tools:
         probe = path.with_name(path.name.replace("ffmpeg", "ffprobe"))
         if not probe.exists():
             raise ToolError(f"ffprobe was not found beside {path}")
-        return cls(str(path), str(probe), available_cores(), children or Children())
+        return cls(str(path), str(probe), available_cores(), processes or ProcessGroup())
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +161,7 @@ class Runner:
 
     def kill(self) -> None:
         """Ends everything that runs; nothing can be started afterwards."""
-        self.tools.children.kill_all()
+        self.tools.processes.kill_all()
 
     @contextmanager
     def start(self, call: Call) -> Iterator[Running]:
@@ -179,7 +179,7 @@ class Runner:
             listener.started()
         if call.niceness:
             os.setpriority(os.PRIO_PROCESS, process.pid, os.getpriority(os.PRIO_PROCESS, 0) + call.niceness)
-        with self.tools.children.adopt(process):
+        with self.tools.processes.adopt(process):
             running = Running(process, call.listeners, self.deadline)
             try:
                 yield running

@@ -18,7 +18,7 @@ from whisperjob.model.manifest import SAMPLE_RATE
 from whisperjob.model.mp3 import Mp3Error, with_samples
 from whisperjob.model.names import chunk_name
 from whisperjob.model.phase import Profile
-from whisperjob_optimizer import chunks, command, mp3, probe
+from whisperjob_optimizer import chunks, command, mp3_sizes, probe
 from whisperjob_optimizer.downmix import MAX_PROBED_CHANNELS, Mix
 from whisperjob_optimizer.loudness import TRACK_SAMPLES, WINDOW_SAMPLES, Enhancement, Finish, rms_lufs
 from whisperjob_optimizer.progress import metadata_value, read_rows, read_track
@@ -219,7 +219,7 @@ def _encode_one(
     _succeed(runner, encoded)
     _succeed(runner, listened)
     with path.open("r+b") as file:
-        head = file.read(mp3.FRAME_BYTES)
+        head = file.read(mp3_sizes.FRAME_BYTES)
         try:
             exact = with_samples(head, piece.samples)
         except Mp3Error as error:

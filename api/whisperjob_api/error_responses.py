@@ -1,0 +1,157 @@
+"""Every error of the API, the framework's own too, as `{"error", "code"}`: one mapping, one shape."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import BaseRoute, Match
+
+from whisperjob.model.errors import (
+    ObjectNotFoundError,
+    RecordConflictError,
+    RecordExistsError,
+    RecordNotFoundError,
+    RecordsUnavailableError,
+    StoreFullError,
+    StoreUnavailableError,
+)
+from whisperjob_api.errors import HTTP_STATUS, HttpCode, RequestError
+from whisperjob_api.schemas import ErrorBody
+
+log = logging.getLogger(__name__)
+
+UNAVAILABLE_RETRY_SECONDS = 5
+"""A store or the records restart in seconds."""
+
+FULL_RETRY_SECONDS = 60
+"""Room comes back when jobs end or expire."""
+
+_STATUS_CODES: dict[int, HttpCode] = {
+    404: HttpCode.NOT_FOUND,
+    405: HttpCode.METHOD_NOT_ALLOWED,
+    413: HttpCode.TOO_LARGE,
+}
+
+_SENTENCES = {
+    HttpCode.INVALID_REQUEST: "The request cannot be understood.",
+    HttpCode.NOT_FOUND: "There is nothing here.",
+    HttpCode.METHOD_NOT_ALLOWED: "This method is not allowed here.",
+    HttpCode.TOO_LARGE: "The request is too large.",
+    HttpCode.INTERNAL: "Something went wrong on our side.",
+}
+
+
+def to_request_error(error: Exception) -> RequestError:
+    """What the caller is told. Never carries a path, a key or a traceback."""
+    match error:
+        case RequestError():
+            return error
+        case RequestValidationError():
+            return RequestError(HttpCode.INVALID_REQUEST, _sentence(error.errors()))
+        case HTTPException():
+            other = HttpCode.INVALID_REQUEST if error.status_code < 500 else HttpCode.INTERNAL
+            code = _STATUS_CODES.get(error.status_code, other)
+            return RequestError(code, _SENTENCES[code])
+        case StoreFullError():
+            return RequestError(
+                HttpCode.INSUFFICIENT_STORAGE,
+                "There is no room left in the store.",
+                retry_after_seconds=FULL_RETRY_SECONDS,
+            )
+        case StoreUnavailableError():
+            return unavailable("The object store does not answer; try again soon.")
+        case RecordsUnavailableError():
+            return unavailable("The job records do not answer; try again soon.")
+        case ObjectNotFoundError():
+            return RequestError(HttpCode.NOT_FOUND, "This file does not exist any more.")
+        case RecordNotFoundError():
+            return no_such_job()
+        case RecordExistsError() | RecordConflictError():
+            return RequestError(HttpCode.CONFLICT, "The job changed meanwhile; try again.", retry_after_seconds=1)
+        case _:
+            return RequestError(HttpCode.INTERNAL, _SENTENCES[HttpCode.INTERNAL])
+
+
+def unavailable(sentence: str, retry_after_seconds: int = UNAVAILABLE_RETRY_SECONDS) -> RequestError:
+    return RequestError(HttpCode.UNAVAILABLE, sentence, retry_after_seconds=retry_after_seconds)
+
+
+def no_such_job() -> RequestError:
+    return RequestError(HttpCode.NOT_FOUND, "There is no job with this id.")
+
+
+def error_response(error: RequestError, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    extra = dict(headers or {})
+    if error.retry_after_seconds is not None:
+        extra["Retry-After"] = str(error.retry_after_seconds)
+    body = ErrorBody(error=error.message, code=error.code)
+    return JSONResponse(body.model_dump(), error.http_status, headers=extra)
+
+
+async def handle_error(request: Request, error: Exception) -> JSONResponse:
+    """The exception handler of the app."""
+    told = to_request_error(error)
+    if told.code is HttpCode.INTERNAL:
+        log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    allowed = {"Allow": ", ".join(_methods_at(request))} if told.code is HttpCode.METHOD_NOT_ALLOWED else None
+    return error_response(told, allowed)
+
+
+def _methods_at(request: Request) -> list[str]:
+    """Every method of this path; the framework tells those of the first route that fits it only."""
+    routes: Sequence[BaseRoute] = request.app.routes
+    found = [
+        method
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE")
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    ]
+    return ["GET", "HEAD", *found[1:]] if found[:1] == ["GET"] else found
+
+
+def error_table(*codes: HttpCode) -> dict[int | str, dict[str, Any]]:
+    """FastAPI's `responses` for the errors a route may answer with, 401 among them."""
+    table: dict[int | str, dict[str, Any]] = {}
+    for code in (HttpCode.UNAUTHORIZED, *codes):
+        entry = table.setdefault(
+            HTTP_STATUS[code],
+            {"model": ErrorBody, "description": "", "content": {"application/json": {"examples": {}}}},
+        )
+        entry["description"] = ", ".join(filter(None, (entry["description"], f"`{code}`")))
+        example = {"error": _EXAMPLES.get(code, _SENTENCES.get(code, "…")), "code": code.value}
+        entry["content"]["application/json"]["examples"][code.value] = {"value": example}
+    return table
+
+
+_EXAMPLES = {
+    HttpCode.UNAUTHORIZED: "The X-API-Key header is missing or wrong.",
+    HttpCode.NOT_FOUND: "There is no job with this id.",
+    HttpCode.INVALID_REQUEST: "maxSeconds: Input should be greater than 0.",
+    HttpCode.INVALID_UPLOAD: "The form has no field named `file`.",
+    HttpCode.EMPTY_FILE: "The file is empty.",
+    HttpCode.REQUEST_TIMEOUT: "The request took too long.",
+    HttpCode.UPLOAD_TOO_SLOW: "The upload stood still for too long.",
+    HttpCode.NOT_COMPLETED: "The job is not completed.",
+    HttpCode.IDEMPOTENCY_MISMATCH: "This Idempotency-Key was used for another file or other options.",
+    HttpCode.TOO_LARGE: "The file is larger than 524288000 bytes.",
+    HttpCode.RANGE_NOT_SATISFIABLE: "The file has only 15938355 bytes.",
+    HttpCode.TOO_MANY_JOBS: "Too many jobs are unfinished; wait for some to end.",
+    HttpCode.DIARIZATION_UNAVAILABLE: "This service has no diarizer.",
+    HttpCode.DIARIZATION_RUNNING: "A diarization with other numbers is running; wait for it to end.",
+    HttpCode.UNAVAILABLE: "The object store does not answer; try again soon.",
+    HttpCode.INSUFFICIENT_STORAGE: "There is no room left in the store.",
+}
+
+
+def _sentence(errors: Sequence[Any]) -> str:
+    first = errors[0] if errors else {}
+    where = ".".join(str(part) for part in first.get("loc", ()) if part not in ("body", "query", "path"))
+    what = str(first.get("msg", _SENTENCES[HttpCode.INVALID_REQUEST])).removeprefix("Value error, ").rstrip(".")
+    if first.get("type") == "json_invalid":
+        return "The body is not valid JSON."
+    if first.get("loc") == ("body",) and first.get("type") != "value_error":
+        return "The body must be a JSON object, sent as application/json."
+    return f"{where}: {what}." if where else f"{what}."

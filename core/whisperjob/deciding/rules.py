@@ -1,0 +1,339 @@
+"""What to do next about a job: a pure decision over what was observed.
+
+`decide` walks one literal table of rules for the stage that has work to do; the first rule with an answer wins. It does
+no I/O and reads no clock, so every line of it is tested as a table. A pass writes the status or starts one worker,
+never both: a worker is started first and adopted by the next pass, so that a crash between the two leaves a worker
+whose name says what it is.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from whisperjob.deciding.decision import (
+    AT_ONCE,
+    NOTHING,
+    Decision,
+    Event,
+    Observed,
+    Policy,
+    ProgressReport,
+    Refused,
+    Result,
+    Unusable,
+)
+from whisperjob.deciding.endings import completed, failed
+from whisperjob.deciding.view import View, current_worker
+from whisperjob.model.errors import JobCode
+from whisperjob.model.phase import ConditionType, Phase, Reason, Stage, clamp_percent
+from whisperjob.model.resource import Status, WhisperJob
+from whisperjob.model.sources import may_read_source
+from whisperjob.model.stages import OptimizeOutcome, StageState, active_stage, from_status, stage_state
+from whisperjob.model.workers import Worker, WorkerState
+
+
+def needs_result(job: WhisperJob, workers: tuple[Worker, ...]) -> bool:
+    """Whether the attempt's result must be read before deciding: its worker has ended, or is gone."""
+    stage = active_stage(job)
+    if stage is None:
+        return False
+    state = stage_state(job, stage)
+    if state.attempt == 0 or state.next_attempt_time is not None:
+        return False
+    current = current_worker(job, stage, workers)
+    return current is None or current.state.ended
+
+
+def decide(job: WhisperJob, observed: Observed, now: datetime, policy: Policy) -> Decision:
+    """Returns what to do next. It is total: every state of the world has an answer, and the usual one is to wait."""
+    stage = active_stage(job)
+    if stage is None:
+        return expire(View.of(job, observed, now, policy, Stage.OPTIMIZE))
+    view = View.of(job, observed, now, policy, stage)
+    for rule in RULES:
+        decision = rule(view)
+        if decision is not None:
+            return decision
+    return NOTHING
+
+
+def expire(view: View) -> Decision:
+    """An idle job's record is deleted when its retention is over; its objects follow."""
+    ends = [state.completion_time for state in from_status(view.job.status).stages.values()]
+    ended = max((end for end in ends if end is not None), default=view.job.metadata.creation_timestamp)
+    ttl = view.job.spec.ttl_seconds_after_finished
+    left = ended + (view.policy.retention if ttl is None else timedelta(seconds=ttl)) - view.now
+    if left > timedelta(0):
+        return Decision(stop=view.stops(), requeue_after=left)
+    return Decision(delete_record=True, stop=view.stops(), events=(Event(Reason.EXPIRED, "Its time is over"),))
+
+
+def accept_request(view: View) -> Decision | None:
+    """The spec asks for a stage by a request that the status does not know: a fresh state waits from now on."""
+    if not view.definition.on_request:
+        return None
+    known = from_status(view.job.status).stages.get(view.stage)
+    if known is not None and known.request_id == view.state.request_id:
+        return None
+    last = max(known.attempt if known else 0, view.newest_attempt)
+    # One attempt is skipped, so that nothing which a worker of the last request left, or leaves, counts for this one.
+    state = replace(view.state, request_time=view.now, attempt=last + 1 if last else 0)
+    conditions = tuple(c for c in view.waiting_since_now() if c.type not in view.definition.success)
+    return Decision(status=view.status_with(state, conditions), stop=view.stops(), requeue_after=AT_ONCE)
+
+
+def refuse_without_worker(view: View) -> Decision | None:
+    """This installation has no worker for the stage."""
+    if view.policy.has_worker_for(view.stage):
+        return None
+    message = f"This service has no {view.definition.worker_noun}."
+    return failed(view, JobCode.MODEL_UNAVAILABLE, Reason.INFRASTRUCTURE, message)
+
+
+def cancel(view: View) -> Decision | None:
+    """The owner cancelled the job."""
+    if not view.job.spec.cancel:
+        return None
+    return failed(view, JobCode.CANCELLED, Reason.CANCELLED, "The job was cancelled.")
+
+
+def refuse_source(view: View) -> Decision | None:
+    """The job names a source that it may not read. Only a job that has not begun is judged: settings may change."""
+    if view.stage is not Stage.OPTIMIZE or view.state.attempt or may_read_source(view.job, view.policy.import_prefix):
+        return None
+    where = f" or below {view.policy.import_prefix}" if view.policy.import_prefix else ""
+    message = f"The source must lie among the job's own uploads{where}."
+    return failed(view, JobCode.SOURCE_REFUSED, Reason.BAD_INPUT, message)
+
+
+def finish(view: View) -> Decision | None:
+    """The attempt left a result: the stage has ended, whatever became of the worker afterwards."""
+    match view.observed.result:
+        case Refused(failure):
+            return failed(view, failure.code, Reason.BAD_INPUT, failure.message)
+        case None | Unusable():
+            return None
+        case result:
+            return completed(view, result)
+
+
+def retry_or_fail(view: View) -> Decision | None:
+    """The attempt's worker ended without a valid result: count the failure, then wait or give up."""
+    worker = view.current
+    if worker is None or not worker.state.ended or view.state.next_attempt_time is not None:
+        return None
+    if worker.deadline_exceeded:
+        return failed(view, JobCode.RUN_DEADLINE, Reason.DEADLINE_EXCEEDED, "The work took longer than it may.")
+    failures = view.state.failure_count + 1
+    cause = _cause_of_failure(worker, view.observed.result)
+    if failures >= view.policy.max_failures:
+        message = f"The work failed {failures} times; the last time: {cause}"
+        return failed(view, JobCode.INFRASTRUCTURE, Reason.INFRASTRUCTURE, message, failure_count=failures)
+    wait = view.policy.retry.wait(failures)
+    state = replace(
+        view.state,
+        failure_count=failures,
+        out_of_memory=view.state.out_of_memory or worker.out_of_memory,
+        next_attempt_time=view.now + wait,
+    )
+    conditions = view.conditions_with(ConditionType.SCHEDULED, False, Reason.RETRYING, cause)
+    event = Event(Reason.RETRYING, f"Attempt {worker.attempt} failed: {cause}", warning=True)
+    return Decision(status=view.status_with(state, conditions), stop=view.stops(), requeue_after=wait, events=(event,))
+
+
+def _cause_of_failure(worker: Worker, result: Result | None) -> str:
+    if isinstance(result, Unusable):
+        return f"its result does not hold ({result.why})"
+    if worker.state is WorkerState.SUCCEEDED:
+        return "the worker ended without a result"
+    return worker.message or worker.reason or "the worker failed"
+
+
+def suspend(view: View) -> Decision | None:
+    """A suspended job is queued, and no worker works for it."""
+    if not view.job.spec.suspend:
+        return None
+    scheduled = view.job.status.condition(ConditionType.SCHEDULED)
+    if view.state.phase is Phase.QUEUED and scheduled and scheduled.reason == Reason.SUSPENDED:
+        return Decision(stop=view.stops())
+    state = replace(view.state, phase=Phase.QUEUED, attempt=max(view.state.attempt, view.newest_attempt))
+    conditions = view.conditions_with(ConditionType.SCHEDULED, False, Reason.SUSPENDED, "The job is suspended")
+    return Decision(
+        status=view.status_with(state, conditions),
+        stop=view.stops(),
+        events=(Event(Reason.SUSPENDED, "Suspended"),),
+    )
+
+
+def resume(view: View) -> Decision | None:
+    """The job was suspended and is so no longer: it waits from now on."""
+    scheduled = view.job.status.condition(ConditionType.SCHEDULED)
+    if scheduled is None or scheduled.reason != Reason.SUSPENDED:
+        return None
+    status = view.status_with(view.state, view.waiting_since_now())
+    return Decision(status=status, requeue_after=AT_ONCE)
+
+
+def start_deadline(view: View) -> Decision | None:
+    """No worker has begun to run in time."""
+    worker = view.current
+    due = _start_due(view)
+    if due is None or due > view.now or (worker and worker.state is WorkerState.RUNNING):
+        return None
+    cause = f" ({worker.message})" if worker and worker.message else ""
+    message = f"No worker could be started in time{cause}."
+    return failed(view, JobCode.START_DEADLINE, Reason.DEADLINE_EXCEEDED, message)
+
+
+def _start_due(view: View) -> datetime | None:
+    """Returns when a worker must run at the latest; None while the job does not wait for one."""
+    scheduled = view.job.status.condition(ConditionType.SCHEDULED)
+    if scheduled and scheduled.status == "True":
+        return None
+    since = scheduled.last_transition_time if scheduled else view.job.metadata.creation_timestamp
+    limit = view.job.spec.deadlines.start_seconds
+    return since + (view.policy.start_deadline if limit is None else timedelta(seconds=limit))
+
+
+def give_up_stuck(view: View) -> Decision | None:
+    """A worker runs past its deadline although its launcher should have ended it: its node is lost."""
+    worker = view.current
+    if worker is None or worker.state is not WorkerState.RUNNING or worker.started_at is None:
+        return None
+    if view.now < worker.started_at + run_limit(view.job, view.policy) + view.policy.stuck_after:
+        return None
+    return failed(view, JobCode.RUN_DEADLINE, Reason.DEADLINE_EXCEEDED, "The work took longer than it may.")
+
+
+def run_limit(job: WhisperJob, policy: Policy) -> timedelta:
+    """Returns how long one worker of this job may run."""
+    limit = job.spec.deadlines.run_seconds
+    return policy.run_deadline if limit is None else timedelta(seconds=limit)
+
+
+def adopt(view: View) -> Decision | None:
+    """A worker is newer than the status knows: the last pass started it, or an engine that died before it said so."""
+    newest = max(view.workers, key=lambda w: w.attempt, default=None)
+    if newest is None or newest.attempt <= view.state.attempt:
+        return None
+    adopted = view.status_with(replace(view.state, attempt=newest.attempt, next_attempt_time=None))
+    return Decision(
+        status=_running_status(view, newest) or adopted,
+        stop=view.stops(but=newest),
+        requeue_after=_until_deadline(view, newest),
+        events=(Event(Reason.STARTED, f"Started attempt {newest.attempt} as {newest.name}"),),
+    )
+
+
+def advance(view: View) -> Decision | None:
+    """The worker is alive: its state and its progress go into the status."""
+    worker = view.current
+    if worker is None or worker.state.ended:
+        return None
+    others = view.stops(but=worker)
+    status = _running_status(view, worker)
+    wait = _until_deadline(view, worker)
+    if status is None:
+        return Decision(stop=others, requeue_after=wait)
+    begins = view.state.phase is Phase.QUEUED and _runs(view, worker)
+    events = (Event(Reason.RUNNING, f"Attempt {worker.attempt} is running"),) if begins else ()
+    return Decision(status=status, stop=others, requeue_after=wait, events=events)
+
+
+def _until_deadline(view: View, worker: Worker) -> timedelta | None:
+    if worker.state is WorkerState.RUNNING and worker.started_at is not None:
+        due: datetime | None = worker.started_at + run_limit(view.job, view.policy) + view.policy.stuck_after
+    else:
+        due = _start_due(view)
+    return None if due is None else max(due - view.now, AT_ONCE)
+
+
+def _runs(view: View, worker: Worker) -> bool:
+    """A worker that reports progress runs, whatever its launcher has observed so far."""
+    return _report_of(view, worker) is not None or worker.state is WorkerState.RUNNING
+
+
+def _running_status(view: View, worker: Worker) -> Status | None:
+    """Builds the status with what the worker and its report say; None if that is what the status says already."""
+    state = replace(view.state, attempt=worker.attempt, next_attempt_time=None)
+    if _runs(view, worker):
+        start_time = view.state.start_time or worker.started_at or view.now
+        state = _with_progress(view, replace(state, phase=Phase.PROCESSING, start_time=start_time), worker)
+        conditions = view.conditions_with(ConditionType.SCHEDULED, True, Reason.RUNNING)
+        report = _report_of(view, worker)
+        if report and report.note:
+            kind = view.definition.success[0]
+            conditions = view.conditions_with(kind, False, Reason.RUNNING, report.note, among=conditions)
+    else:
+        reason = worker.reason or Reason.WAITING
+        conditions = view.conditions_with(ConditionType.SCHEDULED, False, reason, worker.message)
+    if (state, conditions) == (view.state, view.job.status.conditions):
+        return None
+    return view.status_with(state, conditions)
+
+
+def _report_of(view: View, worker: Worker) -> ProgressReport | None:
+    report = view.observed.report
+    return report if report and (report.stage, report.attempt) == (view.stage, worker.attempt) else None
+
+
+def _with_progress(view: View, state: StageState, worker: Worker) -> StageState:
+    """Returns the state with the progress that the worker has made; progress never goes backwards."""
+    report = _report_of(view, worker)
+    step, percent = (report.step, report.percent) if report else (view.definition.first_step, 0.0)
+    mark = clamp_percent(step, percent)
+    if report and report.duration_seconds is not None and isinstance(state.outcome, OptimizeOutcome):
+        state = replace(state, outcome=replace(state.outcome, duration_seconds=report.duration_seconds))
+    if mark > state.progress or state.step is None:
+        state = replace(state, step=step, progress=mark)
+    return state
+
+
+def back_off(view: View) -> Decision | None:
+    """The last attempt failed and was counted: wait."""
+    due = view.state.next_attempt_time
+    if due is None or due <= view.now:
+        return None
+    return Decision(stop=view.stops(), requeue_after=due - view.now)
+
+
+def wait_for_capacity(view: View) -> Decision | None:
+    """As many attempts at this stage run already as may run at a time."""
+    limit = view.policy.limit_of(view.stage)
+    if limit is None or view.observed.ahead < limit:
+        return None
+    message = f"{limit} {view.definition.work_noun}(s) run already, the most that may."
+    conditions = view.conditions_with(ConditionType.SCHEDULED, False, Reason.WAITING, message)
+    unchanged = conditions == view.job.status.conditions
+    due = _start_due(view)
+    return Decision(
+        status=None if unchanged else view.status_with(view.state, conditions),
+        requeue_after=None if due is None else max(due - view.now, AT_ONCE),
+    )
+
+
+def launch(view: View) -> Decision | None:
+    """No worker works for this job: start the next attempt. A missing worker is no failure but an engine's restart."""
+    return Decision(launch_attempt=max(view.state.attempt, view.newest_attempt) + 1, launch_stage=view.stage)
+
+
+Rule = Callable[[View], Decision | None]
+
+RULES: tuple[Rule, ...] = (
+    accept_request,
+    refuse_without_worker,
+    cancel,
+    refuse_source,
+    finish,
+    retry_or_fail,
+    suspend,
+    resume,
+    start_deadline,
+    give_up_stuck,
+    adopt,
+    advance,
+    back_off,
+    wait_for_capacity,
+    launch,
+)
+"""The rules in their order, the same for every stage. An idle job meets none of them."""

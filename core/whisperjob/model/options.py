@@ -1,0 +1,51 @@
+"""What a job's owner may choose: how the sound is treated, and how many people speak. One definition for every place
+that takes, stores or passes on these choices."""
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from whisperjob.model.base import Model
+from whisperjob.model.phase import Profile, RawFormat
+
+MIN_CHUNK_SECONDS = 60
+MAX_CHUNK_SECONDS = 86_400
+MIN_SAMPLE_RATE = 1000
+MAX_SAMPLE_RATE = 384_000
+MAX_CHANNELS = 32
+MAX_SPEAKERS = 64
+
+
+class AudioOptions(Model):
+    """How a recording is read and made into chunks. The last three describe headerless PCM and nothing else."""
+
+    profile: Profile = Field(default=Profile.FULL, description="full, light (band-pass and loudness) or none")
+    max_chunk_seconds: int | None = Field(
+        default=None, ge=MIN_CHUNK_SECONDS, le=MAX_CHUNK_SECONDS, description="Longest chunk, seconds"
+    )
+    raw_format: RawFormat | None = Field(default=None, description="Sample layout of headerless PCM")
+    sample_rate: int | None = Field(
+        default=None, ge=MIN_SAMPLE_RATE, le=MAX_SAMPLE_RATE, description="Sample rate of headerless PCM, Hz"
+    )
+    channels: int | None = Field(
+        default=None, ge=1, le=MAX_CHANNELS, description="Channels of headerless PCM, interleaved"
+    )
+
+
+class SpeakerCount(Model):
+    """How many people speak, as far as the owner knows: exactly so many, or at least and at most so many."""
+
+    num_speakers: int | None = Field(default=None, ge=1, le=MAX_SPEAKERS, description="Exactly this many speakers")
+    min_speakers: int | None = Field(default=None, ge=1, le=MAX_SPEAKERS, description="At least this many")
+    max_speakers: int | None = Field(default=None, ge=1, le=MAX_SPEAKERS, description="At most this many")
+
+    @model_validator(mode="after")
+    def _bounds_fit(self) -> Self:
+        if self.min_speakers and self.max_speakers and self.min_speakers > self.max_speakers:
+            raise ValueError("minSpeakers must not be above maxSpeakers")
+        return self
+
+    @property
+    def counts(self) -> tuple[int | None, int | None, int | None]:
+        """(exactly, at least, at most); two requests with equal counts ask for the same."""
+        return self.num_speakers, self.min_speakers, self.max_speakers

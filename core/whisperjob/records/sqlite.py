@@ -1,0 +1,286 @@
+"""Job records in SQLite: the embedded engine's stand-in for WhisperJob resources.
+
+All SQL runs on one thread of its own, so that a slow disk never stops the event loop and no write meets another.
+A commit is on the disk (synchronous=FULL) before anybody hears of it.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Self, TypeVar
+from uuid import uuid4
+
+from pydantic import ValidationError
+
+from whisperjob.model.base import Model
+from whisperjob.model.clock import utc_now
+from whisperjob.model.errors import (
+    RecordConflictError,
+    RecordError,
+    RecordExistsError,
+    RecordInvalidError,
+    RecordNotFoundError,
+    RecordsUnavailableError,
+    WatchExpiredError,
+)
+from whisperjob.model.immutability import check_spec_change, check_status_change
+from whisperjob.model.names import is_job_name
+from whisperjob.model.resource import Metadata, Spec, Status, WhisperJob
+from whisperjob.records.changes import ChangeLog
+from whisperjob.records.port import ChangeKind, RecordChange, RecordPage
+from whisperjob.records.schema import migrate
+
+NAMESPACE = "default"
+DEFAULT_RING_SIZE = 10_000
+"""Changes a watcher may be behind: minutes of the busiest service, a few dozen MB at most."""
+
+_INSERT = "INSERT INTO records (name, uid, version, generation, created_at, spec, status) VALUES (?, ?, ?, ?, ?, ?, ?)"
+_UPDATE = "UPDATE records SET version = ?, generation = ?, spec = ?, status = ? WHERE name = ?"
+_SELECT_ONE = "SELECT name, uid, version, generation, created_at, spec, status FROM records WHERE name = ?"
+_SELECT_PAGE = """
+    SELECT name, uid, version, generation, created_at, spec, status FROM records
+    WHERE name > ? ORDER BY name LIMIT ?
+"""
+
+T = TypeVar("T")
+M = TypeVar("M", bound=Model)
+Row = tuple[str, str, int, int, str, str, str]
+
+
+class SqliteRecords:
+    """JobRecords in one file. Open it with `open`, on the event loop that will use it."""
+
+    def __init__(self, connection: sqlite3.Connection, thread: ThreadPoolExecutor, log: ChangeLog) -> None:
+        self._connection = connection
+        self._thread = thread
+        self._log = log
+        self._loop = asyncio.get_running_loop()
+        self._closed = False
+
+    @classmethod
+    async def open(cls, file: Path, *, ring_size: int = DEFAULT_RING_SIZE) -> Self:
+        """Opens or makes the file. Raises NewerSchemaError, RecordsUnavailableError."""
+        thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="records")
+        try:
+            connection, version = await asyncio.get_running_loop().run_in_executor(thread, _connect, file)
+        except BaseException:
+            thread.shutdown(wait=False)
+            raise
+        return cls(connection, thread, ChangeLog(version, ring_size))
+
+    async def close(self) -> None:
+        """Ends every watch, finishes the writes begun, closes the file. Idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        self._log.close()
+        await self._loop.run_in_executor(self._thread, self._connection.close)
+        self._thread.shutdown()
+
+    @property
+    def namespace(self) -> str:
+        return NAMESPACE
+
+    async def create(self, name: str, spec: Spec) -> WhisperJob:
+        return await self._run(lambda: self._create(name, spec))
+
+    async def get(self, name: str) -> WhisperJob:
+        return await self._run(lambda: _load(self._connection, name))
+
+    async def list(self, limit: int = 500, token: str | None = None) -> RecordPage:
+        return await self._run(lambda: _page(self._connection, limit, token))
+
+    async def watch(self, version: str) -> AsyncIterator[RecordChange]:
+        if not version.isdecimal():
+            raise WatchExpiredError(f"{version!r} is no version of these records")
+        async for change in self._log.after(int(version)):
+            yield change
+
+    async def patch_spec(self, name: str, spec: Spec, version: str | None = None) -> WhisperJob:
+        return await self._run(lambda: self._patch_spec(name, spec, version))
+
+    async def patch_status(self, name: str, status: Status, version: str) -> WhisperJob:
+        return await self._run(lambda: self._patch_status(name, status, version))
+
+    async def delete(self, name: str, uid: str | None = None) -> None:
+        await self._run(lambda: self._delete(name, uid))
+
+    async def check(self) -> None:
+        await self._run(lambda: _current_version(self._connection))
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        if self._closed:
+            raise RecordsUnavailableError("the job records are closed")
+        try:
+            return await self._loop.run_in_executor(self._thread, work)
+        except sqlite3.Error as error:
+            raise RecordsUnavailableError(f"the job records failed: {error}") from error
+
+    def _publish(self, kind: ChangeKind, record: WhisperJob) -> None:
+        """On the records' thread, after the commit. The loop learns of it before the writer does, in order, and also
+        when the writer was cancelled while it waited."""
+        self._loop.call_soon_threadsafe(self._log.append, int(record.version), RecordChange(kind, record))
+
+    def _create(self, name: str, spec: Spec) -> WhisperJob:
+        if not is_job_name(name):
+            raise RecordInvalidError(f"{name!r} is no DNS label")
+        spec = _checked(spec)
+        with _transaction(self._connection) as sql:
+            if sql.execute("SELECT 1 FROM records WHERE name = ?", (name,)).fetchone():
+                raise RecordExistsError(name)
+            metadata = Metadata(
+                name=name,
+                namespace=NAMESPACE,
+                uid=str(uuid4()),
+                resource_version=_next_version(sql),
+                generation=1,
+                creation_timestamp=utc_now(),
+            )
+            record = WhisperJob(metadata=metadata, spec=spec)
+            sql.execute(_INSERT, _to_row(record))
+        self._publish(ChangeKind.ADDED, record)
+        return record
+
+    def _patch_spec(self, name: str, spec: Spec, version: str | None) -> WhisperJob:
+        with _transaction(self._connection) as sql:
+            old = _load(sql, name)
+            if version is not None and old.version != version:
+                raise RecordConflictError(name)
+            spec = _checked(spec)
+            check_spec_change(old.spec, spec)
+            if spec == old.spec:
+                return old
+            new = old.model_copy(update={"spec": spec, "metadata": _touched(sql, old, spec_changed=True)})
+            _store(sql, new)
+        self._publish(ChangeKind.MODIFIED, new)
+        return new
+
+    def _patch_status(self, name: str, status: Status, version: str) -> WhisperJob:
+        with _transaction(self._connection) as sql:
+            old = _load(sql, name)
+            if old.version != version:
+                raise RecordConflictError(name)
+            status = _checked(status)
+            check_status_change(old.status, status)
+            if status == old.status:
+                return old
+            new = old.model_copy(update={"status": status, "metadata": _touched(sql, old, spec_changed=False)})
+            _store(sql, new)
+        self._publish(ChangeKind.MODIFIED, new)
+        return new
+
+    def _delete(self, name: str, uid: str | None) -> None:
+        with _transaction(self._connection) as sql:
+            old = _load(sql, name)
+            if uid is not None and old.uid != uid:
+                raise RecordNotFoundError(name)
+            sql.execute("DELETE FROM records WHERE name = ?", (name,))
+            last = old.model_copy(update={"metadata": _touched(sql, old, spec_changed=False)})
+        self._publish(ChangeKind.DELETED, last)
+
+
+def _connect(file: Path) -> tuple[sqlite3.Connection, int]:
+    try:
+        connection = sqlite3.connect(file, isolation_level=None, timeout=5)
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            migrate(connection)
+            return connection, _current_version(connection)
+        except BaseException:
+            connection.close()
+            raise
+    except sqlite3.Error as error:
+        raise RecordsUnavailableError(f"The job records in {file} cannot be opened: {error}.") from error
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield connection
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+def _current_version(sql: sqlite3.Connection) -> int:
+    return int(sql.execute("SELECT version FROM counter").fetchone()[0])
+
+
+def _next_version(sql: sqlite3.Connection) -> str:
+    return str(sql.execute("UPDATE counter SET version = version + 1 RETURNING version").fetchone()[0])
+
+
+def _touched(sql: sqlite3.Connection, record: WhisperJob, *, spec_changed: bool) -> Metadata:
+    generation = record.metadata.generation + (1 if spec_changed else 0)
+    return record.metadata.model_copy(update={"resource_version": _next_version(sql), "generation": generation})
+
+
+def _load(sql: sqlite3.Connection, name: str) -> WhisperJob:
+    row = sql.execute(_SELECT_ONE, (name,)).fetchone()
+    if row is None:
+        raise RecordNotFoundError(name)
+    return _from_row(row)
+
+
+def _store(sql: sqlite3.Connection, record: WhisperJob) -> None:
+    _, _, version, generation, _, spec, status = _to_row(record)
+    sql.execute(_UPDATE, (version, generation, spec, status, record.name))
+
+
+def _page(sql: sqlite3.Connection, limit: int, token: str | None) -> RecordPage:
+    """Every page carries the version of the first: a watch from there sees what changed between pages."""
+    with _transaction(sql):
+        if token is None:
+            version, after = str(_current_version(sql)), ""
+        else:
+            version, separator, after = token.partition(":")
+            if not separator or not version.isdecimal():
+                raise RecordError(f"{token!r} is no token of these records")
+        rows = sql.execute(_SELECT_PAGE, (after, limit + 1)).fetchall()
+    items = tuple(_from_row(row) for row in rows[:limit])
+    return RecordPage(items, version, f"{version}:{items[-1].name}" if len(rows) > limit else None)
+
+
+def _to_row(record: WhisperJob) -> Row:
+    metadata = record.metadata
+    return (
+        metadata.name,
+        metadata.uid,
+        int(metadata.resource_version),
+        metadata.generation,
+        metadata.creation_timestamp.isoformat(timespec="milliseconds"),
+        _to_json(record.spec),
+        _to_json(record.status),
+    )
+
+
+def _from_row(row: Row) -> WhisperJob:
+    name, uid, version, generation, created_at, spec, status = row
+    metadata = Metadata(
+        name=name,
+        namespace=NAMESPACE,
+        uid=uid,
+        resource_version=str(version),
+        generation=generation,
+        creation_timestamp=datetime.fromisoformat(created_at),
+    )
+    return WhisperJob(metadata=metadata, spec=Spec.model_validate_json(spec), status=Status.model_validate_json(status))
+
+
+def _to_json(model: Model) -> str:
+    return model.model_dump_json(by_alias=True, exclude_none=True)
+
+
+def _checked(model: M) -> M:
+    """The model as it will be read back. Raises RecordInvalidError: `model_copy` checks nothing."""
+    try:
+        return type(model).model_validate_json(_to_json(model))
+    except ValidationError as error:
+        raise RecordInvalidError(str(error)) from error

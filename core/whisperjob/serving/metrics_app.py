@@ -1,0 +1,24 @@
+"""/metrics over HTTP, for Prometheus alone."""
+
+from typing import Final
+
+from prometheus_client import CollectorRegistry, generate_latest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+
+def scrape(registry: CollectorRegistry) -> Response:
+    return Response(generate_latest(registry), media_type=CONTENT_TYPE)
+
+
+def create_metrics_app(registry: CollectorRegistry) -> Starlette:
+    """/metrics, for Prometheus alone."""
+
+    async def metrics(_: Request) -> Response:
+        return scrape(registry)
+
+    return Starlette(routes=[Route("/metrics", metrics)])

@@ -1,0 +1,63 @@
+"""`whisperjob local run`: one file through a service of its own, over HTTP, from upload to download."""
+
+import asyncio
+from pathlib import Path
+from typing import Protocol
+
+from whisperjob_client import AsyncClient, Connection, Job, UploadOptions
+from whisperjob_client.retrying import NO_RETRIES
+from whisperjob_local.output import JOB_NAME, remove_earlier, working_folder
+from whisperjob_local.serve import on_stop_signals, run_on_loop
+from whisperjob_local.service import Ready, run_service
+from whisperjob_local.service_settings import ServiceSettings, make_settings
+
+_TIMEOUT_SECONDS = 300.0
+"""A slow disk may take long to take in the last of a large upload."""
+
+
+class ProgressDisplay(Protocol):
+    """Shows how far the upload and the job are."""
+
+    def uploaded(self, sent_bytes: int, total_bytes: int, /) -> None: ...
+
+    def working(self, job: Job, /) -> None: ...
+
+
+def run_file(file: Path, output: Path, data_dir: Path | None, options: UploadOptions, display: ProgressDisplay) -> Job:
+    """The completed job, its chunks in `output`. Without a data folder one inside `output` serves, and goes.
+
+    Raises what run_service and the client raise, and asyncio.CancelledError on SIGINT and SIGTERM, with everything
+    cleaned up.
+    """
+    with working_folder(output) as working:
+        settings = make_settings(host="127.0.0.1", port=0, data_dir=data_dir or working.path)
+        return run_on_loop(_run(settings, file, output, options, display))
+
+
+async def _run(
+    settings: ServiceSettings, file: Path, output: Path, options: UploadOptions, display: ProgressDisplay
+) -> Job:
+    whole = asyncio.current_task()
+
+    def stop() -> None:
+        if whole is not None:
+            whole.cancel()
+
+    on_stop_signals(stop)
+
+    async def body(ready: Ready) -> Job:
+        connection = Connection(ready.url, ready.api_key, NO_RETRIES, _TIMEOUT_SECONDS)
+        async with AsyncClient(connection) as client:
+            return await _send(client, file, output, options, display)
+
+    return await run_service(settings, body)
+
+
+async def _send(client: AsyncClient, file: Path, output: Path, options: UploadOptions, display: ProgressDisplay) -> Job:
+    accepted = await client.submit(file, options, on_sent=display.uploaded)
+    job = await client.wait(accepted.job_id, on_change=display.working)
+    remove_earlier(output)
+    for chunk in job.chunks:
+        await client.download(chunk, output)
+    (output / JOB_NAME).write_text(job.to_json(indent=2) + "\n", encoding="utf-8")
+    return job

@@ -1,0 +1,227 @@
+"""Workers as subprocesses: the embedded engine's stand-in for batch/v1 Jobs and their scheduler.
+
+At most `capacity` optimizers run at a time; the others are Pending, the highest priority first, then the oldest job.
+How many diarizers run is the engine's decision. Each attempt has a random token, of which only the hash is kept here.
+"""
+
+import asyncio
+import hashlib
+import logging
+import secrets
+import shutil
+import signal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from whisperjob.engine.ports import Launch, WorkerIdentity
+from whisperjob.model.clock import utc_now
+from whisperjob.model.phase import Reason, Stage
+from whisperjob.model.workers import Worker, WorkerState
+from whisperjob.worker.worker_program import ATTEMPT_OVER
+from whisperjob_local.standby import Ready, StandbyWorker, start_worker
+from whisperjob_local.worker_process import WorkerEnd, WorkerProcess
+from whisperjob_local.worker_programs import Program
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, eq=False)
+class _Attempt:
+    """A worker and what runs it. It has a task from the moment it leaves the queue."""
+
+    launch: Launch
+    worker: Worker
+    order: int
+    process: WorkerProcess | None = None
+    task: asyncio.Task[None] | None = None
+
+    @property
+    def rank(self) -> tuple[int, datetime, int]:
+        """Lowest first."""
+        return -self.launch.job.spec.priority, self.launch.job.metadata.creation_timestamp, self.order
+
+
+class SubprocessLauncher:
+    """Launcher and TokenVerifier of one process. Not thread-safe: one event loop.
+
+    `programs` are the workers of each stage; `scratch` belongs to this launcher alone: what an earlier life left there
+    is removed. The `spare`, if any, is taken first; it is closed with this.
+    """
+
+    def __init__(
+        self,
+        programs: Mapping[Stage, Program],
+        scratch: Path,
+        *,
+        capacity: int,
+        run_deadline: timedelta,
+        spare: StandbyWorker | None = None,
+    ) -> None:
+        self._programs = programs
+        self._spare = spare
+        self._scratch = scratch
+        self._capacity = capacity
+        self._run_deadline = run_deadline
+        self._attempts: dict[str, _Attempt] = {}
+        self._identities: dict[bytes, WorkerIdentity] = {}
+        self._callbacks: list[Callable[[Worker], None]] = []
+        self._started = 0
+        self._closed = False
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir(parents=True, exist_ok=True)
+
+    def subscribe(self, on_change: Callable[[Worker], None]) -> None:
+        self._callbacks.append(on_change)
+
+    async def start(self, launch: Launch) -> Worker:
+        known = self._attempts.get(launch.name)
+        if known is not None:
+            return known.worker
+        worker = Worker(
+            name=launch.name,
+            job_name=launch.job.name,
+            job_uid=launch.job.uid,
+            stage=launch.stage,
+            attempt=launch.attempt,
+            state=WorkerState.PENDING,
+            created_at=utc_now(),
+            reason=Reason.WAITING,
+            message="waiting for a free worker",
+        )
+        self._started += 1
+        attempt = _Attempt(launch, worker, self._started)
+        self._attempts[launch.name] = attempt
+        self._tell(worker)
+        self._fill()
+        return attempt.worker
+
+    async def stop(self, name: str) -> None:
+        """Returns when the worker is gone, so that nothing it writes can come after what the caller does next."""
+        attempt = self._attempts.get(name)
+        if attempt is None:
+            return
+        if not attempt.worker.stopping:
+            self._change(attempt, stopping=True)
+        if attempt.task is not None:
+            await self._end(attempt, attempt.task)
+        if self._attempts.get(name) is attempt:
+            del self._attempts[name]
+
+    async def workers(self) -> tuple[Worker, ...]:
+        return tuple(attempt.worker for attempt in self._attempts.values())
+
+    async def verify(self, token: str) -> WorkerIdentity | None:
+        return self._identities.get(_digest(token))
+
+    async def close(self) -> None:
+        """Ends all workers, tells nobody: to those who listen, the engine's restart is no failure."""
+        self._closed = True
+        self._callbacks.clear()
+        await asyncio.gather(*(self.stop(name) for name in list(self._attempts)))
+        if self._spare is not None:
+            await self._spare.close()
+
+    def prepare(self) -> None:
+        """Readies the spare for the first attempt; to be called on the event loop."""
+        if self._spare is not None:
+            self._spare.prepare()
+
+    def _fill(self) -> None:
+        """Starts what there is room for."""
+        if self._closed:
+            return
+        alive = [a for a in self._attempts.values() if not a.worker.state.ended]
+        optimizers = [a for a in alive if a.launch.stage is Stage.OPTIMIZE]
+        waiting = [a for a in optimizers if a.task is None and not a.worker.stopping]
+        room = max(0, self._capacity - sum(1 for a in optimizers if a.task is not None))
+        starting = sorted(waiting, key=lambda a: a.rank)[:room]
+        starting += [a for a in alive if a.launch.stage is Stage.DIARIZE and a.task is None and not a.worker.stopping]
+        for attempt in starting:
+            attempt.task = asyncio.create_task(self._run(attempt), name=attempt.worker.name)
+
+    async def _run(self, attempt: _Attempt) -> None:
+        failed = {"state": WorkerState.FAILED, "reason": Reason.INFRASTRUCTURE}
+        changes: dict[str, object] = {**failed, "message": "the worker could not be started"}
+        try:
+            end = await self._work(attempt)
+            if end.exit_code and not attempt.worker.stopping:
+                log.error("%s: exit code %d; its last words:\n%s", attempt.worker.name, end.exit_code, end.stderr_tail)
+            changes = _outcome(end)
+        except OSError:
+            log.exception("%s could not be started", attempt.worker.name)
+        finally:
+            self._change(attempt, **changes, ended_at=utc_now())
+            self._fill()
+
+    async def _work(self, attempt: _Attempt) -> WorkerEnd:
+        launch = attempt.launch
+        scratch = self._scratch / launch.name
+        token = secrets.token_urlsafe(32)
+        try:
+            identity = WorkerIdentity(launch.job.name, launch.job.uid, launch.stage, launch.attempt)
+            self._identities[_digest(token)] = identity
+            ready = None if self._spare is None else await self._spare.take(launch.stage)
+            if ready is None:
+                scratch.mkdir()
+                ready = Ready(await start_worker(self._programs[launch.stage], scratch), scratch)
+            attempt.process, scratch = ready.process, ready.scratch
+            await attempt.process.work(token)
+            self._change(attempt, state=WorkerState.RUNNING, started_at=utc_now(), reason="", message="")
+            if attempt.worker.stopping:
+                await attempt.process.terminate()
+            limit = launch.job.spec.deadlines.run_seconds
+            return await attempt.process.wait(self._run_deadline if limit is None else timedelta(seconds=limit))
+        finally:
+            self._identities.pop(_digest(token), None)
+            await asyncio.to_thread(shutil.rmtree, scratch, ignore_errors=True)
+
+    async def _end(self, attempt: _Attempt, task: asyncio.Task[None]) -> None:
+        if attempt.process is not None and not attempt.worker.state.ended:
+            await attempt.process.terminate()
+        await asyncio.wait({task})
+
+    def _change(self, attempt: _Attempt, **changes: object) -> None:
+        attempt.worker = replace(attempt.worker, **changes)  # type: ignore[arg-type]  # fields of Worker, by name
+        self._tell(attempt.worker)
+
+    def _tell(self, worker: Worker) -> None:
+        for callback in self._callbacks:
+            callback(worker)
+
+
+def _outcome(end: WorkerEnd) -> dict[str, object]:
+    """The changes to a worker whose worker ended so. The message may be shown to anybody: a sentence's end, no dump."""
+    if end.deadline_exceeded:
+        return {
+            "state": WorkerState.FAILED,
+            "reason": Reason.DEADLINE_EXCEEDED,
+            "message": "the worker ran too long",
+            "deadline_exceeded": True,
+        }
+    if end.exit_code == 0:
+        return {"state": WorkerState.SUCCEEDED, "reason": Reason.SUCCEEDED, "message": ""}
+    return {
+        "state": WorkerState.FAILED,
+        "reason": Reason.INFRASTRUCTURE,
+        "message": describe_exit(end.exit_code),
+    }
+
+
+def describe_exit(code: int) -> str:
+    """Why a worker that ended with this code failed; shells and runtimes say 128 + n for signal n."""
+    number = -code if code < 0 else code - 128
+    if 0 < number < signal.NSIG:
+        try:
+            name = signal.Signals(number).name
+        except ValueError:
+            name = f"signal {number}"
+        return f"the worker was killed ({name})"
+    if code == ATTEMPT_OVER:
+        return "the worker was told that its attempt is over"
+    return f"the worker failed (exit code {code})"
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()

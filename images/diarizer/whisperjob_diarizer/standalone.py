@@ -1,0 +1,80 @@
+"""The stage alone, on one file of any kind, without a service:
+
+    python -m whisperjob_diarizer.standalone FILE --output TIMELINE.json [--model M] [--num-speakers N] […]
+
+Progress goes to standard output, as the JSON of ProgressPost, a line each. The end of standard input ends it with
+--lifeline. Exit status: 0 the timeline is written; 1 one line on standard error says why not; 143 ended by SIGTERM or
+with the parent.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from whisperjob.model.errors import WhisperJobError
+from whisperjob.model.phase import DIARIZE_PROGRESS, DiarizeStep
+from whisperjob.model.protocol import DiarizeOptions, ProgressPost
+from whisperjob.worker.lifeline import Lifeline, ProcessGroup
+from whisperjob_diarizer.decode import decode_whole
+from whisperjob_diarizer.diarize_attempt import diarized
+from whisperjob_diarizer.diarizer import Loading
+from whisperjob_diarizer.model_choice import BUNDLED
+from whisperjob_diarizer.programs import Programs
+from whisperjob_diarizer.run import leave, load_models
+
+
+def main(argv: list[str] | None = None, load: Loading = load_models) -> int:
+    arguments = _parser().parse_args(argv)
+    processes = ProcessGroup()
+    lifeline = Lifeline(processes)
+    lifeline.on_terminate()
+    if arguments.lifeline:
+        lifeline.on_stdin_closed()
+    try:
+        _diarize(arguments, processes, load)
+    except (WhisperJobError, OSError, ValueError, MemoryError) as error:
+        lifeline.settle()
+        sys.stderr.write(str(error).replace("\n", " ") + "\n")
+        return 1
+    return 0
+
+
+def _diarize(arguments: argparse.Namespace, processes: ProcessGroup, load: Loading) -> None:
+    options = DiarizeOptions(
+        model=arguments.model,
+        num_speakers=arguments.num_speakers,
+        min_speakers=arguments.min_speakers,
+        max_speakers=arguments.max_speakers,
+        allow_cpu=not arguments.no_cpu,
+    )
+    _tell(DiarizeStep.LOADING, DIARIZE_PROGRESS[DiarizeStep.LOADING][0], "")
+    programs = Programs.find(arguments.ffmpeg, processes=processes)
+    diarizer = load(options)
+    waveform = decode_whole(arguments.file.absolute(), programs)
+    timeline = diarized(waveform, diarizer, options, _tell)
+    unfinished = arguments.output.with_name(arguments.output.name + ".part")
+    unfinished.write_text(timeline.model_dump_json(by_alias=True, indent=1) + "\n", encoding="utf-8")
+    unfinished.replace(arguments.output)
+
+
+def _tell(step: DiarizeStep, percent: float, note: str) -> None:
+    sys.stdout.write(ProgressPost(step=step, percent=percent, note=note[:200]).model_dump_json(by_alias=True) + "\n")
+    sys.stdout.flush()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="whisperjob-diarizer-alone", description="Says who speaks when in one file.")
+    parser.add_argument("file", type=Path, help="the recording")
+    parser.add_argument("--output", required=True, type=Path, help="the timeline, as JSON")
+    parser.add_argument("--model", default=BUNDLED, help="`bundled`, a name on the model hub, or a folder")
+    parser.add_argument("--num-speakers", type=int)
+    parser.add_argument("--min-speakers", type=int)
+    parser.add_argument("--max-speakers", type=int)
+    parser.add_argument("--ffmpeg", default="ffmpeg", help="the ffmpeg to run")
+    parser.add_argument("--no-cpu", action="store_true", help="fail where a GPU's memory does not do")
+    parser.add_argument("--lifeline", action="store_true", help="end when standard input does")
+    return parser
+
+
+if __name__ == "__main__":
+    leave(main())

@@ -1,0 +1,188 @@
+"""kopf: it watches WhisperJobs and the Jobs and Pods of workers, and hands each event on.
+
+Watching is all it does: no handler of changes, no timer, no daemon, so it puts no finalizer and no annotation on
+anything, and deletion works while the operator is down. No other module knows kopf.
+"""
+
+import asyncio
+import itertools
+import logging
+import random
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
+from typing import Any, Final
+
+import kopf
+from kubernetes.aio import client
+
+from whisperjob.model.resource import API_GROUP
+from whisperjob_kubernetes.connection import JsonObject
+from whisperjob_kubernetes.records import PLURAL
+from whisperjob_operator import labels
+
+log = logging.getLogger(__name__)
+
+KINDS: Final = (PLURAL, "jobs", "pods")
+
+_WATCH_SECONDS: Final = 300
+_SILENCE_SECONDS: Final = 70.0
+_BACKOFFS_SECONDS: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
+_LAST_BACKOFF_SECONDS: Final = 10.0
+_RESTART_SECONDS: Final = 1.0
+_CLOSING_SECONDS: Final = 0.25
+"""aiohttp closes TLS connections a while after it says so; an event loop that ends before leaks their sockets."""
+
+OnEvent = Callable[[str, JsonObject, bool], None]
+"""Told (kind, object, whether it was deleted)."""
+
+
+class _Backoffs:
+    """For ever, and anew for each request: kopf iterates over it once per request, and gives up at its end."""
+
+    def __iter__(self) -> Iterator[float]:
+        waits = itertools.chain(_BACKOFFS_SECONDS, itertools.repeat(_LAST_BACKOFF_SECONDS))
+        return (wait * random.uniform(0.8, 1.2) for wait in waits)  # noqa: S311 - jitter, no secret
+
+
+def watch_settings() -> kopf.OperatorSettings:
+    """kopf's settings, away from its defaults where those would make it blind, chatty or in need of more rights."""
+    settings = kopf.OperatorSettings()
+    settings.posting.enabled = False  # Events are told by events.py, once
+    settings.scanning.disabled = True  # no right to watch CRDs or namespaces is needed
+    settings.peering.standalone = True  # two operators of equal priority would freeze each other
+    settings.networking.error_backoffs = _Backoffs()
+    settings.networking.request_timeout = 30
+    settings.networking.connect_timeout = 5
+    settings.watching.server_timeout = _WATCH_SECONDS
+    settings.watching.inactivity_timeout = _SILENCE_SECONDS
+    settings.watching.connect_timeout = 5
+    settings.queueing.worker_limit = None
+    settings.watching.label_selectors["batch", "v1", "jobs"] = labels.SELECTOR
+    settings.watching.label_selectors["", "v1", "pods"] = labels.SELECTOR
+    return settings
+
+
+def build_registry(on_event: OnEvent, login: Callable[[], Awaitable[kopf.ConnectionInfo]]) -> kopf.OperatorRegistry:
+    """`login` returns what kopf is to connect with; called again when the server refuses it."""
+    registry = kopf.OperatorRegistry()
+
+    @kopf.on.login(registry=registry)
+    async def log_in(**_: Any) -> Any:
+        return await login()
+
+    def handler(kind: str) -> Callable[..., None]:
+        def handle(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002 - kopf's name for it
+            on_event(kind, _plain(body), type == "DELETED")
+
+        return handle
+
+    kopf.on.event(API_GROUP, "v1alpha1", PLURAL, registry=registry, id="whisperjob")(handler(PLURAL))
+    kopf.on.event("batch", "v1", "jobs", registry=registry, id="job")(handler("jobs"))
+    kopf.on.event("", "v1", "pods", registry=registry, id="pod")(handler("pods"))
+    return registry
+
+
+def _plain(body: kopf.Body) -> JsonObject:
+    """kopf's view as the plain object behind it."""
+    return {key: _unwrapped(value) for key, value in body.items()}
+
+
+def _unwrapped(value: Any) -> Any:
+    if isinstance(value, dict | list | str | int | float | bool) or value is None:
+        return value
+    return {key: _unwrapped(item) for key, item in value.items()}
+
+
+async def connection_of(api: client.ApiClient) -> kopf.ConnectionInfo:
+    """The same way to the cluster as our own client's, with its current token."""
+    configuration = api.configuration
+    header = await configuration.get_api_key_with_prefix("BearerToken") or ""
+    scheme, _, token = header.rpartition(" ")
+    return kopf.ConnectionInfo(
+        server=configuration.host,
+        ca_path=configuration.ssl_ca_cert,
+        insecure=not configuration.verify_ssl,
+        scheme=scheme or ("Bearer" if token else None),
+        token=token or None,
+        certificate_path=configuration.cert_file,
+        private_key_path=configuration.key_file,
+    )
+
+
+async def watch_events(namespace: str, on_event: OnEvent, api: client.ApiClient, ready: asyncio.Event) -> None:
+    """Until cancelled; kopf is started again when it ends by itself. `on_event` is called on this event loop.
+
+    kopf lives in a thread of its own, because at its end it cancels every task of its event loop that is younger than
+    itself, and because in the main thread it takes the process's signals. It ends when a watch ends in an ERROR.
+    """
+    loop = asyncio.get_running_loop()
+
+    def guarded(kind: str, body: JsonObject, deleted: bool) -> None:
+        try:
+            on_event(kind, body, deleted)
+        except Exception:  # one object that cannot be read must not blind us to the others
+            log.exception("an event of %s %s was lost", kind, body.get("metadata", {}).get("name"))
+
+    def deliver(kind: str, body: JsonObject, deleted: bool) -> None:
+        with suppress(RuntimeError):  # the loop is closed: nobody listens any more
+            loop.call_soon_threadsafe(guarded, kind, body, deleted)
+
+    async def login() -> kopf.ConnectionInfo:
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(connection_of(api), loop))
+
+    while True:
+        watcher = _Kopf(namespace, build_registry(deliver, login), lambda: loop.call_soon_threadsafe(ready.set))
+        thread = loop.run_in_executor(None, watcher.run)
+        try:
+            await asyncio.wait([thread])
+        finally:
+            watcher.stop()
+            await asyncio.wait([thread])
+        log.error("the watches ended with %r; they are begun anew", thread.exception())
+        await asyncio.sleep(_RESTART_SECONDS)
+
+
+class _Kopf:
+    """One life of kopf, on an event loop of its own."""
+
+    def __init__(self, namespace: str, registry: kopf.OperatorRegistry, on_ready: Callable[[], object]) -> None:
+        self._namespace = namespace
+        self._registry = registry
+        self._on_ready = on_ready
+        self._stopped = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Event | None = None
+
+    def run(self) -> None:
+        """Blocks its thread until `stop`, or until kopf ends by itself; raises what kopf does."""
+        asyncio.run(self._run())
+
+    def stop(self) -> None:
+        """From any thread, at any time; idempotent."""
+        self._stopped = True
+        if self._loop is not None and self._stop is not None:
+            with suppress(RuntimeError):  # it has ended
+                self._loop.call_soon_threadsafe(self._stop.set)
+
+    async def _run(self) -> None:
+        self._stop, self._loop = asyncio.Event(), asyncio.get_running_loop()
+        if self._stopped:
+            return
+        ready = asyncio.Event()
+        announcing = asyncio.create_task(self._announce(ready))
+        try:
+            await kopf.operator(
+                registry=self._registry,
+                settings=watch_settings(),
+                namespaces=[self._namespace],
+                standalone=True,
+                stop_flag=self._stop,
+                ready_flag=ready,
+            )
+        finally:
+            announcing.cancel()
+            await asyncio.sleep(_CLOSING_SECONDS)
+
+    async def _announce(self, ready: asyncio.Event) -> None:
+        await ready.wait()
+        self._on_ready()

@@ -1,0 +1,1 @@
+"""The API served for tests, and raw requests to it."""

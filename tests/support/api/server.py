@@ -1,0 +1,106 @@
+"""The API served for real: uvicorn with httptools on a loopback socket, a folder store, SQLite records, the cache.
+
+Runs as tasks of the test's own event loop; raw clients speak to it byte by byte.
+"""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uvicorn
+from pydantic import SecretStr
+
+from support.api.completed_jobs import completed_job
+from support.waiting import until
+from whisperjob.model.resource import WhisperJob
+from whisperjob.model.settings import ApiSettings
+from whisperjob.records.cache import RecordCache
+from whisperjob.records.port import JobRecords
+from whisperjob.records.sqlite import SqliteRecords
+from whisperjob.stores.folder import FolderStore
+from whisperjob.stores.port import ObjectStore
+from whisperjob_api.app import Api, create_app
+from whisperjob_api.http_protocol import ApiProtocol
+
+KEY = "the-key-of-alice"
+OTHER_KEY = "the-key-of-bob"
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class ApiServer:
+    """A running API and what stands behind it."""
+
+    port: int
+    api: Api
+    client: httpx.AsyncClient
+    """Sends alice's key."""
+    uvicorn: uvicorn.Server
+
+    @property
+    def records(self) -> JobRecords:
+        return self.api.records
+
+    @property
+    def store(self) -> ObjectStore:
+        return self.api.store
+
+    def objects(self) -> list[str]:
+        """The keys of everything visible in the store."""
+        return [found.key for found in self.store.list("")]
+
+    async def jobs(self) -> list[str]:
+        return [record.name for record in (await self.records.list()).items]
+
+    async def completed(self, *chunk_samples: int, **details: str) -> WhisperJob:
+        """A completed job with one real MP3 for each number of samples."""
+        job = await completed_job(self.records, self.store, *chunk_samples, **details)
+        await until(lambda: self.api.cache.get(job.name) == job, "the cache to know the job")
+        return job
+
+    async def settled(self) -> None:
+        """Waits until no upload is in flight."""
+        await until(lambda: self.api.uploads.in_flight == 0, "the uploads in flight to end")
+
+
+def api_settings(**changes: Any) -> ApiSettings:
+    keys = (SecretStr(f"alice:{KEY}"), SecretStr(f"bob:{OTHER_KEY}"))
+    return ApiSettings(**{"api_keys": keys, "min_free_bytes": 0, **changes})
+
+
+@asynccontextmanager
+async def serving_api(
+    folder: Path, settings: ApiSettings | None = None, *, store: ObjectStore | None = None, **parts: Any
+) -> AsyncIterator[ApiServer]:
+    """Serves until the block ends. `parts` replace fields of `Api`."""
+    folder.mkdir(exist_ok=True)
+    records = await SqliteRecords.open(folder / "jobs.sqlite")
+    cache = RecordCache(records)
+    api = Api(records, cache, store or FolderStore(folder / "store"), settings or api_settings(), lambda: True)
+    api = replace(api, **parts)
+    # Named TCP by number: asyncio turns Nagle's algorithm off for such sockets only.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.bind(("127.0.0.1", 0))
+    config = uvicorn.Config(
+        create_app(api), http=ApiProtocol, lifespan="off", log_config=None, proxy_headers=False, access_log=False
+    )
+    server = uvicorn.Server(config)
+    watching = asyncio.create_task(cache.run())
+    running = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        await until(lambda: server.started and cache.synced, "the API to start")
+        port = listener.getsockname()[1]
+        base_url = f"http://127.0.0.1:{port}"
+        async with httpx.AsyncClient(base_url=base_url, headers={"X-API-Key": KEY}, timeout=20) as client:
+            yield ApiServer(port, api, client, server)
+    finally:
+        server.should_exit = True
+        server.force_exit = True
+        watching.cancel()
+        await asyncio.wait([running, watching])
+        await records.close()

@@ -1,0 +1,1 @@
+"""Generated and real recordings, and what a test hears in them."""

@@ -1,0 +1,45 @@
+"""A tone through the pipeline: whether it is still there, and how much of it."""
+
+import math
+from pathlib import Path
+
+from support.audio.format_matrix import TONE_HZ, Recipe
+from support.audio.media import decode
+from whisperjob.model.manifest import SAMPLE_RATE, Manifest
+from whisperjob.model.phase import Profile, RawFormat
+from whisperjob.model.protocol import OptimizeOptions, WorkLimits
+from whisperjob_optimizer.pipeline import optimize
+from whisperjob_optimizer.runner import Tools
+
+
+def process(file: Path, recipe: Recipe, folder: Path) -> Manifest:
+    """Runs the pipeline on a file stored as a store keeps it; the chunks lie in folder/out."""
+    raw_format, rate, channels = recipe.raw or (None, None, None)
+    options = OptimizeOptions(
+        profile=Profile.NONE,
+        raw_format=RawFormat(raw_format) if raw_format else None,
+        sample_rate=rate,
+        channels=channels,
+    )
+    out, scratch = folder / "out", folder / "scratch"
+    out.mkdir()
+    scratch.mkdir()
+    stored = folder / "0011223344556677"  # a name that says nothing
+    file.rename(stored)
+    return optimize(stored, file.name, out, scratch, options, WorkLimits(), lambda *_: None, Tools.find("ffmpeg"))
+
+
+def tone_share(mp3: Path) -> float:
+    """How much of the sound's energy is the tone's, 0 to 1 (Goertzel over blocks of 0.1 s)."""
+    samples = decode(mp3)
+    block = SAMPLE_RATE // 10
+    total = inside = 0.0
+    turn = 2 * math.cos(2 * math.pi * TONE_HZ / SAMPLE_RATE)
+    for start in range(0, len(samples) - block, block * 4):
+        one = two = energy = 0.0
+        for sample in samples[start : start + block]:
+            one, two = sample + turn * one - two, one
+            energy += sample * sample
+        total += energy
+        inside += (one * one + two * two - turn * one * two) * 2 / block
+    return inside / total if total else 0.0

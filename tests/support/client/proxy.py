@@ -1,0 +1,151 @@
+"""A network between a client and a real service: it breaks connections where a test wants it, and can play a diarizer.
+
+Everything else is passed on byte for byte.
+"""
+
+import http.client
+import json
+import socket
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import urlsplit
+
+from support.programs.http_thread import serving_http
+
+_BLOCK = 64 * 1024
+
+
+@dataclass
+class Network:
+    """`lose_answers`: so many requests arrive whole, but their answer is lost. `cut_after`: bytes of each of the next
+    `cuts` downloads. `refuse`: (status, Retry-After) for the next requests. `speakers`: the diarization's result."""
+
+    target: str
+    url: str = ""
+    lose_answers: int = 0
+    cuts: int = 0
+    cut_after: int = 0
+    refuse: list[tuple[int, str]] = field(default_factory=list)
+    speakers: dict[str, Any] | None = None
+    diarization_error: str | None = None
+    no_diarizer: bool = False
+    requests: Counter[str] = field(default_factory=Counter)
+    ranges: list[str] = field(default_factory=list)
+    idempotency_keys: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def network(target: str) -> Iterator[Network]:
+    state = Network(target)
+    with serving_http(ThreadingHTTPServer(("127.0.0.1", 0), _handler(state))) as state.url:
+        yield state
+
+
+def _handler(state: Network) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            self._pass()
+
+        do_POST = do_DELETE = do_HEAD = do_GET  # noqa: N815 - names of the base class
+
+        def _pass(self) -> None:
+            path = urlsplit(self.path).path
+            state.requests[f"{self.command} {path}"] += 1
+            if state.refuse:
+                status, wait = state.refuse.pop(0)
+                self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                headers = {"Retry-After": wait} if wait else {}
+                self._json(status, {"error": "Not now.", "code": "unavailable"}, headers)
+            elif path.startswith("/diarize") and state.no_diarizer:
+                self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                self._json(503, {"error": "This service has no diarizer.", "code": "diarization_unavailable"})
+            elif path.startswith("/diarize") and (state.speakers is not None or state.diarization_error):
+                self._diarize()
+            else:
+                self._forward()
+
+        def _diarize(self) -> None:
+            asked = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or "{}")
+            job = asked.get("jobId") or self.path.rpartition("/")[2]
+            seen = state.requests[f"GET /diarize/{job}"]
+            if self.command == "POST":
+                self._json(202, {"jobId": job, "status": "running", "message": "Diarization started"})
+            elif seen < 3:
+                body = {"jobId": job, "status": "running", "result": None, "error": None, "progress": 30 * seen}
+                self._json(200, body | {"waitingFor": "a GPU" if seen == 1 else None})
+            elif state.diarization_error:
+                self._json(200, {"jobId": job, "status": "error", "error": state.diarization_error})
+            else:
+                self._json(200, {"jobId": job, "status": "completed", "result": state.speakers, "error": None})
+
+        def _forward(self) -> None:
+            if key := self.headers.get("Idempotency-Key"):
+                state.idempotency_keys.append(key)
+            address = urlsplit(state.target)
+            there = http.client.HTTPConnection(address.hostname or "", address.port, timeout=60)
+            try:
+                there.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
+                for name, value in self.headers.items():
+                    there.putheader(name, value)
+                there.endheaders()
+                left = int(self.headers.get("Content-Length", 0))
+                while left and (block := self.rfile.read(min(_BLOCK, left))):
+                    there.send(block)
+                    left -= len(block)
+                answer = there.getresponse()
+                if state.lose_answers:
+                    state.lose_answers -= 1
+                    answer.read()
+                    self._hang_up()
+                    return
+                self._answer(answer)
+            except (ConnectionError, http.client.HTTPException):
+                self._hang_up()
+            finally:
+                there.close()
+
+        def _answer(self, answer: http.client.HTTPResponse) -> None:
+            self.send_response_only(answer.status)
+            for name, value in answer.getheaders():
+                self.send_header(name, value)
+            self.end_headers()
+            limit: int | None = None
+            if "/download/" in self.path:
+                state.ranges.append(self.headers.get("Range", ""))
+                if state.cuts:
+                    state.cuts -= 1
+                    limit = state.cut_after
+            while block := answer.read(_BLOCK if limit is None else min(_BLOCK, limit)):
+                self.wfile.write(block)
+                if limit is not None:
+                    limit -= len(block)
+                    if not limit:
+                        self._hang_up()
+                        return
+
+        def _hang_up(self) -> None:
+            self.close_connection = True
+            try:
+                self.connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                return
+
+        def _json(self, status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> None:
+            data = json.dumps(body).encode()
+            self.send_response(status)
+            for name, value in {**(headers or {}), "Content-Type": "application/json"}.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name is the base class's
+            pass
+
+    return Handler

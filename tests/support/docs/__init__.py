@@ -1,0 +1,1 @@
+"""Makers of pages and pictures of the documentation, and the commands in it."""

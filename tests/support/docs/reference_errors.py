@@ -1,0 +1,92 @@
+"""The page on the codes of errors and warnings. What each means is said here; that none is missing, by the code."""
+
+from whisperjob.model.errors import JobCode, WarningCode
+from whisperjob_api.errors import HTTP_STATUS, HttpCode
+
+_HEAD = """# Error codes
+
+Every error of the HTTP API is `{"error": "<one sentence for a person>", "code": "<for a program>"}`. Sentences may
+change; codes stay. Where waiting helps, `Retry-After` says how many seconds.
+"""
+
+_HTTP: dict[HttpCode, str] = {
+    HttpCode.INVALID_REQUEST: "A field, parameter or header does not fit; the sentence names it.",
+    HttpCode.INVALID_UPLOAD: "The upload's form is broken, or not `multipart/form-data` with one field `file`.",
+    HttpCode.EMPTY_FILE: "The uploaded file has no bytes.",
+    HttpCode.UNAUTHORIZED: "The `X-API-Key` header is missing or wrong.",
+    HttpCode.NOT_FOUND: "No such job or file, or not yours: the service does not tell these apart.",
+    HttpCode.METHOD_NOT_ALLOWED: "The path exists, not with this method; `Allow` lists those it has.",
+    HttpCode.REQUEST_TIMEOUT: "The request's head or body took too long to arrive.",
+    HttpCode.UPLOAD_TOO_SLOW: "The upload stood still or crawled.",
+    HttpCode.NOT_COMPLETED: "The job has no result yet, or failed: look at `GET /job/{jobId}`.",
+    HttpCode.IDEMPOTENCY_MISMATCH: "This `Idempotency-Key` was used for another file or other options.",
+    HttpCode.CONFLICT: "The job changed meanwhile; send it again.",
+    HttpCode.DIARIZATION_RUNNING: "Another diarization of this job is running; wait for it.",
+    HttpCode.TOO_LARGE: "The file or the request's body is larger than it may be.",
+    HttpCode.RANGE_NOT_SATISFIABLE: "`Range` asks for bytes that the file does not have.",
+    HttpCode.TOO_MANY_JOBS: "Too many jobs of yours, or bytes of them, are unfinished; wait for some to end.",
+    HttpCode.HEADERS_TOO_LARGE: "The request's head is larger than it may be.",
+    HttpCode.INTERNAL: "A fault of the service; its log has more.",
+    HttpCode.UNAVAILABLE: "Not now: busy, shutting down, or the store or the records do not answer. Try again.",
+    HttpCode.DIARIZATION_UNAVAILABLE: "This service has no diarizer; waiting does not help.",
+    HttpCode.INSUFFICIENT_STORAGE: "The store has no room left for the upload.",
+}
+
+_JOB: dict[JobCode, str] = {
+    JobCode.NO_AUDIO: "The file has pictures or subtitles, and no sound.",
+    JobCode.NOT_MEDIA: "No audio or video format is recognised, or nothing of it can be decoded.",
+    JobCode.EMPTY_INPUT: "No bytes, or a sound track without a sample.",
+    JobCode.ENCRYPTED: "Protected by DRM; remove the protection first.",
+    JobCode.PLAYLIST_REFUSED: "A playlist, or something else that names other files; send the recording itself.",
+    JobCode.SOURCE_REFUSED: "A WhisperJob made with kubectl names an object that is not its own nor imported.",
+    JobCode.DURATION_LIMIT: "Longer than it may be, as decoded.",
+    JobCode.DISK_LIMIT: "Decoding it needs more scratch space than a worker has.",
+    JobCode.START_DEADLINE: "No worker could be started in time; submit again when there is room.",
+    JobCode.RUN_DEADLINE: "The work took longer than it may.",
+    JobCode.INFRASTRUCTURE: "Workers failed again and again, through no fault of the recording; submit again.",
+    JobCode.MODEL_UNAVAILABLE: "The diarizer's model is missing or not permitted; its operator must provide it.",
+    JobCode.CANCELLED: "Somebody cancelled it.",
+    JobCode.INTERNAL: "A fault of the service; its log has more.",
+}
+
+_WARNING: dict[WarningCode, str] = {
+    WarningCode.INPUT_TRUNCATED: "The file ends before its own header says; what is there was used.",
+    WarningCode.SILENT: "There is nothing to be heard in it.",
+    WarningCode.OPPOSITE_PHASE: "Its channels cancelled each other out; they were taken apart.",
+}
+
+
+def error_reference() -> str:
+    """The page as it must be."""
+    http = [f"| `{code}` | {HTTP_STATUS[code]} | {_HTTP[code]} |" for code in sorted(HttpCode, key=_by_status)]
+    jobs = [f"| `{code}` | {_JOB[code]} |" for code in JobCode]
+    warnings = [f"| `{code}` | {_WARNING[code]} |" for code in WarningCode]
+    lines = [
+        _HEAD,
+        "## Of requests",
+        "",
+        "| code | status | |",
+        "| --- | --- | --- |",
+        *http,
+        "",
+        "## Of jobs",
+        "",
+        "`errorCode` of a job whose `status` is `error`. What is said of the recording is final.",
+        "",
+        "| code | |",
+        "| --- | --- |",
+        *jobs,
+        "",
+        "## Warnings",
+        "",
+        "In `warnings` of a job that was worked on all the same.",
+        "",
+        "| code | |",
+        "| --- | --- |",
+        *warnings,
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _by_status(code: HttpCode) -> tuple[int, str]:
+    return HTTP_STATUS[code], code

@@ -1,7 +1,0 @@
-"""Where the operator's parts lie."""
-
-from pathlib import Path
-
-REPOSITORY = Path(__file__).resolve().parents[2]
-CHART = REPOSITORY / "charts" / "whisperjob"
-GOLDEN = REPOSITORY / "tests" / "data" / "operator"

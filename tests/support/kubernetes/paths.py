@@ -1,0 +1,7 @@
+"""Where the operator's parts lie."""
+
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+CHART = REPOSITORY / "charts" / "whisperjob"
+GOLDEN = REPOSITORY / "tests" / "data" / "operator"

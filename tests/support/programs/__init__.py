@@ -1,0 +1,1 @@
+"""Programs that tests start: where they come from, their ports, their ends."""

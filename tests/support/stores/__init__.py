@@ -1,0 +1,1 @@
+"""The object stores for tests."""

@@ -1,0 +1,1 @@
+"""Workers for tests, and what is around them."""

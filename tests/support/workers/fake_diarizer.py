@@ -1,0 +1,60 @@
+"""The diarizer's real program on a fake of its port: it hears where there is sound, and no voices.
+
+    python fake_diarizer.py [--file F … as whisperjob_diarizer.standalone | as whisperjob_diarizer.run]
+
+Sound before half of the recording is one speaker, after it another. The model's name tells what to do otherwise:
+`missing` cannot be had; `stuck` never comes back; `hungry` runs out of memory; `falls-back` tells a note.
+"""
+
+import sys
+import threading
+from array import array
+
+from whisperjob.model.errors import ModelUnavailableError
+from whisperjob.model.phase import DIARIZE_PROGRESS, DiarizeStep
+from whisperjob.model.protocol import DiarizeOptions
+from whisperjob_diarizer import run, standalone
+from whisperjob_diarizer.diarizer import Diarizer, Found, Report, Span
+
+RATE = 16_000
+NOTE = "The GPU's memory did not suffice; going on with batches of 1."
+_BLOCK = 80
+_LOUD = 500
+
+
+class FakeDiarizer:
+    model = "fake 1.0"
+    device = "none"
+
+    def diarize(self, samples: bytearray, options: DiarizeOptions, report: Report) -> Found:
+        if options.model == "stuck":
+            threading.Event().wait()
+        if options.model == "hungry":
+            raise MemoryError("no memory left")
+        for step in (DiarizeStep.SEGMENTATION, DiarizeStep.EMBEDDINGS, DiarizeStep.CLUSTERING):
+            report(step, DIARIZE_PROGRESS[step][0], NOTE if options.model == "falls-back" else "")
+        spans = tuple(_spans(array("h", bytes(samples))))
+        return Found(spans, spans)
+
+
+def load(options: DiarizeOptions) -> Diarizer:
+    if options.model == "missing":
+        raise ModelUnavailableError("The model missing needs a token and HF_TOKEN is not set.")
+    return FakeDiarizer()
+
+
+def _spans(samples: "array[int]") -> list[Span]:
+    found: list[Span] = []
+    start: int | None = None
+    for at in range(0, len(samples) + _BLOCK, _BLOCK):
+        loud = any(abs(sample) > _LOUD for sample in samples[at : at + _BLOCK])
+        if loud and start is None:
+            start = at
+        elif not loud and start is not None:
+            found.append(Span(start / RATE, at / RATE, "late" if start * 2 >= len(samples) else "early"))
+            start = None
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(run.main(load=load) if "--server" in sys.argv else standalone.main(load=load))
