@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from whisperjob_client import Client, Connection, UnavailableError
-from whisperjob_client.transcript.answers import parse_answer
 from whisperjob_client.transcript.merge import merge
-from whisperjob_client.transcript.model import ChunkPlace, NoSpeaker, Speakers, SpeakerSegment
+from whisperjob_client.transcript.recogniser_answers import parse_answer
+from whisperjob_client.transcript.transcript_model import ChunkPlace, NoSpeaker, Speakers, SpeakerSegment
 from whisperjob_client.transcript.writers import Format, write
 
 

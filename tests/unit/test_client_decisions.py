@@ -10,6 +10,10 @@ from hypothesis import strategies as st
 from whisperjob_cli.config import config_file, load_config
 from whisperjob_cli.exit_codes import exit_code
 from whisperjob_cli.transcribe import plan_files
+from whisperjob_client.api.polling import LONGEST_SECONDS, Patience, Poll
+from whisperjob_client.api.responses import retry_after
+from whisperjob_client.api.retrying import RetryPolicy, retry_delay
+from whisperjob_client.backoff import Backoff
 from whisperjob_client.connection import Connection
 from whisperjob_client.errors import (
     ClientError,
@@ -21,21 +25,19 @@ from whisperjob_client.errors import (
     WaitTimeoutError,
     api_error,
 )
-from whisperjob_client.polling import LONGEST_SECONDS, Patience, Poll
-from whisperjob_client.responses import retry_after
-from whisperjob_client.retrying import RetryPolicy, retry_delay
+from whisperjob_client.options import UploadOptions
 from whisperjob_client.speech.openai_api import endpoint_url
+from whisperjob_client.speech.paced_recogniser import StoppedError
 from whisperjob_client.speech.rate_limits import HOUR, MINUTE, UNLIMITED, Limits, Pace
-from whisperjob_client.speech.recognising import StoppedError
 from whisperjob_client.transcript.writers import Format
-from whisperjob_client.uploading import UploadOptions, build_upload
+from whisperjob_client.transfer.uploading import build_upload
 
 POLICY = RetryPolicy(attempts=3, base_seconds=1, cap_seconds=3, longest_wait_seconds=60)
 LOST = UnreachableError("gone")
 
 
 @pytest.mark.parametrize(
-    ("error", "repeatable", "connected", "tried_again"),
+    ("error", "repeatable", "may_have_arrived", "tried_again"),
     [
         pytest.param(LOST, True, True, True, id="a safe request whose answer was lost"),
         pytest.param(LOST, False, True, False, id="an unsafe one that may have arrived"),
@@ -54,18 +56,21 @@ LOST = UnreachableError("gone")
         pytest.param(api_error(422, "invalid_request", "", 1), True, True, False, id="nonsense"),
     ],
 )
-def test_what_is_tried_again(error: ClientError, repeatable: bool, connected: bool, tried_again: bool) -> None:
-    delay = retry_delay(POLICY, error, failed=1, repeatable=repeatable, connected=connected, chance=0.5)
+def test_what_is_tried_again(error: ClientError, repeatable: bool, may_have_arrived: bool, tried_again: bool) -> None:
+    delay = retry_delay(POLICY, error, failures=1, repeatable=repeatable, may_have_arrived=may_have_arrived, chance=0.5)
     assert (delay is not None) == tried_again
 
 
 @pytest.mark.parametrize(
-    ("failed", "asked", "chance", "delay"),
+    ("failures", "retry_after_seconds", "chance", "delay"),
     [(1, None, 0, 0.5), (1, None, 1, 1), (2, None, 1, 2), (1, 10, 0, 10), (1, 0, 0, 0.5), (3, None, 0, None)],
 )
-def test_how_long_before_the_next_try(failed: int, asked: float | None, chance: float, delay: float | None) -> None:
-    error = api_error(503, "unavailable", "", asked)
-    assert retry_delay(POLICY, error, failed=failed, repeatable=True, connected=True, chance=chance) == delay
+def test_how_long_before_the_next_try(
+    failures: int, retry_after_seconds: float | None, chance: float, delay: float | None
+) -> None:
+    error = api_error(503, "unavailable", "", retry_after_seconds)
+    waited = retry_delay(POLICY, error, failures=failures, repeatable=True, may_have_arrived=True, chance=chance)
+    assert waited == delay
 
 
 @pytest.mark.parametrize(
@@ -76,32 +81,38 @@ def test_retry_after_in_either_form(value: str, seconds: float | None) -> None:
     assert retry_after({"retry-after": value}, datetime(2026, 1, 1, tzinfo=UTC)) == seconds
 
 
+def test_backoff_grows_to_its_cap_and_jitter_only_shortens_it() -> None:
+    backoff = Backoff(1, 10, growth=3, jitter=0.5)
+    assert [backoff.wait(failures) for failures in (0, 1, 2, 3, 4, 10_000)] == [1, 1, 3, 9, 10, 10]
+    assert backoff.wait(2, chance=0) == 1.5
+
+
 def test_polling_is_quick_while_things_move_and_slow_while_they_stand() -> None:
     poll = Poll(Patience(), now=0)
-    moving = [poll.seen(progress, progress) for progress in range(5)]
-    standing = [poll.seen(4, now) for now in range(30)]
+    moving = [poll.after_state(progress, progress) for progress in range(5)]
+    standing = [poll.after_state(4, now) for now in range(30)]
     assert max(moving) < 0.5
     assert standing == sorted(standing)
     assert standing[-1] == LONGEST_SECONDS
-    assert poll.seen(5, 40) < 0.5
+    assert poll.after_state(5, 40) < 0.5
 
 
 def test_a_restart_is_waited_out_but_not_for_ever() -> None:
     poll = Poll(Patience(restart_seconds=100), now=0)
-    poll.seen("queued", 50)
+    poll.after_state("queued", 50)
     for now in (60, 149):
-        assert poll.failed(LOST, now) > 0
+        assert poll.after_error(LOST, now) > 0
     with pytest.raises(UnreachableError):
-        poll.failed(LOST, 150)
+        poll.after_error(LOST, 150)
     with pytest.raises(ClientError, match="wrong"):
-        poll.failed(api_error(401, "unauthorized", "wrong"), 51)
+        poll.after_error(api_error(401, "unauthorized", "wrong"), 51)
 
 
 def test_a_wait_ends_in_time() -> None:
     poll = Poll(Patience(total_seconds=10), now=100)
-    assert poll.seen("queued", 109.9) == pytest.approx(0.1)
+    assert poll.after_state("queued", 109.9) == pytest.approx(0.1)
     with pytest.raises(WaitTimeoutError):
-        poll.seen("queued", 110)
+        poll.after_state("queued", 110)
 
 
 @given(st.lists(st.tuples(st.floats(0, 400), st.floats(0, 2700)), min_size=1, max_size=60))

@@ -7,10 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from whisperjob_client.transcript.answers import AnswerShapeError, ChunkAnswer, Segment, TimedWord, parse_answer
 from whisperjob_client.transcript.matching import matches
 from whisperjob_client.transcript.merge import merge
-from whisperjob_client.transcript.model import (
+from whisperjob_client.transcript.paragraphs import CUE_COLUMNS, cues, labelled_lines, paragraphs
+from whisperjob_client.transcript.recogniser_answers import (
+    AnswerShapeError,
+    ChunkAnswer,
+    Segment,
+    TimedWord,
+    parse_answer,
+)
+from whisperjob_client.transcript.spelling import columns, joined, letters, tokens
+from whisperjob_client.transcript.transcript_model import (
     ChunkPlace,
     Doubt,
     NoSpeaker,
@@ -19,9 +27,7 @@ from whisperjob_client.transcript.model import (
     Transcript,
     Word,
 )
-from whisperjob_client.transcript.paragraphs import CUE_COLUMNS, cues, labelled_lines, paragraphs
-from whisperjob_client.transcript.spelling import columns, joined, letters, tokens
-from whisperjob_client.transcript.turns import at_sentence_ends
+from whisperjob_client.transcript.turns import move_changes_to_sentence_ends
 
 NOT_ASKED = Speakers.unknown(NoSpeaker.NOT_ASKED)
 
@@ -366,7 +372,7 @@ def test_a_change_of_speakers_goes_to_the_sentence_end_close_by(text: str, heard
         for i, (word, who) in enumerate(zip(text.split(), heard, strict=True))
         if word != "_"
     ]
-    assert "".join(word.speaker or "-" for word in at_sentence_ends(said)) == given
+    assert "".join(word.speaker or "-" for word in move_changes_to_sentence_ends(said)) == given
 
 
 @given(
@@ -375,7 +381,7 @@ def test_a_change_of_speakers_goes_to_the_sentence_end_close_by(text: str, heard
 def test_settled_changes_lose_no_word_and_no_speaker(parts: list[tuple[str, str | None, float]]) -> None:
     starts = list(accumulate((length for *_, length in parts), initial=0.0))
     said = [Word(starts[i], starts[i + 1], text, who) for i, (text, who, _) in enumerate(parts)]
-    found = at_sentence_ends(said)
+    found = move_changes_to_sentence_ends(said)
     assert [(w.start, w.end, w.text) for w in found] == [(w.start, w.end, w.text) for w in said]
     assert [who for who, _ in groupby(w.speaker for w in found)] == [who for who, _ in groupby(w.speaker for w in said)]
 

@@ -15,13 +15,19 @@ from whisperjob_client.models import (
     Stats,
     Trim,
 )
+from whisperjob_client.options import SpeakerCount
 
 T = TypeVar("T", bound=Answer)
+
+UPLOAD_PATH = "/whisper_optimize"
 
 
 @dataclass(frozen=True, slots=True)
 class Request(Generic[T]):
-    """`repeatable`: sending it twice does no harm, so that a broken connection may be tried again."""
+    """One request and the type of its answer.
+
+    `repeatable` is True where sending it twice does no harm, so that it may be sent again when a connection breaks.
+    """
 
     method: str
     path: str
@@ -52,22 +58,18 @@ def trim(job_id: str, max_seconds: float) -> Request[Trim]:
     return Request("POST", "/demo_trim", Trim, json={"jobId": job_id, "maxSeconds": max_seconds})
 
 
-def diarize(
-    job_id: str, num_speakers: int | None = None, min_speakers: int | None = None, max_speakers: int | None = None
-) -> Request[DiarizationStarted]:
-    """Asking again with the same numbers is answered with the running one, so it may be repeated."""
-    numbers = {"numSpeakers": num_speakers, "minSpeakers": min_speakers, "maxSpeakers": max_speakers}
-    body = {"jobId": job_id} | {name: value for name, value in numbers.items() if value is not None}
-    return Request("POST", "/diarize", DiarizationStarted, json=body)
+def diarize(job_id: str, speakers: SpeakerCount) -> Request[DiarizationStarted]:
+    """It is repeatable: the service answers a second request for the same counts with the diarization that runs."""
+    return Request("POST", "/diarize", DiarizationStarted, json={"jobId": job_id, **speakers.to_json()})
 
 
 def diarization(job_id: str) -> Request[Diarization]:
-    return Request("GET", f"/diarize/{quote(job_id, safe='')}", Diarization)
+    return Request("GET", diarization_path(job_id), Diarization)
 
 
 def job_path(job_id: str) -> str:
     return f"/job/{quote(job_id, safe='')}"
 
 
-def download_path(job_id: str, filename: str) -> str:
-    return f"{job_path(job_id)}/download/{quote(filename, safe='')}"
+def diarization_path(job_id: str) -> str:
+    return f"/diarize/{quote(job_id, safe='')}"

@@ -1,4 +1,4 @@
-"""Answers judged: the parsed answer, or the error it stands for. Pure, but for the clock that a date needs."""
+"""Judges responses: each is a parsed answer, or the error it stands for. Pure, but for the clock that a date needs."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ class _ErrorBody(BaseModel):
 
 
 def parse(response: httpx.Response, answer: type[T]) -> T:
-    """`response` must have been read. Raises ApiError, BadAnswerError."""
+    """Returns the answer in a response that has been read. Raises ApiError, BadAnswerError."""
     check(response)
     try:
         return answer.model_validate_json(response.content)
@@ -32,7 +32,7 @@ def parse(response: httpx.Response, answer: type[T]) -> T:
 
 
 def check(response: httpx.Response) -> None:
-    """Raises ApiError if the service refused. Redirects are refused too: a key must not follow them."""
+    """Raises ApiError if the service refused. A redirect counts as a refusal: a key must not follow it."""
     if not response.is_success:
         raise _refusal(response)
 
@@ -48,7 +48,7 @@ def _refusal(response: httpx.Response) -> ApiError:
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Seconds the server asks to wait, from either form of Retry-After; None where it says nothing one can read."""
+    """Returns the seconds of either form of Retry-After; None where there is none, or none that can be read."""
     value = headers.get("retry-after", "").strip()
     if not value:
         return None
@@ -62,6 +62,11 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
         return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return max((moment - now).total_seconds(), 0.0)
+
+
+def may_have_arrived(error: httpx.TransportError) -> bool:
+    """Returns whether the request may have reached the server before its connection failed."""
+    return not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
 
 
 def unreachable(error: httpx.TransportError, base_url: httpx.URL) -> UnreachableError:

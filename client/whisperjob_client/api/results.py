@@ -1,11 +1,11 @@
-"""When a job or a diarization has ended, and what came of it. Pure."""
+"""When a job or a diarization has ended, and with which result. Pure."""
 
 from whisperjob_client.errors import BadAnswerError, DiarizationFailedError, JobFailedError
 from whisperjob_client.models import Diarization, DiarizationResult, Job
 
 
 def job_state(job: Job) -> object:
-    """What a watcher would call a change."""
+    """Returns what differs between two answers when a watcher should hear of it."""
     return job.status, job.step, job.progress, job.duration
 
 
@@ -14,6 +14,7 @@ def job_ended(job: Job) -> bool:
 
 
 def diarization_state(diarization: Diarization) -> object:
+    """Returns what differs between two answers when a watcher should hear of it."""
     return diarization.status, diarization.progress, diarization.waiting_for
 
 
@@ -22,14 +23,14 @@ def diarization_ended(diarization: Diarization) -> bool:
 
 
 def job_result(job: Job) -> Job:
-    """Raises JobFailedError."""
+    """Returns the job, unless it failed: then it raises JobFailedError."""
     if job.status == "error":
         raise JobFailedError(job.job_id, job.error_code or "internal", job.error or "The job failed.")
     return job
 
 
 def diarization_result(diarization: Diarization) -> DiarizationResult:
-    """Raises DiarizationFailedError."""
+    """Returns the result. Raises DiarizationFailedError, or BadAnswerError if a completed diarization has none."""
     if diarization.status == "error":
         message = diarization.error or "The diarization failed."
         raise DiarizationFailedError(diarization.job_id, diarization.error_code or "diarization_failed", message)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from whisperjob_client.backoff import Backoff
 from whisperjob_client.errors import (
     ApiError,
     ClientError,
@@ -11,13 +12,16 @@ from whisperjob_client.errors import (
 )
 
 _SERVER_BUSY = frozenset({429, 502, 503, 504})
+_JITTER = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """`attempts` in all; the wait before attempt n+1 is base × 2ⁿ⁻¹ seconds, jittered by half, at most `cap_seconds`.
+    """How often and how patiently a request is tried.
 
-    A Retry-After is always waited out, never cut short; one longer than `longest_wait_seconds` is not waited for.
+    There are at most `attempts`; the wait before attempt n+1 is base × 2ⁿ⁻¹ seconds, shortened by up to half at random,
+    and at most `cap_seconds`. A Retry-After is waited for in full; one longer than `longest_wait_seconds` ends the
+    attempts.
     """
 
     attempts: int = 4
@@ -25,31 +29,36 @@ class RetryPolicy:
     cap_seconds: float = 20.0
     longest_wait_seconds: float = 120.0
 
+    @property
+    def backoff(self) -> Backoff:
+        """It is the back-off between two attempts."""
+        return Backoff(self.base_seconds, self.cap_seconds, jitter=_JITTER)
+
 
 NO_RETRIES = RetryPolicy(attempts=1)
 
 
 def retry_delay(
-    policy: RetryPolicy, error: ClientError, *, failed: int, repeatable: bool, connected: bool, chance: float
+    policy: RetryPolicy, error: ClientError, *, failures: int, repeatable: bool, may_have_arrived: bool, chance: float
 ) -> float | None:
-    """Seconds until the next attempt after `failed` failed ones; None: give up.
+    """Returns the seconds until the next attempt after so many failures; None to give up.
 
-    `connected`: the request may have reached the server. `chance` is from 0 to 1.
+    `may_have_arrived` says whether the request may have reached the server. `chance` is from 0 to 1.
     """
-    if failed >= policy.attempts or not _worth_it(error, repeatable, connected):
+    if failures >= policy.attempts or not _may_help(error, repeatable, may_have_arrived):
         return None
-    backoff: float = min(policy.base_seconds * 2 ** (failed - 1), policy.cap_seconds) * (0.5 + chance / 2)
-    asked = error.retry_after_seconds if isinstance(error, ApiError) else None
-    if asked is None:
+    backoff = policy.backoff.wait(failures, chance)
+    retry_after = error.retry_after_seconds if isinstance(error, ApiError) else None
+    if retry_after is None:
         return backoff
-    return max(asked, backoff) if asked <= policy.longest_wait_seconds else None
+    return max(retry_after, backoff) if retry_after <= policy.longest_wait_seconds else None
 
 
-def _worth_it(error: ClientError, repeatable: bool, connected: bool) -> bool:
-    """What may not be repeated is tried again only where it surely had no effect."""
+def _may_help(error: ClientError, repeatable: bool, may_have_arrived: bool) -> bool:
+    """Returns whether another attempt may succeed. One that is not repeatable must surely have had no effect."""
     match error:
         case UnreachableError():
-            return repeatable or not connected
+            return repeatable or not may_have_arrived
         case DiarizationUnavailableError():
             return False
         case ApiError() if error.status in _SERVER_BUSY:
@@ -63,7 +72,7 @@ def _worth_it(error: ClientError, repeatable: bool, connected: bool) -> bool:
 
 
 def is_passing(error: ClientError) -> bool:
-    """Whether the server may only be restarting: worth waiting out by someone who waits anyway."""
+    """Returns whether the server may only be restarting, which a caller who waits anyway can wait for."""
     if isinstance(error, UnavailableError):
         return error.status in _SERVER_BUSY and not isinstance(error, DiarizationUnavailableError)
     return isinstance(error, UnreachableError) or (isinstance(error, ApiError) and error.status == 500)

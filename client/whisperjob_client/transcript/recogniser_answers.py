@@ -1,4 +1,4 @@
-"""What a speech recogniser answered for one chunk, in any of the shapes that verbose_json has in the wild.
+"""A speech recogniser's answer for one chunk, in any of the shapes that verbose_json has in practice.
 
 - Groq and OpenAI: `words` beside `segments`; OpenAI's words come without punctuation.
 - faster-whisper servers: words with a leading space and their punctuation, at the top or inside segments, or null.
@@ -6,7 +6,7 @@
 - WhisperX: words inside segments, some without times. vLLM and others: segments only, numbers now and then strings.
 - Plain `json`: only `text`.
 
-Times are seconds from the chunk's start, as answered: out of order or out of range is for `timing` to mend.
+Times are seconds from the chunk's start, as answered; `timing` corrects those that are out of order or out of range.
 """
 
 import math
@@ -16,8 +16,8 @@ from typing import Annotated, Any
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, Field, ValidationError
 
-from whisperjob_client.transcript.model import Doubt
 from whisperjob_client.transcript.spelling import letters
+from whisperjob_client.transcript.transcript_model import Doubt
 
 NO_SPEECH = 0.6
 LOW_LOGPROB = -1.0
@@ -25,12 +25,12 @@ HIGH_COMPRESSION = 2.4
 
 
 class AnswerShapeError(ValueError):
-    """The answer is no transcription; the message says what is wrong with it."""
+    """The answer is no transcription; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class TimedWord:
-    """A word as answered; `segment` is the segment it stood in, if it stood in one."""
+    """A word as answered; `segment` is the index of its segment, if the answer says which."""
 
     text: str
     start: float | None
@@ -40,6 +40,8 @@ class TimedWord:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
+    """A stretch of the chunk with its text."""
+
     text: str
     start: float | None
     end: float | None
@@ -48,6 +50,8 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class ChunkAnswer:
+    """The parsed answer for one chunk."""
+
     text: str = ""
     language: str | None = None
     segments: tuple[Segment, ...] = ()
@@ -100,7 +104,7 @@ class _Answer(BaseModel):
 
 
 def parse_answer(body: object) -> ChunkAnswer:
-    """Raises AnswerShapeError if it is not even an object with `text`, `segments` or `words`."""
+    """Raises AnswerShapeError if the body is no object with `text`, `segments` or `words`."""
     if not isinstance(body, dict) or not any(name in body for name in ("text", "segments", "words")):
         raise AnswerShapeError("The speech recogniser answered with something that is no transcription.")
     try:
@@ -120,7 +124,10 @@ def parse_answer(body: object) -> ChunkAnswer:
 
 
 def _doubt(segment: _Segment) -> Doubt | None:
-    """Whisper's own rule for silence needs both marks: a sure sentence after a pause is speech."""
+    """Returns why a segment was probably never said, or None.
+
+    Whisper's own rule for silence needs both marks, because a sentence it is sure of is speech even after a pause.
+    """
     silent = segment.no_speech_prob is not None and segment.no_speech_prob > NO_SPEECH
     if silent and (segment.avg_logprob is None or segment.avg_logprob < LOW_LOGPROB):
         return Doubt.SILENCE
@@ -130,23 +137,23 @@ def _doubt(segment: _Segment) -> Doubt | None:
 
 
 def _whole_words(words: Sequence[tuple[_Word, int | None]]) -> tuple[TimedWord, ...]:
-    """Joins parts of words, and punctuation with the word before it; drops what has no text."""
-    kept = [(word, segment) for word, segment in words if word.word.strip() and not _is_mark(word.word)]
-    spaced = sum(word.word[0].isspace() for word, _ in kept) * 2 >= len(kept)
-    found: list[TimedWord] = []
-    for word, segment in kept:
-        part = spaced and not word.word[0].isspace()
-        if found and (part or not letters(word.word)):
-            before = found[-1]
-            gap = "" if part or not word.word[0].isspace() else " "
+    """Joins parts of words, and punctuation with the word before it; drops entries without text."""
+    parts = [(word, segment) for word, segment in words if word.word.strip() and not _is_control_token(word.word)]
+    spaced = sum(word.word[0].isspace() for word, _ in parts) * 2 >= len(parts)
+    joined: list[TimedWord] = []
+    for word, segment in parts:
+        continues = spaced and not word.word[0].isspace()
+        if joined and (continues or not letters(word.word)):
+            before = joined[-1]
+            gap = "" if continues or not word.word[0].isspace() else " "
             text, end = f"{before.text}{gap}{word.word.strip()}", before.end if word.end is None else word.end
-            found[-1] = TimedWord(text, before.start, end, before.segment)
+            joined[-1] = TimedWord(text, before.start, end, before.segment)
         else:
-            found.append(TimedWord(word.word.strip(), word.start, word.end, segment))
-    return tuple(found)
+            joined.append(TimedWord(word.word.strip(), word.start, word.end, segment))
+    return tuple(joined)
 
 
-def _is_mark(text: str) -> bool:
-    """whisper.cpp's control tokens: [_BEG_], [_TT_150], <|endoftext|>."""
+def _is_control_token(text: str) -> bool:
+    """Returns whether it is one of whisper.cpp's control tokens: [_BEG_], [_TT_150], <|endoftext|>."""
     text = text.strip()
     return (text.startswith("[_") and text.endswith("]")) or (text.startswith("<|") and text.endswith("|>"))

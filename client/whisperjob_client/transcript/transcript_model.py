@@ -1,4 +1,4 @@
-"""A transcript on the recording's timeline. Times are seconds of the whole optimised audio."""
+"""A transcript on the recording's timeline. Times are seconds in the optimised audio."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -22,7 +22,7 @@ class NoSpeaker(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """Exactly one of `speaker` and `no_speaker` is set. `text` carries its punctuation and no outer spaces."""
+    """A spoken word with its punctuation. Exactly one of `speaker` and `no_speaker` is set."""
 
     start: float
     end: float
@@ -34,7 +34,7 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class ChunkPlace:
-    """Where a chunk lies in the recording: the job's `startSeconds` and `durationSeconds`."""
+    """The place of a chunk in the recording: the job's `startSeconds` and `durationSeconds`."""
 
     start: float
     duration: float
@@ -46,6 +46,8 @@ class ChunkPlace:
 
 @dataclass(frozen=True, slots=True)
 class SpeakerSegment:
+    """A stretch in which one speaker speaks."""
+
     start: float
     end: float
     speaker: str
@@ -53,7 +55,7 @@ class SpeakerSegment:
 
 @dataclass(frozen=True, slots=True)
 class Speakers:
-    """Who speaks when, or why that is not known. Segments may overlap; exclusive ones are the better input."""
+    """Who speaks when, or why that is unknown. Segments may overlap; those that do not are the better input."""
 
     segments: tuple[SpeakerSegment, ...] = ()
     missing: NoSpeaker | None = None
@@ -65,29 +67,29 @@ class Speakers:
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """Words in order: starts and ends never go back, and no word ends after the next one starts."""
+    """The words in order: starts and ends never go back, and no word ends after the next one starts."""
 
     words: tuple[Word, ...]
     duration: float
     language: str | None = None
     names: dict[str, str] = field(default_factory=dict)
-    """What a speaker is called where that is known: `SPEAKER_00` → `Anna`."""
+    """Maps speakers to what they are called, where that is known: `SPEAKER_00` → `Anna`."""
 
     @property
     def speakers(self) -> tuple[str, ...]:
-        """In order of their first word."""
+        """They are in order of their first word."""
         return tuple(dict.fromkeys(word.speaker for word in self.words if word.speaker is not None))
 
     def label(self, speaker: str | None) -> str | None:
-        """What people read. None if no word of the transcript has a speaker: then labels say nothing."""
+        """Returns the speaker's name for people. None if no word has a speaker, because then labels say nothing."""
         if speaker is not None:
-            return self.names.get(speaker) or _readable(speaker)
+            return self.names.get(speaker) or _readable_name(speaker)
         return "Unknown" if self.speakers else None
 
-    def without_doubtful(self) -> "Transcript":
+    def without_doubtful_words(self) -> "Transcript":
         return Transcript(tuple(w for w in self.words if w.doubt is None), self.duration, self.language, self.names)
 
 
-def _readable(speaker: str) -> str:
+def _readable_name(speaker: str) -> str:
     head, _, number = speaker.rpartition("_")
     return f"Speaker {int(number) + 1}" if head == "SPEAKER" and number.isdecimal() else speaker

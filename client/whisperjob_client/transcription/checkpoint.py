@@ -1,17 +1,16 @@
-"""What a transcription has paid for is kept beside its output, so that a run that was broken off goes on.
+"""What a transcription has finished, stored beside its output, so that a run that was interrupted can go on.
 
     talk.whisperjob/<source>/job-<options>.json        the Idempotency-Key, written before the upload; then the job
-    talk.whisperjob/<source>/answer-<options>.json     one chunk's answer, found by the chunk's and the options' hash
+    talk.whisperjob/<source>/answer-<options>.json     one chunk's answer, by the hash of the chunk and the options
     talk.whisperjob/<source>/speakers-<options>.json   the diarization
-    talk.whisperjob/<source>/lock                      held while a run works here
+    talk.whisperjob/<source>/lock                      locked while a run works here
 
-`<source>` is the source's SHA-256, shortened; every file is replaced atomically.
+`<source>` is the source's SHA-256, shortened. Every file is replaced atomically.
 """
 
 import contextlib
 import hashlib
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,13 +18,19 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from whisperjob_client.atomic_files import write_atomically
 from whisperjob_client.errors import StorageError, UsageError
 from whisperjob_client.models import DiarizationResult, Job
 
-K = TypeVar("K", bound=BaseModel)
+S = TypeVar("S", bound=BaseModel)
+
+Key = dict[str, Any]
+"""The options that a stored object depends on."""
 
 
-class KeptJob(BaseModel):
+class StoredJob(BaseModel):
+    """A job before its upload (a key alone), after it (with its id), and when it was completed."""
+
     model_config = ConfigDict(frozen=True)
 
     idempotency_key: str
@@ -33,8 +38,11 @@ class KeptJob(BaseModel):
     job: Job | None = None
 
 
-class KeptAnswer(BaseModel):
-    """`sent_at`, in seconds since the epoch, and to which `endpoint`: a later run counts it against its limits."""
+class StoredAnswer(BaseModel):
+    """An answer as it arrived.
+
+    `endpoint`, `sent_at` (seconds since the epoch) and `seconds` (of audio) count it against the limits of a later run.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -44,43 +52,46 @@ class KeptAnswer(BaseModel):
     answer: dict[str, Any]
 
 
-class KeptSpeakers(BaseModel):
+class StoredSpeakers(BaseModel):
+    """A completed diarization."""
+
     model_config = ConfigDict(frozen=True)
 
     job_id: str
     result: DiarizationResult
 
 
-class Kept:
-    """The folder of one source."""
+class Checkpoint:
+    """The stored objects of one source. Reading gives None for an object that is absent or cannot be read: that part
+    of the work is done again. Writing raises StorageError."""
 
     def __init__(self, folder: Path, source_sha256: str) -> None:
         self.folder = folder / source_sha256[:16]
 
-    def job(self, options: dict[str, Any]) -> KeptJob | None:
-        return self._read(self._file("job", options), KeptJob)
+    def job(self, key: Key) -> StoredJob | None:
+        return self._read(self._file("job", key), StoredJob)
 
-    def keep_job(self, options: dict[str, Any], job: KeptJob) -> None:
-        self._write(self._file("job", options), job)
+    def store_job(self, key: Key, job: StoredJob) -> None:
+        self._write(self._file("job", key), job)
 
-    def answer(self, chunk_sha256: str, options: dict[str, Any]) -> KeptAnswer | None:
-        return self._read(self._file("answer", {"chunk": chunk_sha256, **options}), KeptAnswer)
+    def answer(self, key: Key) -> StoredAnswer | None:
+        return self._read(self._file("answer", key), StoredAnswer)
 
-    def keep_answer(self, chunk_sha256: str, options: dict[str, Any], answer: KeptAnswer) -> None:
-        self._write(self._file("answer", {"chunk": chunk_sha256, **options}), answer)
+    def store_answer(self, key: Key, answer: StoredAnswer) -> None:
+        self._write(self._file("answer", key), answer)
 
-    def answers(self, endpoint: str) -> Iterator[KeptAnswer]:
-        """All that one recogniser gave, whatever the other options."""
+    def answers_from(self, endpoint: str) -> Iterator[StoredAnswer]:
+        """Yields all answers of one recogniser, whatever the other options were."""
         for file in self.folder.glob("answer-*.json"):
-            answer = self._read(file, KeptAnswer)
+            answer = self._read(file, StoredAnswer)
             if answer is not None and answer.endpoint == endpoint:
                 yield answer
 
-    def speakers(self, options: dict[str, Any]) -> KeptSpeakers | None:
-        return self._read(self._file("speakers", options), KeptSpeakers)
+    def speakers(self, key: Key) -> StoredSpeakers | None:
+        return self._read(self._file("speakers", key), StoredSpeakers)
 
-    def keep_speakers(self, options: dict[str, Any], speakers: KeptSpeakers) -> None:
-        self._write(self._file("speakers", options), speakers)
+    def store_speakers(self, key: Key, speakers: StoredSpeakers) -> None:
+        self._write(self._file("speakers", key), speakers)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -89,7 +100,7 @@ class Kept:
             self.folder.mkdir(parents=True, exist_ok=True)
             lock = (self.folder / "lock").open("w")
         except OSError as error:
-            raise StorageError.of(error, self.folder) from None
+            raise StorageError.from_os_error(error, self.folder) from None
         with lock:
             try:
                 _lock(lock.fileno())
@@ -97,12 +108,11 @@ class Kept:
                 raise UsageError(f"Another run works on this recording ({self.folder} is locked).") from None
             yield
 
-    def _file(self, kind: str, options: dict[str, Any]) -> Path:
-        digest = hashlib.sha256(json.dumps(options, sort_keys=True).encode()).hexdigest()
+    def _file(self, kind: str, key: Key) -> Path:
+        digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
         return self.folder / f"{kind}-{digest[:16]}.json"
 
-    def _read(self, file: Path, kind: type[K]) -> K | None:
-        """None where there is nothing, or nothing that can be read: it is simply done again."""
+    def _read(self, file: Path, kind: type[S]) -> S | None:
         try:
             return kind.model_validate_json(file.read_bytes())
         except (OSError, ValidationError):
@@ -112,23 +122,8 @@ class Kept:
         write_atomically(file, value.model_dump_json(by_alias=True, exclude_unset=True).encode())
 
 
-def write_atomically(file: Path, data: bytes) -> None:
-    """The file is the old one or the new one, whenever the machine stops. Raises StorageError."""
-    beside = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        with beside.open("wb") as opened:
-            opened.write(data)
-            opened.flush()
-            os.fsync(opened.fileno())
-        beside.replace(file)
-    except OSError as error:
-        raise StorageError.of(error, file) from None
-    finally:
-        beside.unlink(missing_ok=True)
-
-
 def _lock(descriptor: int) -> None:
-    """Where a system has no flock, two runs at once are the user's care."""
+    """Locks a file, where the system has flock. Elsewhere the user must not start two runs at once."""
     with contextlib.suppress(ImportError):
         import fcntl
 

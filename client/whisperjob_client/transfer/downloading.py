@@ -1,7 +1,7 @@
-"""A download that can be broken off and taken up again: into `<name>.part`, hashed, renamed when it is whole.
+"""A download that can stop and continue: into `<name>.part`, hashed, and renamed when it is whole.
 
-The part file's own bytes are the state; what the service says the file is (SHA-256) is also its ETag, so If-Range
-makes sure that a resumed file is the same file.
+The bytes of the part file are all the state there is. The SHA-256 that the service gives for a file is also its ETag,
+so If-Range makes sure that a download continues with the same file.
 """
 
 import hashlib
@@ -11,49 +11,52 @@ from typing import BinaryIO
 
 import httpx
 
+from whisperjob_client.api.responses import check
+from whisperjob_client.atomic_files import publish
 from whisperjob_client.errors import BadAnswerError, DamagedDownloadError, StorageError
 from whisperjob_client.models import Chunk
-from whisperjob_client.responses import check
-from whisperjob_client.uploading import BLOCK_BYTES
+from whisperjob_client.transfer import BLOCK_BYTES
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """A file to fetch and where it is to lie."""
+class DownloadTarget:
+    """A file to fetch: its path on the service, its hash, and its place on this machine."""
 
     path: str
     sha256: str
-    target: Path
+    file: Path
 
     @property
-    def part(self) -> Path:
-        return self.target.with_name(f"{self.target.name}.part")
+    def part_file(self) -> Path:
+        """It holds the bytes that have arrived so far."""
+        return self.file.with_name(f"{self.file.name}.part")
 
 
-def wanted(chunk: Chunk, folder: Path) -> Wanted:
+def download_target(chunk: Chunk, folder: Path) -> DownloadTarget:
     """Raises BadAnswerError if the service names a file that would lie outside the folder, or on another server."""
     if not chunk.download_url.startswith("/") or chunk.download_url.startswith("//"):
         raise BadAnswerError(f"The service names an address {chunk.download_url!r}, which is not its own.")
     if Path(chunk.filename).name != chunk.filename or chunk.filename in ("", ".", ".."):
         raise BadAnswerError(f"The service names a file {chunk.filename!r}, which is no plain name.")
-    return Wanted(chunk.download_url, chunk.sha256, folder / chunk.filename)
+    return DownloadTarget(chunk.download_url, chunk.sha256, folder / chunk.filename)
 
 
-def redirected(response: httpx.Response) -> httpx.URL | None:
-    """Where the store itself has the file, if the service says so. That address is given no key.
+def redirect_to_store(response: httpx.Response) -> httpx.URL | None:
+    """Returns the file's address in the object store, if the service redirects there. That address gets no key.
 
-    Raises BadAnswerError where it would not be as safe as the service's own.
+    Raises BadAnswerError if the address is unusable, or less safe than the service's own.
     """
     if response.status_code != 307:
         return None
-    here, there = response.request.url, httpx.URL(response.headers.get("location", ""))
-    if there.scheme not in ("http", "https") or not there.host or (here.scheme == "https" and there.scheme == "http"):
+    service, store = response.request.url, httpx.URL(response.headers.get("location", ""))
+    unsafe = service.scheme == "https" and store.scheme == "http"
+    if store.scheme not in ("http", "https") or not store.host or unsafe:
         raise BadAnswerError("The service sends downloads to an address that is none, or not safe.")
-    return there
+    return store
 
 
-def has(file: Path, sha256: str) -> bool:
-    """Whether the file is there already, whole."""
+def is_complete(file: Path, sha256: str) -> bool:
+    """Returns whether the file is there already, whole."""
     if not file.is_file():
         return False
     with file.open("rb") as opened:
@@ -61,19 +64,19 @@ def has(file: Path, sha256: str) -> bool:
 
 
 class PartialDownload:
-    """An open part file. Use it as a context; `finish` checks and renames."""
+    """An open part file, which closes at the end of its `with` block; `finish` checks and renames it."""
 
-    def __init__(self, wanted: Wanted) -> None:
+    def __init__(self, target: DownloadTarget) -> None:
         """Raises StorageError if the folder cannot be written to."""
-        self._wanted = wanted
+        self._target = target
         self._digest = hashlib.sha256()
         self.size_bytes = 0
         try:
-            wanted.part.parent.mkdir(parents=True, exist_ok=True)
-            self._file: BinaryIO = wanted.part.open("a+b")
+            target.part_file.parent.mkdir(parents=True, exist_ok=True)
+            self._file: BinaryIO = target.part_file.open("a+b")
         except OSError as error:
-            raise StorageError.of(error, wanted.part) from None
-        self._take_up()
+            raise StorageError.from_os_error(error, target.part_file) from None
+        self._resume()
 
     def __enter__(self) -> "PartialDownload":
         return self
@@ -83,14 +86,17 @@ class PartialDownload:
 
     @property
     def headers(self) -> dict[str, str]:
-        """`identity`: a range counts the file's own bytes."""
+        """They ask for the missing bytes; `identity`, because a range counts the file's own bytes."""
         common = {"Accept-Encoding": "identity"}
         if not self.size_bytes:
             return common
-        return common | {"Range": f"bytes={self.size_bytes}-", "If-Range": f'"{self._wanted.sha256}"'}
+        return common | {"Range": f"bytes={self.size_bytes}-", "If-Range": f'"{self._target.sha256}"'}
 
-    def begin(self, response: httpx.Response) -> bool:
-        """Whether bytes follow. Raises ApiError; a refused range means that what is there is all or wrong."""
+    def accept(self, response: httpx.Response) -> bool:
+        """Returns whether bytes follow. They do not after a refused range: what is there is everything, or wrong.
+
+        Raises ApiError, BadAnswerError.
+        """
         if response.status_code == 416 and self.size_bytes:
             return False
         check(response)
@@ -100,29 +106,31 @@ class PartialDownload:
             raise BadAnswerError("The service sent another part of the file than was asked for.")
         return True
 
-    def add(self, data: bytes) -> None:
+    def write(self, data: bytes) -> None:
         """Raises StorageError."""
         self._digest.update(data)
         try:
             self._file.write(data)
         except OSError as error:
-            raise StorageError.of(error, self._wanted.part) from None
+            raise StorageError.from_os_error(error, self._target.part_file) from None
         self.size_bytes += len(data)
 
     def finish(self) -> Path:
-        """Raises StorageError, or DamagedDownloadError with the part removed, so that another try begins anew."""
+        """Returns the finished file. Raises StorageError, or DamagedDownloadError after it removed the part file, so
+        that the next try starts from the beginning."""
         try:
             self._file.close()
         except OSError as error:
-            raise StorageError.of(error, self._wanted.part) from None
-        if self._digest.hexdigest() != self._wanted.sha256:
-            self._wanted.part.unlink(missing_ok=True)
+            raise StorageError.from_os_error(error, self._target.part_file) from None
+        if self._digest.hexdigest() != self._target.sha256:
+            self._target.part_file.unlink(missing_ok=True)
             raise DamagedDownloadError(
-                f"{self._wanted.target.name} arrived damaged (its SHA-256 is not what the service says)."
+                f"{self._target.file.name} arrived damaged (its SHA-256 is not what the service says)."
             )
-        return self._wanted.part.replace(self._wanted.target)
+        return publish(self._target.part_file, self._target.file)
 
-    def _take_up(self) -> None:
+    def _resume(self) -> None:
+        """Hashes what an earlier try left."""
         self._file.seek(0)
         while block := self._file.read(BLOCK_BYTES):
             self._digest.update(block)
