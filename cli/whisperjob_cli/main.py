@@ -205,7 +205,7 @@ def _plain_errors() -> Iterator[None]:
 
 def _interruptions() -> tuple[type[BaseException], ...]:
     """Returns what an interruption raises. It is called only after something was raised, because the import of asyncio
-    takes longer than that of all the rest."""
+    takes longer than all the others together."""
     import asyncio
 
     return KeyboardInterrupt, asyncio.CancelledError

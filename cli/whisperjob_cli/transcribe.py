@@ -61,7 +61,7 @@ class TranscribeArguments:
     speaker_name: Annotated[
         list[str] | None, typer.Option("--speaker-name", help="What to call them, in the order they first speak.")
     ] = None
-    drop_doubtful: Annotated[
+    omit_doubtful_words: Annotated[
         bool, typer.Option("--drop-doubtful", help="Leave out what was probably made up in silence.")
     ] = False
     asr_url: Annotated[
@@ -139,7 +139,7 @@ def transcribe_file(arguments: TranscribeArguments, server_runner: "Callable[[Pa
             return await server_runner(checkpoint_folder)(task)
 
         transcription = asyncio.run(run())
-    _write_files(transcription, targets, arguments.file.name, arguments.drop_doubtful)
+    _write_files(transcription, targets, arguments.file.name, arguments.omit_doubtful_words)
     files = {str(format_): str(target) for format_, target in targets.items()}
     if arguments.as_json:
         typer.echo(json.dumps({"jobId": transcription.job.job_id, "files": files, "notes": display.notes}))
@@ -248,12 +248,14 @@ def _stop_on_signals(transcriber: "Transcriber", display: "Display") -> None:
             loop.add_signal_handler(number, stop)
 
 
-def _write_files(transcription: "Transcription", targets: dict[Format, Path], title: str, drop_doubtful: bool) -> None:
+def _write_files(
+    transcription: "Transcription", targets: dict[Format, Path], title: str, omit_doubtful_words: bool
+) -> None:
     from whisperjob_client.atomic_files import write_atomically
     from whisperjob_client.transcript.writers import write
 
     transcript = transcription.transcript
-    if drop_doubtful:
+    if omit_doubtful_words:
         transcript = transcript.without_doubtful_words()
     for format_, target in targets.items():
         target.parent.mkdir(parents=True, exist_ok=True)

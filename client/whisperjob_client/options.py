@@ -33,7 +33,7 @@ class UploadOptions:
 
 @dataclass(frozen=True, slots=True)
 class SpeakerCount:
-    """How many people speak, as far as it is known: exactly so many, or at least and at most so many."""
+    """How many people speak, as far as it is known: the exact number, or the lowest and the highest."""
 
     num_speakers: int | None = None
     min_speakers: int | None = None

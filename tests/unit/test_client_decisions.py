@@ -1,4 +1,4 @@
-"""What the client decides, as tables: trying again, waiting, pacing, where things go."""
+"""The decisions of the client, as tables: retries, waits, pace, the places of files."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -87,7 +87,7 @@ def test_backoff_grows_to_its_cap_and_jitter_only_shortens_it() -> None:
     assert backoff.wait(2, chance=0) == 1.5
 
 
-def test_polling_is_quick_while_things_move_and_slow_while_they_stand() -> None:
+def test_polling_is_quick_while_the_state_changes_and_slow_while_it_does_not() -> None:
     poll = Poll(Patience(), now=0)
     moving = [poll.after_state(progress, progress) for progress in range(5)]
     standing = [poll.after_state(4, now) for now in range(30)]
@@ -108,7 +108,7 @@ def test_a_restart_is_waited_out_but_not_for_ever() -> None:
         poll.after_error(api_error(401, "unauthorized", "wrong"), 51)
 
 
-def test_a_wait_ends_in_time() -> None:
+def test_a_wait_ends_when_the_time_is_up() -> None:
     poll = Poll(Patience(total_seconds=10), now=100)
     assert poll.after_state("queued", 109.9) == pytest.approx(0.1)
     with pytest.raises(WaitTimeoutError):
@@ -117,7 +117,7 @@ def test_a_wait_ends_in_time() -> None:
 
 @given(st.lists(st.tuples(st.floats(0, 400), st.floats(0, 2700)), min_size=1, max_size=60))
 def test_no_window_ever_holds_more_than_the_account_allows(files: list[tuple[float, float]]) -> None:
-    """Files come at any time and wait as long as they are told; a file is never made to wait without need for ever."""
+    """Files come at any time and wait as long as `delay` says; no file waits for ever."""
     limits = Limits(requests_per_minute=5, audio_seconds_per_hour=3000)
     pace, now, sent = Pace(limits), 1_700_000_000.0, []
     for gap, seconds in files:
@@ -153,7 +153,7 @@ def test_a_refusal_pauses_everything_and_does_not_count() -> None:
     assert pace.delay(107, 30) == 0
 
 
-def test_a_chunk_longer_than_the_limit_goes_when_all_is_quiet() -> None:
+def test_a_chunk_longer_than_the_limit_goes_when_the_window_is_free() -> None:
     pace = Pace(Limits(None, 600))
     assert pace.delay(0, 2600) == 0
     pace.book(0, 2600)
@@ -172,9 +172,9 @@ def test_a_chunk_longer_than_the_limit_goes_when_all_is_quiet() -> None:
         (".", [Format.JSON], {Format.JSON: "talk.json"}),
     ],
 )
-def test_where_transcripts_go(output: str | None, formats: list[Format], expected: dict[Format, str]) -> None:
-    found = plan_files(Path("talk.mp4"), Path(output) if output else None, formats)
-    assert found == {format_: Path(name) for format_, name in expected.items()}
+def test_the_files_of_transcripts(output: str | None, formats: list[Format], expected: dict[Format, str]) -> None:
+    files = plan_files(Path("talk.mp4"), Path(output) if output else None, formats)
+    assert files == {format_: Path(name) for format_, name in expected.items()}
 
 
 def test_an_ending_that_contradicts_the_format_is_refused() -> None:
@@ -213,17 +213,17 @@ def test_exit_codes(error: ClientError, code: int) -> None:
         ("http://host", "http://host/audio/transcriptions"),
     ],
 )
-def test_what_an_asr_url_stands_for(url: str, endpoint: str) -> None:
+def test_the_endpoint_of_an_asr_url(url: str, endpoint: str) -> None:
     assert endpoint_url(url) == endpoint
 
 
 @pytest.mark.parametrize("url", ["host:8000", "", "file:///etc/passwd"])
-def test_an_asr_url_that_is_none(url: str) -> None:
+def test_an_unusable_asr_url_is_refused(url: str) -> None:
     with pytest.raises(UsageError):
         endpoint_url(url)
 
 
-def test_the_configuration_file_is_looked_for_where_the_environment_says(tmp_path: Path) -> None:
+def test_the_environment_names_the_configuration_file(tmp_path: Path) -> None:
     assert config_file({"XDG_CONFIG_HOME": "/x"}) == Path("/x/whisperjob/config.toml")
     assert load_config({"XDG_CONFIG_HOME": str(tmp_path)}).server is None
     file = tmp_path / "c.toml"
@@ -235,17 +235,18 @@ def test_the_configuration_file_is_looked_for_where_the_environment_says(tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("text", "said"), [("sever = 1", "sever"), ("= =", "config"), ('server = ["a"]', "server"), (None, "no such file")]
+    ("text", "message"),
+    [("sever = 1", "sever"), ("= =", "config"), ('server = ["a"]', "server"), (None, "no such file")],
 )
-def test_a_broken_configuration_is_named(tmp_path: Path, text: str | None, said: str) -> None:
+def test_a_broken_configuration_is_named(tmp_path: Path, text: str | None, message: str) -> None:
     file = tmp_path / "config.toml"
     if text is not None:
         file.write_text(text)
-    with pytest.raises(UsageError, match=said):
+    with pytest.raises(UsageError, match=message):
         load_config({"WHISPERJOB_CONFIG": str(file)})
 
 
-def test_an_upload_says_its_length_and_escapes_its_name(tmp_path: Path) -> None:
+def test_an_upload_has_its_length_and_an_escaped_name(tmp_path: Path) -> None:
     file = tmp_path / 'a "b"\r\n.mp3'
     file.write_bytes(b"12345")
     upload = build_upload(file, UploadOptions(profile="light", max_chunk_seconds=90), "key")
@@ -256,9 +257,9 @@ def test_an_upload_says_its_length_and_escapes_its_name(tmp_path: Path) -> None:
     assert not build_upload(file, UploadOptions(), None).repeatable
 
 
-def test_what_cannot_be_uploaded_is_said_before_anything_is_sent(tmp_path: Path) -> None:
+def test_what_cannot_be_uploaded_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
     empty = tmp_path / "empty.wav"
     empty.touch()
-    for file, said in ((empty, "is empty"), (tmp_path, "is not a file"), (tmp_path / "none", "No such file")):
-        with pytest.raises(UsageError, match=said):
+    for file, message in ((empty, "is empty"), (tmp_path, "is not a file"), (tmp_path / "none", "No such file")):
+        with pytest.raises(UsageError, match=message):
             build_upload(file, UploadOptions(), None)

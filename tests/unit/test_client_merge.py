@@ -1,4 +1,4 @@
-"""The merge keeps every word once, in order and in its chunk, whatever a recogniser answers."""
+"""The merge has every word once, in order and in its chunk, whatever a recogniser answers."""
 
 from itertools import accumulate, groupby, pairwise
 from typing import Any
@@ -98,7 +98,7 @@ def test_every_word_stays_in_its_chunk(chunks: list[tuple[ChunkPlace, ChunkAnswe
 
 
 @given(st.lists(timed_words, max_size=20), st.floats(0, 60))
-def test_words_alone_are_kept_as_they_are(words: list[TimedWord], duration: float) -> None:
+def test_words_alone_stay_as_they_are(words: list[TimedWord], duration: float) -> None:
     transcript = merge([(ChunkPlace(0, duration), ChunkAnswer(words=tuple(words)))], NOT_ASKED)
     assert texts(transcript) == [word.text for word in words]
 
@@ -120,7 +120,7 @@ def test_words_and_segments_of_the_same_speech_are_one(said: list[str], data: st
 
 
 @given(st.lists(spoken, min_size=1, max_size=12), st.sets(st.integers(0, 11)))
-def test_words_the_recogniser_forgot_come_from_its_text(said: list[str], lost: set[int]) -> None:
+def test_words_missing_from_the_list_come_from_the_text(said: list[str], lost: set[int]) -> None:
     text = tokens(" ".join(said))
     words = tuple(TimedWord(w, i, i + 0.5) for i, w in enumerate(text) if i not in lost)
     answer = ChunkAnswer(segments=(Segment(joined(text), 0, 60),), words=words)
@@ -266,7 +266,7 @@ def test_chunks_that_overlap_are_refused() -> None:
                 ]
             },
             [("a", 1, 1.5), ("b", 1.5, 2), ("c", 2, 2.5), ("d", 3, 3.5)],
-            id="one glitch does not push the rest away",
+            id="one wrong time does not move the others",
         ),
         pytest.param(
             {
@@ -336,11 +336,11 @@ def spoken_at(start: float, end: float, *segments: tuple[float, float, str]) -> 
     ("start", "end", "segments", "speaker"),
     [
         pytest.param(1, 2, [(0, 5, "A")], "A", id="inside"),
-        pytest.param(4.5, 5.4, [(0, 5, "A"), (5, 9, "B")], "A", id="over a change: whoever speaks most of it"),
+        pytest.param(4.5, 5.4, [(0, 5, "A"), (5, 9, "B")], "A", id="over a change: the one who speaks most of it"),
         pytest.param(5.2, 5.3, [(0, 5, "A"), (7, 9, "B")], "A", id="in a gap: the nearest"),
         pytest.param(6, 6, [(0, 5, "A"), (5.5, 9, "B")], "B", id="without a length"),
         pytest.param(5.6, 6.4, [(0, 5, "A"), (7, 9, "B")], None, id="out of reach of both"),
-        pytest.param(2, 3, [(0, 10, "A"), (1, 4, "B")], "A", id="two at once: whoever began first"),
+        pytest.param(2, 3, [(0, 10, "A"), (1, 4, "B")], "A", id="two at once: the one who began first"),
         pytest.param(2, 3, [(0, 2.2, "A"), (2.1, 4, "B")], "B", id="two at once for a moment"),
         pytest.param(50, 51, [(0, 100, "A"), (1, 2, "B"), (3, 4, "B")], "A", id="a long segment begun long ago"),
     ],
@@ -359,11 +359,13 @@ def test_speaker_of_a_word(
         pytest.param("In Jersey. And I am Sheila.", "AAABBB", "AABBBB", id="the first word of a sentence"),
         pytest.param("What can I say? Well, no.", "AAABBB", "AAAABB", id="the last word of a sentence"),
         pytest.param("No. Yes. No.", "ABA", "ABA", id="changes at sentences' ends stay"),
-        pytest.param("I think that No! you are wrong.", "AAABAAA", "AAABAAA", id="nobody loses a whole turn"),
+        pytest.param("I think that No! you are wrong.", "AAABAAA", "AAABAAA", id="no turn is lost as a whole"),
         pytest.param("one two three four", "AABB", "AABB", id="no sentence ends near"),
         pytest.param("In Jersey. And _ I am Sheila.", "AAA-BBB", "AAABBB", id="a change in a pause stays"),
         pytest.param("It is. a very long way away", "AAAABBB", "AAAABBB", id="a sentence's end far away"),
-        pytest.param("It is so. Now you speak.", "AAAB-B", "AAAB-B", id="where nobody was heard nothing moves"),
+        pytest.param(
+            "It is so. Now you speak.", "AAAB-B", "AAAB-B", id="beside a word without a speaker nothing moves"
+        ),
     ],
 )
 def test_a_change_of_speakers_goes_to_the_sentence_end_close_by(text: str, heard: str, given: str) -> None:

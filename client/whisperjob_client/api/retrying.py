@@ -41,7 +41,7 @@ NO_RETRIES = RetryPolicy(attempts=1)
 def retry_delay(
     policy: RetryPolicy, error: ClientError, *, failures: int, repeatable: bool, may_have_arrived: bool, chance: float
 ) -> float | None:
-    """Returns the seconds until the next attempt after so many failures; None to give up.
+    """Returns the seconds until the next attempt after `failures` in a row; None to give up.
 
     `may_have_arrived` says whether the request may have reached the server. `chance` is from 0 to 1.
     """

@@ -36,7 +36,7 @@ class Watcher(SpeechWatcher, Protocol):
     def recognising(self, total_seconds: float, done_seconds: float, /) -> None: ...
 
     def recognised(self, seconds: float, /) -> None:
-        """So many more seconds of audio are done."""
+        """`seconds` more of audio are done."""
 
     def diarizing(self, diarization: Diarization, /) -> None: ...
 

@@ -103,7 +103,7 @@ class PartialDownload:
         if response.status_code != 206:
             self._restart()
         elif not response.headers.get("content-range", "").startswith(f"bytes {self.size_bytes}-"):
-            raise BadAnswerError("The service sent another part of the file than was asked for.")
+            raise BadAnswerError("The service sent another part of the file than was requested.")
         return True
 
     def write(self, data: bytes) -> None:
