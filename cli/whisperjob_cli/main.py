@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -19,11 +19,10 @@ from whisperjob_cli.options import (
     LocalAudioArguments,
     OutputFolder,
     SpeakerArguments,
+    TimelineFormat,
     describe_os_error,
     expand_options,
 )
-
-TimelineFormat = Literal["text", "json", "rttm"]
 
 _EXIT_CODES = "Exit codes: 0 done; 1 failed, one sentence on standard error says why; 2 wrong usage; 130 interrupted."
 

@@ -45,6 +45,8 @@ RawFormat = Literal[
     "alaw",
 ]
 
+TimelineFormat = Literal["text", "json", "rttm"]
+
 Server = Annotated[
     str | None,
     typer.Option(

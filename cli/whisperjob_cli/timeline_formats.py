@@ -1,14 +1,12 @@
 """Formats a timeline as `whisperjob local diarize` prints it: as text, as JSON or as RTTM. Pure."""
 
 from pathlib import Path
-from typing import Literal
 
 from whisperjob.model.timeline import Timeline, to_rttm
 from whisperjob_api.timelines import to_result
+from whisperjob_cli.options import TimelineFormat
 from whisperjob_cli.tables import describe_speakers
 from whisperjob_client import DiarizationResult
-
-TimelineFormat = Literal["text", "json", "rttm"]
 
 
 def format_timeline(timeline: Timeline, format_: TimelineFormat, file: Path) -> str:

@@ -23,12 +23,12 @@ from whisperjob_cli.options import (
     reported_errors,
 )
 from whisperjob_client.errors import UsageError
+from whisperjob_client.speech.rate_limits import BASE_TIER, UNLIMITED, Limits
 from whisperjob_client.transcript.writers import Format
 
 if TYPE_CHECKING:
     from whisperjob_cli.display import Display
     from whisperjob_client.async_client import AsyncClient
-    from whisperjob_client.speech.rate_limits import Limits
     from whisperjob_client.speech.recogniser import Recogniser, SpeechOptions
     from whisperjob_client.transcription.options import TranscribeOptions
     from whisperjob_client.transcription.transcriber import ClientTask, ServerRunner, Transcriber, Transcription
@@ -75,10 +75,18 @@ class TranscribeArguments:
         str | None, typer.Option("--model", help=f"Default: {GROQ_MODEL}; with --asr-url {OTHER_MODEL}.")
     ] = None
     requests_per_minute: Annotated[
-        int | None, typer.Option(min=0, help="The speech account's limit; 0: none.  Default: Groq's base tier, 20.")
+        int | None,
+        typer.Option(
+            min=0,
+            help=f"The speech account's limit; 0: none.  Default: Groq's base tier, {BASE_TIER.requests_per_minute}.",
+        ),
     ] = None
     audio_seconds_per_hour: Annotated[
-        float | None, typer.Option(min=0, help="Another limit of it; 0: none.  Default: Groq's base tier, 7200.")
+        float | None,
+        typer.Option(
+            min=0,
+            help=f"Another limit of it; 0: none.  Default: Groq's base tier, {BASE_TIER.audio_seconds_per_hour:g}.",
+        ),
     ] = None
     parallel: Annotated[int, typer.Option(min=1, max=32, help="Chunks recognised at once.")] = 4
     asr_timeout: Annotated[float, typer.Option(min=1, help="Longest wait for one chunk's answer, in seconds.")] = 1800.0
@@ -162,7 +170,7 @@ def _build_options(arguments: TranscribeArguments) -> "TranscribeOptions":
             endpoint=url or "groq",
         ),
         upload=UploadOptions(arguments.profile, arguments.max_chunk_seconds),
-        limits=_limits(url, config, arguments.requests_per_minute, arguments.audio_seconds_per_hour),
+        limits=_choose_limits(url, config, arguments.requests_per_minute, arguments.audio_seconds_per_hour),
         parallel=arguments.parallel,
         diarize=arguments.wants_speakers,
         speakers=SpeakerCount(arguments.num_speakers or None),
@@ -186,11 +194,9 @@ def plan_files(file: Path, output: Path | None, formats: list[Format]) -> dict[F
     return {format_: stem.with_name(f"{stem.name}.{format_}") for format_ in wanted}
 
 
-def _limits(url: str | None, config: AsrConfig, requests: int | None, audio_seconds: float | None) -> "Limits":
+def _choose_limits(url: str | None, config: AsrConfig, requests: int | None, audio_seconds: float | None) -> Limits:
     """Returns the limits of the options, else of the file, else Groq's base tier (other endpoints: none)."""
-    from whisperjob_client.speech.rate_limits import UNLIMITED, Limits
-
-    default = UNLIMITED if url else Limits()
+    default = UNLIMITED if url else BASE_TIER
     requests = config.requests_per_minute if requests is None else requests
     audio_seconds = config.audio_seconds_per_hour if audio_seconds is None else audio_seconds
     return Limits(

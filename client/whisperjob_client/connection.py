@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass, field
 from ipaddress import ip_address
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from whisperjob_client.api.retrying import RetryPolicy
 from whisperjob_client.errors import UsageError
+
+if TYPE_CHECKING:
+    import httpx
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 
@@ -45,12 +48,17 @@ class Connection:
 
     def to_store(self, host: str) -> dict[str, Any]:
         """Returns the arguments of a client for the object store on `host`, which gets no key."""
-        import httpx
-
         return {
-            "timeout": httpx.Timeout(self.timeout_seconds, connect=min(self.timeout_seconds, _CONNECT_SECONDS)),
+            "timeout": build_timeout(self.timeout_seconds),
             "trust_env": not is_loopback(host),
         }
+
+
+def build_timeout(seconds: float) -> "httpx.Timeout":
+    """Returns the timeouts of one read or write; a connection must be made sooner."""
+    import httpx
+
+    return httpx.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS))
 
 
 def is_loopback(host: str) -> bool:

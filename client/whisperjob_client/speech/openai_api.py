@@ -8,7 +8,7 @@ import anyio
 import httpx
 
 from whisperjob_client.api.responses import retry_after
-from whisperjob_client.connection import is_loopback
+from whisperjob_client.connection import build_timeout, is_loopback
 from whisperjob_client.errors import SpeechError, UsageError
 from whisperjob_client.speech.recogniser import SpeechOptions, SpeechUnavailableError, speech_error
 
@@ -39,7 +39,7 @@ class OpenAiRecogniser:
         self._word_times = True
         self._client = httpx.AsyncClient(
             headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
-            timeout=httpx.Timeout(timeout_seconds, connect=min(timeout_seconds, 10.0)),
+            timeout=build_timeout(timeout_seconds),
             trust_env=not is_loopback(httpx.URL(self._url).host),
         )
 

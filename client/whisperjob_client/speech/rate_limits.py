@@ -21,6 +21,7 @@ class Limits:
     audio_seconds_per_hour: float | None = 7200.0
 
 
+BASE_TIER = Limits()
 UNLIMITED = Limits(None, None)
 
 

@@ -15,9 +15,9 @@ class TranscribeOptions:
     """How a recording is made a transcript. `parallel` is the number of chunks that are recognised at once."""
 
     speech: SpeechOptions
+    parallel: int
     upload: UploadOptions = field(default_factory=UploadOptions)
     limits: Limits = field(default_factory=Limits)
-    parallel: int = 4
     diarize: bool = False
     speakers: SpeakerCount = field(default_factory=SpeakerCount)
     names: tuple[str, ...] = ()
