@@ -77,7 +77,7 @@ class Operator:
             launcher=self.launcher,
             settings=engine,
             diarizes=diarizes,
-            teller=metrics.engine.telling(KubernetesEventRecorder(api, socket.gethostname())),
+            teller=metrics.engine.counting(KubernetesEventRecorder(api, socket.gethostname())),
             on_pass=metrics.engine.passed,
         )
         self.launcher.subscribe(metrics.engine.worker_changed)

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Final
 
 from whisperjob.model.errors import WhisperJobError
-from whisperjob_client import AsyncClient, ClientError, Connection, JobFailedError, UsageError
-from whisperjob_client.retrying import NO_RETRIES
-from whisperjob_client.transcribing import Outcome, Using, Work
+from whisperjob_client import NO_RETRIES, AsyncClient, ClientError, Connection, JobFailedError, UsageError
+from whisperjob_client.transcription.transcriber import ClientTask, ServerRunner, Transcription
 from whisperjob_local.service import Ready, run_service
 from whisperjob_local.service_settings import ServiceSettings, make_settings
 from whisperjob_local.startup import StartupError
@@ -27,15 +26,15 @@ _TIMEOUT_SECONDS: Final = 300.0
 """A slow disk may take long to take in the last of a large upload."""
 
 
-def private_service(kept_in: Path, *, diarizes: bool) -> Using:
+def private_service(kept_in: Path, *, diarizes: bool) -> ServerRunner:
     """Lets work be done with a service on this machine that nobody else can reach.
 
     Raises UsageError where it cannot start, or there is no diarizer and one is wanted; ClientError where it fails.
     """
     data = kept_in / DATA_NAME
 
-    async def use(work: Work) -> Outcome:
-        async def body(ready: Ready) -> Outcome:
+    async def use(work: ClientTask) -> Transcription:
+        async def body(ready: Ready) -> Transcription:
             connection = Connection(ready.url, ready.api_key, NO_RETRIES, _TIMEOUT_SECONDS)
             async with AsyncClient(connection) as client:
                 return await work(client, _HERE)

@@ -2,6 +2,7 @@
 
 from whisperjob.model.errors import JobCode, WarningCode
 from whisperjob_api.errors import HTTP_STATUS, HttpCode
+from whisperjob_client.job_warnings import WARNING_SENTENCES
 
 _HEAD = """# Error codes
 
@@ -49,18 +50,12 @@ _JOB: dict[JobCode, str] = {
     JobCode.INTERNAL: "A fault of the service; its log has more.",
 }
 
-_WARNING: dict[WarningCode, str] = {
-    WarningCode.INPUT_TRUNCATED: "The file ends before its own header says; what is there was used.",
-    WarningCode.SILENT: "The recording is silent.",
-    WarningCode.OPPOSITE_PHASE: "Its channels cancelled each other out; they were taken apart.",
-}
-
 
 def error_reference() -> str:
     """Returns the text of the page."""
     http = [f"| `{code}` | {HTTP_STATUS[code]} | {_HTTP[code]} |" for code in sorted(HttpCode, key=_by_status)]
     jobs = [f"| `{code}` | {_JOB[code]} |" for code in JobCode]
-    warnings = [f"| `{code}` | {_WARNING[code]} |" for code in WarningCode]
+    warnings = [f"| `{code}` | {WARNING_SENTENCES[code]} |" for code in WarningCode]
     lines = [
         _HEAD,
         "## Of requests",
