@@ -2,11 +2,11 @@
 
 import asyncio
 import logging
-import signal
 import sys
 
 from whisperjob.model.settings import EngineSettings
 from whisperjob.serving.program import run_program, shared_store
+from whisperjob.serving.signals import on_stop_signals
 from whisperjob_operator.operator_settings import OperatorSettings
 from whisperjob_operator.service import serve
 
@@ -18,11 +18,10 @@ async def _serve() -> None:
     stop = asyncio.Event()
 
     def on_signal() -> None:
-        log.info("told to stop")
+        log.info("stopping, as a signal asks")
         stop.set()
 
-    for sign in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(sign, on_signal)
+    on_stop_signals(on_signal)
     await serve(OperatorSettings(), EngineSettings(), store, stop)
 
 

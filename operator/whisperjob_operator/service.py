@@ -1,11 +1,10 @@
-"""The whole operator: connects the engine to the cluster, and lives until it is told to stop."""
+"""The whole operator: the engine, connected to the cluster, until it has to stop."""
 
 import asyncio
 import logging
 import socket
 import time
 from datetime import timedelta
-from typing import Any
 
 from kubernetes.aio import client
 
@@ -16,6 +15,7 @@ from whisperjob.model.settings import EngineSettings
 from whisperjob.records.cache import RecordCache
 from whisperjob.records.port import ChangeKind, RecordChange
 from whisperjob.serving.listener import Listener, bind
+from whisperjob.serving.supervisor import TaskSupervisor
 from whisperjob.stores.port import ObjectStore
 from whisperjob_kubernetes.connection import JsonObject, connect
 from whisperjob_kubernetes.records import PLURAL, KubernetesRecords
@@ -42,10 +42,6 @@ _LONGEST_LAG_SECONDS = 5.0
 """Everything on the loop takes milliseconds; what takes longer is in threads."""
 
 
-class TaskEndedError(WhisperJobError):
-    """A part of the operator ended by itself: the process ends, and is started anew."""
-
-
 class Operator:
     """Make it on the event loop it will run on; `run` it once."""
 
@@ -61,7 +57,6 @@ class Operator:
         self._api = api
         self._settings = settings
         self._watching = asyncio.Event()
-        self._stopping = asyncio.Event()
         self._looked = asyncio.Event()
         self.flow = WatchHealth(KINDS, settings.blind_after.total_seconds())
         self.records = KubernetesRecords(api, settings.namespace)
@@ -96,45 +91,24 @@ class Operator:
         self.work = Listener(work_app, bind(_HOST, settings.work_port), grace=settings.shutdown_grace)
         self.probes = Listener(probe_app, bind(_HOST, settings.probe_port), grace=settings.shutdown_grace)
 
-    def stop(self) -> None:
-        self._stopping.set()
-
-    async def run(self) -> None:
-        """Until `stop`. Raises TaskEndedError if a part ends before."""
-        tasks = [
-            asyncio.create_task(part, name=name)
-            for name, part in {
-                "probes": self.probes.run(),
-                "worker protocol": self.work.run(),
-                "engine": self._work(),
-                "watches": self._watch(),
-            }.items()
-        ]
+    async def run(self, stop: asyncio.Event) -> None:
+        """Runs until `stop` is set. Raises TaskEndedError if a part ends before."""
+        supervisor = TaskSupervisor()
+        probes = supervisor.start("the probes", self.probes.run())
+        worker_protocol = supervisor.start("the worker protocol", self.work.run())
+        engine = supervisor.start("the engine", self._work())
+        watches = supervisor.start("the watches", self._watch())
         lag = asyncio.create_task(self.lag.watch(), name="loop lag")
-        stopping = asyncio.create_task(self._stopping.wait(), name="stop")
         try:
-            await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
-            dead = next((task for task in tasks if task.done()), None)
-            if dead is not None and not self._stopping.is_set():
-                cause = None if dead.cancelled() else dead.exception()
-                raise TaskEndedError(f"{dead.get_name()} ended: {cause!r}") from cause
+            await supervisor.guard(stop.wait())
         finally:
             lag.cancel()
-            await self._end(tasks, stopping)
-
-    async def _end(self, tasks: list[asyncio.Task[None]], stopping: asyncio.Task[Any]) -> None:
-        """Requests in flight first: they need the engine; then the engine, which needs the watches."""
-        stopping.cancel()
-        probes, work, engine, watches = tasks
-        self.work.stop()
-        self.probes.stop()
-        await asyncio.wait([work, probes])
-        for task in (engine, watches):
-            task.cancel()
-            await asyncio.wait([task])
-        for task in tasks:
-            if not task.cancelled() and (error := task.exception()):
-                log.warning("%s ended with %r", task.get_name(), error)
+            # Requests in flight first, since they need the engine; then the engine, which needs the watches.
+            self.work.stop()
+            self.probes.stop()
+            await supervisor.finish(worker_protocol, probes)
+            await supervisor.cancel(engine)
+            await supervisor.cancel(watches)
 
     async def _work(self) -> None:
         """The first look at everything comes before the first decision: a worker not seen yet is not missing."""
@@ -204,12 +178,6 @@ async def serve(
     metrics = Metrics()
     api = await connect(settings.kubeconfig, metrics.request_answered)
     try:
-        operator = Operator(api, settings, engine, store, metrics)
-        running = asyncio.create_task(operator.run(), name="operator")
-        stopped = asyncio.create_task(stop.wait(), name="stopped")
-        await asyncio.wait([running, stopped], return_when=asyncio.FIRST_COMPLETED)
-        stopped.cancel()
-        operator.stop()
-        await running
+        await Operator(api, settings, engine, store, metrics).run(stop)
     finally:
         await api.close()

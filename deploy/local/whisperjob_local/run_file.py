@@ -4,10 +4,11 @@ import asyncio
 from pathlib import Path
 from typing import Protocol
 
+from whisperjob.serving.signals import on_stop_signals
 from whisperjob_client import AsyncClient, Connection, Job, UploadOptions
 from whisperjob_client.retrying import NO_RETRIES
 from whisperjob_local.output import JOB_NAME, remove_earlier, working_folder
-from whisperjob_local.serve import on_stop_signals, run_on_loop
+from whisperjob_local.serve import run_on_loop
 from whisperjob_local.service import Ready, run_service
 from whisperjob_local.service_settings import ServiceSettings, make_settings
 

@@ -3,17 +3,15 @@
 import asyncio
 import logging
 import os
-import signal
 import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from whisperjob.serving.signals import on_stop_signals
 from whisperjob_local.service import Ready, run_service
 from whisperjob_local.service_settings import ServiceSettings
 
 T = TypeVar("T")
-
-_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def serve(settings: ServiceSettings, announce: Callable[[Ready], None]) -> None:
@@ -37,12 +35,6 @@ async def _serve(settings: ServiceSettings, announce: Callable[[Ready], None]) -
 
     on_stop_signals(stop)
     await run_service(settings, body)
-
-
-def on_stop_signals(callback: Callable[[], None]) -> None:
-    """To be called on the event loop, in the main thread."""
-    for number in _STOP_SIGNALS:
-        asyncio.get_running_loop().add_signal_handler(number, callback)
 
 
 def run_on_loop(work: Coroutine[Any, Any, T]) -> T:

@@ -61,12 +61,13 @@ async def running_operator(
 
     async with connected(server, kubeconfig, on_request) as api:
         operator = Operator(api, operator_settings(namespace, **settings), engine or EngineSettings(), store, metrics)
-        task = asyncio.create_task(operator.run())
+        stop = asyncio.Event()
+        task = asyncio.create_task(operator.run(stop))
         await until(lambda: task.done() or not operator.readiness_problem(), "the operator to be ready", 20)
         try:
             yield RunningOperator(operator, requests)
         finally:
-            operator.stop()
+            stop.set()
             await task
 
 
