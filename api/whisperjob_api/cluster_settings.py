@@ -1,19 +1,14 @@
-"""Where the API runs in a cluster; `ApiSettings` and `StoreSettings` stand beside it."""
+"""The settings that the API has in a cluster alone; `ApiSettings` and `StoreSettings` are the others it reads."""
 
 from pathlib import Path
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from whisperjob.model.settings import Duration
+from whisperjob.model.settings import Duration, Settings
 
 
-class ClusterApiSettings(BaseSettings):
+class ClusterApiSettings(Settings):
     """The API in a cluster."""
-
-    model_config = SettingsConfigDict(
-        env_prefix="WHISPERJOB_", extra="ignore", frozen=True, populate_by_name=True, env_ignore_empty=True
-    )
 
     namespace: str = Field(min_length=1, description="Whose WhisperJobs it serves; the chart gives the release's.")
     kubeconfig: Path | None = Field(default=None, description="Only outside a cluster: the kubeconfig to use.")

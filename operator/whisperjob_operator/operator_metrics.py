@@ -12,7 +12,7 @@ from whisperjob_operator.loop_lag import LoopLag
 from whisperjob_operator.watch_health import WatchHealth
 
 
-class Metrics:
+class OperatorMetrics:
     """A registry of its own, so that two operators in one test do not meet."""
 
     def __init__(self) -> None:

@@ -1,6 +1,6 @@
-"""The operator's own settings, read from the environment with the prefix WHISPERJOB_, as all others are.
+"""The settings that the operator alone has; `EngineSettings` and `StoreSettings` are the others it reads.
 
-Each says its unit, its default and why. `EngineSettings` and `StoreSettings` stand beside them.
+Each field says its unit, its default and why.
 """
 
 import re
@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, Json
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from whisperjob.model.settings import Duration, EngineSettings
+from whisperjob.model.settings import CommaSeparated, Duration, EngineSettings, Settings
 
 _FACTORS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 _QUANTITY = re.compile(r"(\d+(?:\.\d+)?)(k|M|G|T|Ki|Mi|Gi|Ti)?")
@@ -27,21 +26,12 @@ def _bytes(value: Any) -> Any:
     return value
 
 
-def _comma_separated(value: Any) -> Any:
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-
-
 Bytes = Annotated[int, BeforeValidator(_bytes)]
-Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)]
 StringMap = Json[dict[str, str]] | dict[str, str]
 
 
-class OperatorSettings(BaseSettings):
+class OperatorSettings(Settings):
     """The operator. Where it works, and what its worker pods look like."""
-
-    model_config = SettingsConfigDict(
-        env_prefix="WHISPERJOB_", extra="ignore", frozen=True, populate_by_name=True, env_ignore_empty=True
-    )
 
     namespace: str = Field(min_length=1, description="The one namespace it works in; the chart gives the release's.")
     instance: str = Field(default="whisperjob", description="The installation's name, a label of its workers.")
@@ -62,7 +52,9 @@ class OperatorSettings(BaseSettings):
     worker_image_pull_policy: str = Field(
         default="IfNotPresent", pattern="^(Always|IfNotPresent|Never)$", description="Its pull policy."
     )
-    worker_image_pull_secrets: Words = Field(default=(), description="Comma-separated names of pull secrets.")
+    worker_image_pull_secrets: CommaSeparated[str] = Field(
+        default=(), description="Comma-separated names of pull secrets."
+    )
     worker_server: str = Field(min_length=1, description="The work port as workers reach it, http://host:port.")
     worker_service_account: str = Field(
         default="whisperjob-worker", description="Their service account; it needs no rights at all."

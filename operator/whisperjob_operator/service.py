@@ -24,7 +24,7 @@ from whisperjob_operator.event_recorder import KubernetesEventRecorder
 from whisperjob_operator.kopf_watch import KINDS, watch_events
 from whisperjob_operator.kubernetes_launcher import KubernetesLauncher
 from whisperjob_operator.loop_lag import LoopLag
-from whisperjob_operator.operator_metrics import Metrics
+from whisperjob_operator.operator_metrics import OperatorMetrics
 from whisperjob_operator.operator_settings import OperatorSettings, check_run_deadline
 from whisperjob_operator.probe_app import create_probe_app
 from whisperjob_operator.tokens import PodTokens, fetch_keys
@@ -51,7 +51,7 @@ class Operator:
         settings: OperatorSettings,
         engine: EngineSettings,
         store: ObjectStore,
-        metrics: Metrics,
+        metrics: OperatorMetrics,
     ) -> None:
         check_run_deadline(engine)
         self._api = api
@@ -175,7 +175,7 @@ async def serve(
     stop: asyncio.Event,
 ) -> None:
     """Runs the operator until `stop`. Raises ClusterUnavailableError, TaskEndedError, OSError, ValueError."""
-    metrics = Metrics()
+    metrics = OperatorMetrics()
     api = await connect(settings.kubeconfig, metrics.request_answered)
     try:
         await Operator(api, settings, engine, store, metrics).run(stop)

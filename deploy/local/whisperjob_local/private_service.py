@@ -61,6 +61,6 @@ def _settings(data: Path, *, diarizes: bool) -> ServiceSettings:
         raise StartupError(NO_DIARIZER)
     return replace(
         settings,
-        api=settings.api.model_copy(update={"max_upload_bytes": _NO_LIMIT_BYTES}),
-        store=settings.store.model_copy(update={"s3_endpoint": None}),
+        api=settings.api.with_max_upload_bytes(_NO_LIMIT_BYTES),
+        store=settings.store.without_s3(),
     )

@@ -69,7 +69,7 @@ async def run_service(settings: ServiceSettings, body: Callable[[Ready], Awaitab
         api, key_file = settings.api, None
         if not api.api_keys:
             key_file = folder.api_key
-            api = api.model_copy(update={"api_keys": (SecretStr(read_or_make_key(key_file)),)})
+            api = api.with_api_key(SecretStr(read_or_make_key(key_file)))
         records = await _open_records(folder.records)
         stack.push_async_callback(records.close)
         store = _open_store(settings.store, folder.objects)

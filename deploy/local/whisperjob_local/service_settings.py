@@ -30,7 +30,7 @@ def make_settings(
         local = LocalSettings(**given)
         engine = EngineSettings(progress_interval=local.progress_interval)
         if engine.max_diarizations is None:  # one takes all cores, and memory by the hour of audio
-            engine = engine.model_copy(update={"max_diarizations": 1})
+            engine = engine.with_max_diarizations(1)
         return ServiceSettings(local, ApiSettings(), StoreSettings(), engine)
     except ValidationError as error:
         raise StartupError(f"{setting_at_fault(error)}.") from None

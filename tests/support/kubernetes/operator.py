@@ -17,7 +17,7 @@ from support.waiting import until
 from whisperjob.model.settings import EngineSettings
 from whisperjob.stores.port import ObjectStore
 from whisperjob_kubernetes.requests import ApiRequest
-from whisperjob_operator.operator_metrics import Metrics
+from whisperjob_operator.operator_metrics import OperatorMetrics
 from whisperjob_operator.service import Operator
 
 Object = dict[str, Any]
@@ -53,7 +53,7 @@ async def running_operator(
 ) -> AsyncIterator[RunningOperator]:
     """Started and watching; ended as on SIGTERM."""
     requests: list[tuple[ApiRequest, int]] = []
-    metrics = Metrics()
+    metrics = OperatorMetrics()
 
     def on_request(request: ApiRequest, code: int) -> None:
         requests.append((request, code))
