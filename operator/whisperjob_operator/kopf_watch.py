@@ -10,11 +10,13 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any, Final
 
 import kopf
 from kubernetes.aio import client
 
+from whisperjob.model.backoff import Backoff
 from whisperjob.model.resource import API_GROUP
 from whisperjob_kubernetes.connection import JsonObject
 from whisperjob_kubernetes.records import PLURAL
@@ -26,8 +28,7 @@ KINDS: Final = (PLURAL, "jobs", "pods")
 
 _WATCH_SECONDS: Final = 300
 _SILENCE_SECONDS: Final = 70.0
-_BACKOFFS_SECONDS: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
-_LAST_BACKOFF_SECONDS: Final = 10.0
+_BACKOFF: Final = Backoff(base=timedelta(milliseconds=200), cap=timedelta(seconds=10), jitter=0.2)
 _RESTART_SECONDS: Final = 1.0
 _CLOSING_SECONDS: Final = 0.25
 """aiohttp closes TLS connections a while after it says so; an event loop that ends before leaks their sockets."""
@@ -36,12 +37,15 @@ OnEvent = Callable[[str, JsonObject, bool], None]
 """Told (kind, object, whether it was deleted)."""
 
 
-class _Backoffs:
-    """For ever, and anew for each request: kopf iterates over it once per request, and gives up at its end."""
+class _EndlessBackoff:
+    """The waits between the tries of one request, in seconds. kopf iterates over it once per request.
+
+    It has no end: kopf would give the request up there.
+    """
 
     def __iter__(self) -> Iterator[float]:
-        waits = itertools.chain(_BACKOFFS_SECONDS, itertools.repeat(_LAST_BACKOFF_SECONDS))
-        return (wait * random.uniform(0.8, 1.2) for wait in waits)  # noqa: S311 - jitter, no secret
+        for failures in itertools.count(1):
+            yield _BACKOFF.wait(failures, random.random()).total_seconds()  # noqa: S311 - jitter, no secret
 
 
 def watch_settings() -> kopf.OperatorSettings:
@@ -50,7 +54,7 @@ def watch_settings() -> kopf.OperatorSettings:
     settings.posting.enabled = False  # Events are told by events.py, once
     settings.scanning.disabled = True  # no right to watch CRDs or namespaces is needed
     settings.peering.standalone = True  # two operators of equal priority would freeze each other
-    settings.networking.error_backoffs = _Backoffs()
+    settings.networking.error_backoffs = _EndlessBackoff()
     settings.networking.request_timeout = 30
     settings.networking.connect_timeout = 5
     settings.watching.server_timeout = _WATCH_SECONDS

@@ -5,6 +5,7 @@ import signal
 from pathlib import Path
 from types import FrameType
 
+from whisperjob.files import atomic_write
 from whisperjob.model.manifest import Manifest
 from whisperjob.model.names import MANIFEST_NAME
 from whisperjob.model.protocol import OptimizeOptions, WorkLimits
@@ -34,9 +35,8 @@ def optimize_file(file: Path, output: Path, options: OptimizeOptions, report: Re
         remove_earlier(output)
         for chunk in manifest.chunks:
             (results / chunk.filename).replace(output / chunk.filename)
-        listing = working.path / MANIFEST_NAME
-        listing.write_text(manifest.model_dump_json(by_alias=True, indent=2) + "\n", encoding="utf-8")
-        listing.replace(output / MANIFEST_NAME)
+        with atomic_write(output / MANIFEST_NAME, staging=working.path) as unfinished:
+            unfinished.write_text(manifest.model_dump_json(by_alias=True, indent=2) + "\n", encoding="utf-8")
     return manifest
 
 

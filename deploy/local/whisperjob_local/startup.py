@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from whisperjob.files import atomic_write
 from whisperjob.model.errors import WhisperJobError
 from whisperjob.serving import listener
 from whisperjob_optimizer.runner import ToolError, Tools
@@ -57,11 +58,10 @@ def read_or_make_key(file: Path) -> str:
     """The API key kept in `file`, made on the first start; readable by its owner only. Raises StartupError."""
     try:
         if not file.exists():
-            beside = file.with_suffix(".new")
-            beside.unlink(missing_ok=True)
-            with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as new:
-                new.write(secrets.token_urlsafe(24) + "\n")
-            beside.rename(file)
+            with atomic_write(file) as unfinished:
+                descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+                with os.fdopen(descriptor, "w", encoding="ascii") as opened:
+                    opened.write(secrets.token_urlsafe(24) + "\n")
         key = file.read_text(encoding="ascii").strip()
     except (OSError, ValueError) as error:
         raise StartupError(f"The API key in {file} cannot be read or made ({error}).") from error
