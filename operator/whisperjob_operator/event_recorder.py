@@ -3,12 +3,13 @@
 import hashlib
 import logging
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 from kubernetes.aio import client
 
 from whisperjob.deciding.decision import Event
+from whisperjob.model.clock import utc_now
 from whisperjob.model.errors import WhisperJobError
 from whisperjob.model.resource import API_VERSION, KIND, WhisperJob
 from whisperjob_kubernetes.connection import ClusterError, asking
@@ -52,9 +53,7 @@ def build_event(job: WhisperJob, event: Event, instance: str, now: datetime) -> 
 class KubernetesEventRecorder:
     """Tells of jobs in their namespace."""
 
-    def __init__(
-        self, api: client.ApiClient, instance: str, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
-    ) -> None:
+    def __init__(self, api: client.ApiClient, instance: str, clock: Callable[[], datetime] = utc_now) -> None:
         self._events = client.EventsV1Api(api)
         self._instance = instance
         self._clock = clock

@@ -3,13 +3,15 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import datetime
 from typing import Any, Final, Literal
 
 from kubernetes.aio import client
 
 from whisperjob.deciding.decision import Policy
 from whisperjob.engine.ports import Launch, WorkerIdentity
+from whisperjob.model.clock import utc_now
 from whisperjob.model.errors import RecordConflictError
 from whisperjob.model.settings import EngineSettings
 from whisperjob.model.workers import Worker
@@ -41,7 +43,7 @@ class KubernetesLauncher:
         policy: Policy,
         *,
         seen: Callable[[str, JsonObject], None] = lambda _kind, _body: None,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._batch = client.BatchV1Api(api)
         self._core = client.CoreV1Api(api)
@@ -117,19 +119,15 @@ class KubernetesLauncher:
         return tuple(worker for job in self._jobs.values() if (worker := self._worker(job)))
 
     def job_event(self, body: JsonObject, *, deleted: bool) -> None:
+        """A deleted Job was stopped, even where its last state does not say so."""
         job = Job.model_validate(body)
-        if deleted:
-            self._jobs.pop(job.metadata.name, None)
-            job = job.model_copy(
-                update={
-                    "metadata": job.metadata.model_copy(
-                        update={"deletion_timestamp": job.metadata.deletion_timestamp or self._clock()}
-                    )
-                }
-            )
-        else:
+        if not deleted:
             self._jobs[job.metadata.name] = job
-        self._tell(job)
+            self._tell(job)
+            return
+        self._jobs.pop(job.metadata.name, None)
+        if worker := self._worker(job):
+            self._publish(replace(worker, stopping=True))
 
     def pod_event(self, body: JsonObject, *, deleted: bool) -> None:
         """The last words of a pod that ended are kept: its end and its removal may come as one event."""
@@ -200,8 +198,11 @@ class KubernetesLauncher:
 
     def _tell(self, job: Job) -> None:
         if worker := self._worker(job):
-            for callback in self._callbacks:
-                callback(worker)
+            self._publish(worker)
+
+    def _publish(self, worker: Worker) -> None:
+        for callback in self._callbacks:
+            callback(worker)
 
     def _look_again(self, job_name: str, pod: Pod) -> None:
         """No event tells that a pod is still there although it should be gone."""

@@ -103,7 +103,7 @@ class SubprocessLauncher:
         if attempt is None:
             return
         if not attempt.worker.stopping:
-            self._change(attempt, stopping=True)
+            self._change(attempt, replace(attempt.worker, stopping=True))
         if attempt.task is not None:
             await self._end(attempt, attempt.task)
         if self._attempts.get(name) is attempt:
@@ -142,17 +142,15 @@ class SubprocessLauncher:
             attempt.task = asyncio.create_task(self._run(attempt), name=attempt.worker.name)
 
     async def _run(self, attempt: _Attempt) -> None:
-        failed = {"state": WorkerState.FAILED, "reason": Reason.INFRASTRUCTURE}
-        changes: dict[str, object] = {**failed, "message": "the worker could not be started"}
+        end: WorkerEnd | None = None
         try:
             end = await self._work(attempt)
             if end.exit_code and not attempt.worker.stopping:
                 log.error("%s: exit code %d; its last words:\n%s", attempt.worker.name, end.exit_code, end.stderr_tail)
-            changes = _outcome(end)
         except OSError:
             log.exception("%s could not be started", attempt.worker.name)
         finally:
-            self._change(attempt, **changes, ended_at=utc_now())
+            self._change(attempt, replace(_with_end(attempt.worker, end), ended_at=utc_now()))
             self._fill()
 
     async def _work(self, attempt: _Attempt) -> WorkerEnd:
@@ -168,7 +166,8 @@ class SubprocessLauncher:
                 ready = Ready(await start_worker(self._programs[launch.stage], scratch), scratch)
             attempt.process, scratch = ready.process, ready.scratch
             await attempt.process.work(token)
-            self._change(attempt, state=WorkerState.RUNNING, started_at=utc_now(), reason="", message="")
+            running = replace(attempt.worker, state=WorkerState.RUNNING, started_at=utc_now(), reason="", message="")
+            self._change(attempt, running)
             if attempt.worker.stopping:
                 await attempt.process.terminate()
             limit = launch.job.spec.deadlines.run_seconds
@@ -182,31 +181,32 @@ class SubprocessLauncher:
             await attempt.process.terminate()
         await asyncio.wait({task})
 
-    def _change(self, attempt: _Attempt, **changes: object) -> None:
-        attempt.worker = replace(attempt.worker, **changes)  # type: ignore[arg-type]  # fields of Worker, by name
-        self._tell(attempt.worker)
+    def _change(self, attempt: _Attempt, worker: Worker) -> None:
+        attempt.worker = worker
+        self._tell(worker)
 
     def _tell(self, worker: Worker) -> None:
         for callback in self._callbacks:
             callback(worker)
 
 
-def _outcome(end: WorkerEnd) -> dict[str, object]:
-    """The changes to a worker whose worker ended so. The message may be shown to anybody: a sentence's end, no dump."""
+def _with_end(worker: Worker, end: WorkerEnd | None) -> Worker:
+    """The worker as its process ended, None if it did not start.
+
+    The message may be shown to anybody: it is the end of a sentence, no dump.
+    """
+    if end is None:
+        return _failed(worker, "the worker could not be started")
     if end.deadline_exceeded:
-        return {
-            "state": WorkerState.FAILED,
-            "reason": Reason.DEADLINE_EXCEEDED,
-            "message": "the worker ran too long",
-            "deadline_exceeded": True,
-        }
+        exceeded = _failed(worker, "the worker ran too long", Reason.DEADLINE_EXCEEDED)
+        return replace(exceeded, deadline_exceeded=True)
     if end.exit_code == 0:
-        return {"state": WorkerState.SUCCEEDED, "reason": Reason.SUCCEEDED, "message": ""}
-    return {
-        "state": WorkerState.FAILED,
-        "reason": Reason.INFRASTRUCTURE,
-        "message": describe_exit(end.exit_code),
-    }
+        return replace(worker, state=WorkerState.SUCCEEDED, reason=Reason.SUCCEEDED, message="")
+    return _failed(worker, describe_exit(end.exit_code))
+
+
+def _failed(worker: Worker, message: str, reason: Reason = Reason.INFRASTRUCTURE) -> Worker:
+    return replace(worker, state=WorkerState.FAILED, reason=reason, message=message)
 
 
 def describe_exit(code: int) -> str:
