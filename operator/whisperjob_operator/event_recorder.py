@@ -58,7 +58,7 @@ class KubernetesEventRecorder:
         self._instance = instance
         self._clock = clock
 
-    async def tell(self, job: WhisperJob, event: Event) -> None:
+    async def record(self, job: WhisperJob, event: Event) -> None:
         """Idempotent; never raises what the cluster answers."""
         body = build_event(job, event, self._instance, self._clock())
         try:

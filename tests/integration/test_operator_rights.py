@@ -50,10 +50,10 @@ async def test_operator_uses_every_right_it_has_and_no_other(
             Launch(record_from(cluster.whisperjob("talk")), Stage.OPTIMIZE, 2, second["metadata"]["name"])
         )
         async with connected(kube_server, kubeconfig) as api:
-            telling = KubernetesEventRecorder(api, "operator-1")
+            event_recorder = KubernetesEventRecorder(api, "operator-1")
             record = record_from(cluster.whisperjob("talk"))
             for _ in range(2):
-                await telling.tell(record, Event(Reason.RETRYING, "Said twice", warning=True))
+                await event_recorder.record(record, Event(Reason.RETRYING, "Said twice", warning=True))
         notes = [event["note"] for event in cluster.events()]
         assert notes.count("Said twice") == 1
         assert [note for note in notes if note.startswith("Attempt 1 failed")] == [

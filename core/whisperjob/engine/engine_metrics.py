@@ -22,7 +22,7 @@ _REMEMBERED_CHILDREN: Final = 10_000
 
 
 class EngineMetrics:
-    """Counts what the engine does. Give it to the engine (`passed`), its launcher and its teller."""
+    """Counts what the engine does. Give it to the engine (`passed`), its launcher and its event recorder."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._registry = registry
@@ -56,9 +56,9 @@ class EngineMetrics:
         reason = worker.reason if worker.state is WorkerState.FAILED else ""
         self._ended.labels(worker.stage, worker.state.lower(), reason).inc()
 
-    def telling(self, teller: EventRecorder) -> EventRecorder:
-        """The teller, with what it tells counted."""
-        return _CountingEventRecorder(teller, self._events)
+    def count_events(self, event_recorder: EventRecorder) -> EventRecorder:
+        """The recorder, with what it records counted."""
+        return _CountingEventRecorder(event_recorder, self._events)
 
     def watch(self, cache: RecordCache, engine: Engine) -> None:
         """Reads these when it is asked, not before."""
@@ -69,12 +69,12 @@ class EngineMetrics:
 class _CountingEventRecorder:
     """An EventRecorder."""
 
-    def __init__(self, teller: EventRecorder, events: Counter) -> None:
-        self._teller, self._events = teller, events
+    def __init__(self, event_recorder: EventRecorder, events: Counter) -> None:
+        self._event_recorder, self._events = event_recorder, events
 
-    async def tell(self, job: WhisperJob, event: Event) -> None:
+    async def record(self, job: WhisperJob, event: Event) -> None:
         self._events.labels(event.reason).inc()
-        await self._teller.tell(job, event)
+        await self._event_recorder.record(job, event)
 
 
 class CacheState(Collector):

@@ -11,6 +11,6 @@ log = logging.getLogger(__name__)
 class LogEventRecorder:
     """An EventRecorder."""
 
-    async def tell(self, job: WhisperJob, event: Event) -> None:
+    async def record(self, job: WhisperJob, event: Event) -> None:
         level = logging.WARNING if event.warning else logging.INFO
         log.log(level, "job %s: %s: %s", job.name, event.reason, event.message)

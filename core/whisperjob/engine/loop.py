@@ -62,7 +62,7 @@ class Engine:
         launcher: Launcher,
         settings: EngineSettings,
         diarizes: bool = False,
-        teller: EventRecorder | None = None,
+        event_recorder: EventRecorder | None = None,
         on_pass: Callable[[float, bool], None] | None = None,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
@@ -81,7 +81,7 @@ class Engine:
             cache,
             store,
             launcher,
-            teller or LogEventRecorder(),
+            event_recorder or LogEventRecorder(),
             policy_from(settings, diarizes=diarizes),
             settings.keep_source,
             clock,

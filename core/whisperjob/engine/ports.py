@@ -57,7 +57,7 @@ class Launcher(Protocol):
 class EventRecorder(Protocol):
     """Tells people what happened to a job (Kubernetes Events, a log). Best effort: it never fails a job."""
 
-    async def tell(self, job: WhisperJob, event: Event) -> None:
+    async def record(self, job: WhisperJob, event: Event) -> None:
         """Called after the status that the event speaks of was written. Does not raise."""
         ...
 

@@ -35,7 +35,7 @@ class Reconciler:
     cache: RecordCache
     store: ObjectStore
     launcher: Launcher
-    teller: EventRecorder
+    event_recorder: EventRecorder
     policy: Policy
     keep_source: bool
     clock: Callable[[], datetime]
@@ -103,7 +103,7 @@ class Reconciler:
             await self.records.delete(job.name, job.uid)
             self.cache.forget(job)
         for event in decision.events:
-            await self.teller.tell(job, event)
+            await self.event_recorder.record(job, event)
         return decision.requeue_after if decision.launch_attempt is None else AT_ONCE
 
     async def _write(self, job: WhisperJob, status: Status) -> None:
