@@ -1,4 +1,4 @@
-"""`python -m whisperjob_operator`: settings from the environment, until SIGTERM."""
+"""`python -m whisperjob_operator`: runs the operator with settings from the environment until SIGTERM."""
 
 import asyncio
 import logging
@@ -26,7 +26,7 @@ async def _serve() -> None:
 
 
 def main() -> int:
-    logging.getLogger("kopf").setLevel(logging.ERROR)  # its warnings are about what we chose
+    logging.getLogger("kopf").setLevel(logging.ERROR)  # its warnings are about settings chosen on purpose
     return run_program(log, _serve)
 
 

@@ -21,7 +21,7 @@ from whisperjob.model.settings import EngineSettings
 from whisperjob.records.cache import RecordCache
 from whisperjob.stores.folder import FolderStore
 from whisperjob_kubernetes.records import KubernetesRecords
-from whisperjob_kubernetes.wire import record_from
+from whisperjob_kubernetes.wire import to_record
 from whisperjob_operator.event_recorder import KubernetesEventRecorder
 
 pytest_plugins = ["support.kubernetes.fixtures"]
@@ -43,15 +43,15 @@ async def test_operator_uses_every_right_it_has_and_no_other(
         cluster.make_whisperjob("talk", key, ttlSecondsAfterFinished=0)
         (first,) = await until(cluster.jobs, "the Job")
         pod = cluster.make_pod(first)
-        await presents_the_token_of_a_pod_not_seen_yet(cluster, running.operator.work.port)
+        await presents_the_token_of_a_pod_not_seen_yet(cluster, running.operator.work_listener.port)
         cluster.set_pod(pod, "Failed", {"terminated": {"exitCode": 1}})
         second = (await until(lambda: cluster.jobs()[1:], "the second attempt"))[0]
         await running.operator.launcher.start(
-            Launch(record_from(cluster.whisperjob("talk")), Stage.OPTIMIZE, 2, second["metadata"]["name"])
+            Launch(to_record(cluster.whisperjob("talk")), Stage.OPTIMIZE, 2, second["metadata"]["name"])
         )
         async with connected(kube_server, kubeconfig) as api:
             event_recorder = KubernetesEventRecorder(api, "operator-1")
-            record = record_from(cluster.whisperjob("talk"))
+            record = to_record(cluster.whisperjob("talk"))
             for _ in range(2):
                 await event_recorder.record(record, Event(Reason.RETRYING, "Said twice", warning=True))
         notes = [event["note"] for event in cluster.events()]

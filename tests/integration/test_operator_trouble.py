@@ -94,7 +94,7 @@ async def test_blind_operator_fails_its_probe(
         await running.operator.engine.resync()
         await until(running.operator.liveness_problem, "the operator to notice")
         async with httpx.AsyncClient(trust_env=False) as kubelet:
-            answer = await kubelet.get(f"http://127.0.0.1:{running.operator.probes.port}/livez")
+            answer = await kubelet.get(f"http://127.0.0.1:{running.operator.probe_listener.port}/livez")
         assert (answer.status_code, answer.text) == (503, f"no events come of {kind}")
 
 

@@ -8,7 +8,7 @@ import pytest
 from support.kubernetes.tokens import ACCOUNT, AUDIENCE, BOUND, ISSUER, NAMESPACE, POD, Signer
 from whisperjob.engine.ports import WorkerIdentity
 from whisperjob.model.phase import Stage
-from whisperjob_operator.tokens import PodTokens, SigningKeys, keys_from
+from whisperjob_operator.tokens import PodTokenVerifier, SigningKeys, to_signing_keys
 
 SIGNER = Signer()
 IDENTITY = WorkerIdentity("talk", "uid", Stage.OPTIMIZE, 1)
@@ -23,16 +23,20 @@ class Published:
 
     async def __call__(self) -> SigningKeys:
         self.asked += 1
-        return keys_from({"issuer": ISSUER}, {"keys": [key for s in self.signers for key in s.published()["keys"]]})
+        return to_signing_keys(
+            {"issuer": ISSUER}, {"keys": [key for s in self.signers for key in s.published()["keys"]]}
+        )
 
 
 async def whose(name: str, uid: str) -> WorkerIdentity | None:
     return IDENTITY if (name, uid) == POD else None
 
 
-def verifier(keys: Published, now: list[float] | None = None) -> PodTokens:
+def verifier(keys: Published, now: list[float] | None = None) -> PodTokenVerifier:
     clock = now or [0.0]
-    return PodTokens(keys, whose, audience=AUDIENCE, namespace=NAMESPACE, account=ACCOUNT, monotonic=lambda: clock[0])
+    return PodTokenVerifier(
+        keys, whose, audience=AUDIENCE, namespace=NAMESPACE, account=ACCOUNT, monotonic=lambda: clock[0]
+    )
 
 
 async def test_a_workers_token_leads_to_its_attempt() -> None:
@@ -91,4 +95,4 @@ async def test_a_new_key_is_found_and_strangers_do_not_flood() -> None:
 
 def test_parameters_are_what_they_should_be() -> None:
     claims: dict[str, Any] = {"issuer": ISSUER}
-    assert set(keys_from(claims, SIGNER.published()).by_id) == {"k1"}
+    assert set(to_signing_keys(claims, SIGNER.published()).by_id) == {"k1"}

@@ -7,7 +7,7 @@ from support.builders import T0, UID
 from whisperjob.model import names
 from whisperjob.model.phase import Stage
 from whisperjob_operator import labels
-from whisperjob_operator.objects import Job, Pod
+from whisperjob_operator.kube_objects import KubeJob, KubePod
 
 JOB_UID = "22222222-3333-4444-8555-666666666666"
 
@@ -51,9 +51,9 @@ def pod_body(phase: str = "Pending", state: Object | None = None, **changes: Any
     return {"metadata": metadata, "status": status}
 
 
-def a_kube_job(**changes: Any) -> Job:
-    return Job.model_validate(job_body(**changes))
+def a_kube_job(**changes: Any) -> KubeJob:
+    return KubeJob.model_validate(job_body(**changes))
 
 
-def a_pod(phase: str = "Pending", state: Object | None = None, **changes: Any) -> Pod:
-    return Pod.model_validate(pod_body(phase, state, **changes))
+def a_pod(phase: str = "Pending", state: Object | None = None, **changes: Any) -> KubePod:
+    return KubePod.model_validate(pod_body(phase, state, **changes))

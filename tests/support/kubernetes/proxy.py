@@ -14,7 +14,7 @@ from aiohttp import web
 
 from support.kubernetes.connection import let_sockets_close
 from support.kubernetes.server import KubeServer
-from whisperjob_kubernetes.connection import abort
+from whisperjob_kubernetes.connection import abort_stream
 
 _PASSED_ON = ("Authorization", "Content-Type", "Accept")
 
@@ -83,7 +83,7 @@ class MisbehavingProxy:
         finally:
             waiting.cancel()
             reading.cancel()
-            abort(answer)
+            abort_stream(answer)
             await asyncio.gather(waiting, reading, return_exceptions=True)
             if broken in self._streams.get(plural, []):
                 self._streams[plural].remove(broken)

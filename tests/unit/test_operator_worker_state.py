@@ -11,7 +11,7 @@ from support.kubernetes.objects import a_kube_job, a_pod, rfc3339
 from whisperjob.model import names
 from whisperjob.model.phase import Reason, Stage
 from whisperjob.model.workers import Worker, WorkerState
-from whisperjob_operator.objects import Job, Pod
+from whisperjob_operator.kube_objects import KubeJob, KubePod
 from whisperjob_operator.worker_state import FailReason, to_worker
 
 LOST_AFTER = timedelta(seconds=30)
@@ -28,7 +28,7 @@ def true(kind: str, **more: str) -> dict[str, str]:
     return {"type": kind, "status": "True", **more}
 
 
-def look(job: Job, pods: list[Pod], now: float = 10) -> Worker:
+def look(job: KubeJob, pods: list[KubePod], now: float = 10) -> Worker:
     worker = to_worker(job, pods, at(now), LOST_AFTER)
     assert worker is not None
     return worker
@@ -102,7 +102,7 @@ def test_a_foreign_job_is_no_child(change: dict[str, Any]) -> None:
         ),
     ],
 )
-def test_what_a_worker_waits_for(pod: Pod, reason: str, message: str) -> None:
+def test_what_a_worker_waits_for(pod: KubePod, reason: str, message: str) -> None:
     worker = look(a_kube_job(), [pod])
     assert (worker.state, worker.reason, worker.message) == (WorkerState.PENDING, reason, message)
 
@@ -157,7 +157,7 @@ def test_a_running_worker_says_since_when() -> None:
         ),
     ],
 )
-def test_why_a_worker_failed(pod: Pod, reason: str, message: str) -> None:
+def test_why_a_worker_failed(pod: KubePod, reason: str, message: str) -> None:
     worker = look(a_kube_job(conditions=[true("Failed", reason="BackoffLimitExceeded", message="x")]), [pod])
     assert (worker.state, worker.reason, worker.message) == (WorkerState.FAILED, reason, message)
     assert not worker.deadline_exceeded
