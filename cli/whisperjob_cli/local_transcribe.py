@@ -18,8 +18,8 @@ def transcribe(**asked: Any) -> None:
 
     wish = TranscribeArguments(**asked)
     with reported_errors(wish.as_json):
-        from whisperjob_local.private_service import private_service
+        from whisperjob_local.private_service import build_private_service
         from whisperjob_local.serve import log_to_stderr
 
         log_to_stderr(logging.ERROR)
-        run_transcription(wish, partial(private_service, diarizes=wish.wants_speakers))
+        run_transcription(wish, partial(build_private_service, diarizes=wish.wants_speakers))

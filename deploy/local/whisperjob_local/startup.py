@@ -1,4 +1,4 @@
-"""What must hold before the service starts; each thing that does not is one plain sentence."""
+"""Checks and prepares what the service needs before it starts. Each problem is one plain sentence."""
 
 import errno
 import fcntl
@@ -16,11 +16,11 @@ from whisperjob_optimizer.runner import ToolError, Tools
 
 
 class StartupError(WhisperJobError):
-    """The service cannot start as it was asked to; the message is for the person who asked."""
+    """The service cannot start with these settings; the message is for the person who starts it."""
 
 
 class DataFolder:
-    """Where one running service keeps everything. Make it with `open_data_folder`, which holds its lock."""
+    """The paths of everything that one service stores. Made by `open_data_folder`, which holds the folder's lock."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -32,9 +32,9 @@ class DataFolder:
 
 @contextmanager
 def open_data_folder(path: Path) -> Iterator[DataFolder]:
-    """Makes the folder if need be and locks it for as long as the context lasts. Raises StartupError.
+    """Creates the folder if necessary and locks it while the context lasts. Raises StartupError.
 
-    Two services on one folder would run every job twice and remove each other's scratch.
+    Two services with one folder would run every job twice and remove each other's scratch folders.
     """
     path = path.absolute()
     try:
@@ -54,8 +54,11 @@ def open_data_folder(path: Path) -> Iterator[DataFolder]:
         os.close(lock)
 
 
-def read_or_make_key(file: Path) -> str:
-    """The API key kept in `file`, made on the first start; readable by its owner only. Raises StartupError."""
+def ensure_api_key(file: Path) -> str:
+    """Returns the API key in `file`, which is generated at the first start and readable by its owner only.
+
+    Raises StartupError.
+    """
     try:
         if not file.exists():
             with atomic_write(file) as unfinished:
@@ -70,16 +73,16 @@ def read_or_make_key(file: Path) -> str:
     return key
 
 
-def find_ffmpeg(wanted: str) -> str:
-    """The full path of ffmpeg; ffprobe must be beside it. Raises StartupError."""
+def find_ffmpeg(program: str) -> str:
+    """Returns the full path of ffmpeg; ffprobe must be beside it. Raises StartupError."""
     try:
-        return Tools.find(wanted).ffmpeg
+        return Tools.find(program).ffmpeg
     except ToolError as error:
         raise StartupError(f"{error}: install all of ffmpeg (Debian: apt-get install ffmpeg).") from error
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A socket on that address, not yet listening; port 0 is any free one. Raises StartupError."""
+    """Returns a socket on that address that does not listen yet; port 0 is any free one. Raises StartupError."""
     try:
         return listener.bind(host, port)
     except socket.gaierror as error:
@@ -94,7 +97,8 @@ def _bind_sentence(host: str, port: int, error: OSError) -> str:
     return f"Cannot listen on {host} port {port} ({error.strerror}); choose another with --host or --port."
 
 
-def url_of(bound: socket.socket) -> str:
+def to_url(bound: socket.socket) -> str:
+    """Returns the URL under which this machine reaches the socket."""
     host, port = bound.getsockname()[:2]
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - what to call it, not what to bind
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
