@@ -1,4 +1,4 @@
-"""`python -m whisperjob_api`: the API in a cluster, until SIGTERM; uploads in flight may end."""
+"""`python -m whisperjob_api`: runs the API in a cluster until SIGTERM; uploads in flight may finish."""
 
 import asyncio
 import logging
@@ -13,7 +13,7 @@ from whisperjob.model.settings import ApiSettings
 from whisperjob.records.cache import RecordCache
 from whisperjob.serving.listener import Listener, bind
 from whisperjob.serving.metrics_app import create_metrics_app
-from whisperjob.serving.program import run_program, shared_store
+from whisperjob.serving.program import open_shared_store, run_program
 from whisperjob.serving.signals import on_stop_signals
 from whisperjob.serving.supervisor import TaskSupervisor
 from whisperjob_api.admission import UploadGate
@@ -30,13 +30,13 @@ log = logging.getLogger("whisperjob_api")
 _METRICS_GRACE = timedelta(seconds=1)
 
 _KEEP_ALIVE_SECONDS = 75
-"""Longer than the minute for which proxies keep idle connections: they must be the first to close one."""
+"""Longer than the minute for which proxies keep idle connections: the proxy must be the first to close one."""
 
 
 async def _serve() -> None:
-    place, settings, store = ClusterApiSettings(), ApiSettings(), shared_store()
+    place, settings, store = ClusterApiSettings(), ApiSettings(), open_shared_store()
     if not settings.api_keys:
-        raise ValueError("WHISPERJOB_API_KEYS is not set: nobody could use the service")
+        raise ValueError("WHISPERJOB_API_KEYS is not set: no client could use the service")
     cluster = await connect(place.kubeconfig)
     try:
         records = KubernetesRecords(cluster, place.namespace)

@@ -5,7 +5,7 @@ import logging
 import sys
 
 from whisperjob.model.settings import EngineSettings
-from whisperjob.serving.program import run_program, shared_store
+from whisperjob.serving.program import open_shared_store, run_program
 from whisperjob.serving.signals import on_stop_signals
 from whisperjob_operator.operator_settings import OperatorSettings
 from whisperjob_operator.service import serve
@@ -14,7 +14,7 @@ log = logging.getLogger("whisperjob_operator")
 
 
 async def _serve() -> None:
-    store = shared_store()
+    store = open_shared_store()
     stop = asyncio.Event()
 
     def on_signal() -> None:

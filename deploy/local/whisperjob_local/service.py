@@ -125,12 +125,12 @@ async def run_service(settings: ServiceSettings, body: Callable[[RunningService]
         async def serve() -> T:
             await engine.prepare(alone=True)
             tasks.start("the worker protocol", work_listener.run())
-            await work_listener.listening()
+            await work_listener.wait_until_listening()
             tasks.start("the engine", engine.run())
             if metrics:
                 tasks.start("the metrics", metrics.listener.run())
             serving = tasks.start("the API", front.run())
-            await front.listening()
+            await front.wait_until_listening()
             launcher.prepare()
             result = await body(RunningService(to_url(public), first_key(api_settings), key_file))
             api.uploads.close()
