@@ -63,7 +63,7 @@ async def test_starting_twice_starts_once(bench: Bench) -> None:
         pytest.param("suicide", "the worker was killed (SIGKILL)", id="killed"),
     ],
 )
-async def test_failures_say_what_happened_and_no_more(bench: Bench, mode: str, message: str) -> None:
+async def test_failures_say_what_happened_without_details(bench: Bench, mode: str, message: str) -> None:
     worker = await bench.ended(await bench.start("talk", mode))
     assert worker.state is WorkerState.FAILED
     assert worker.message == message
@@ -155,7 +155,7 @@ async def test_a_stopped_child_says_so_at_once(bench: Bench) -> None:
     name = await bench.start("talk", "stubborn")
     await bench.running(name)
     stopping = asyncio.create_task(bench.launcher.stop(name))
-    await until(lambda: bench.changes[-1].stopping, "the word of it")
+    await until(lambda: bench.changes[-1].stopping, "its notice")
     worker = await bench.seen(name)
     assert worker is not None
     assert worker.stopping

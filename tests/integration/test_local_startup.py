@@ -1,4 +1,4 @@
-"""What a user is told when the service cannot start, and that nothing is taken that was not given."""
+"""The errors of a service that cannot start, and that it uses nothing it was not given."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""No half-alive server: the end of any inner task is the end of the service."""
+"""The end of any supervised task is the end of the program."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""The whole operator on a real API server; the test plays Job controller, kubelet and worker."""
+"""The whole operator on a real API server; the test plays the Job controller, the kubelet and the worker."""
 
 from datetime import timedelta
 from io import BytesIO
@@ -111,7 +111,7 @@ async def test_only_tokens_of_workers_are_taken(
                 assert answer.status_code == 401
 
 
-async def test_a_source_that_is_somebody_else_s_is_not_read_and_not_removed(
+async def test_a_source_that_is_another_job_s_is_not_read_and_not_removed(
     kube_server: KubeServer, cluster: Cluster, store: FolderStore
 ) -> None:
     another = upload(store, cluster, "another")
@@ -173,7 +173,7 @@ async def test_restarted_operator_finds_its_workers(
         await until(lambda: cluster.status("talk").get("phase") == "Processing", "the worker")
     async with running_operator(kube_server, cluster.namespace, store, engine=QUICK) as second:
         cluster.patch_whisperjob("talk", {"priority": 5})
-        await until(lambda: second.operator.watch_health.event_counts()["whisperjobs"] >= 2, "the change to be told")
+        await until(lambda: second.operator.watch_health.event_counts()["whisperjobs"] >= 2, "the event of the change")
         finish(store, cluster, "talk")
         job = cluster.jobs()[0]
         cluster.set_pod(
@@ -194,7 +194,7 @@ async def test_worker_is_stopped(
         cluster.run_pod(cluster.make_pod(job))
         await until(lambda: cluster.status("talk").get("phase") == "Processing", "the worker")
         cluster.patch_whisperjob("talk", spec)
-        await until(lambda: cluster.jobs()[0]["metadata"].get("deletionTimestamp"), "the Job's end to be asked for")
+        await until(lambda: cluster.jobs()[0]["metadata"].get("deletionTimestamp"), "the deletion of the Job")
         await until(lambda: cluster.status("talk").get("phase") == phase, "the status")
 
 
@@ -204,7 +204,7 @@ async def test_deleted_job_leaves_no_objects(kube_server: KubeServer, cluster: C
         cluster.make_whisperjob("talk", key)
         await until(cluster.jobs, "the Job")
         cluster.delete_whisperjob("talk")
-        await until(lambda: cluster.jobs()[0]["metadata"].get("deletionTimestamp"), "the Job's end to be asked for")
+        await until(lambda: cluster.jobs()[0]["metadata"].get("deletionTimestamp"), "the deletion of the Job")
         await until(lambda: store.stat(key) is None, "the upload to go")
 
 

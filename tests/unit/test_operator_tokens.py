@@ -15,14 +15,14 @@ IDENTITY = WorkerIdentity("talk", "uid", Stage.OPTIMIZE, 1)
 
 
 class Published:
-    """The cluster's keys; counts how often they are asked for."""
+    """The cluster's keys; counts how often they are fetched."""
 
     def __init__(self, *signers: Signer) -> None:
         self.signers = list(signers)
-        self.asked = 0
+        self.fetched = 0
 
     async def __call__(self) -> SigningKeys:
-        self.asked += 1
+        self.fetched += 1
         return to_signing_keys(
             {"issuer": ISSUER}, {"keys": [key for s in self.signers for key in s.published()["keys"]]}
         )
@@ -76,7 +76,7 @@ async def test_keys_are_fetched_once() -> None:
     tokens = verifier(keys)
     for _ in range(3):
         await tokens.verify(SIGNER.token())
-    assert keys.asked == 1
+    assert keys.fetched == 1
 
 
 async def test_a_new_key_is_found_and_strangers_do_not_flood() -> None:
@@ -90,7 +90,7 @@ async def test_a_new_key_is_found_and_strangers_do_not_flood() -> None:
     assert await tokens.verify(rotated.token()) == IDENTITY
     for _ in range(5):
         assert await tokens.verify(Signer("k3").token()) is None
-    assert keys.asked == 2
+    assert keys.fetched == 2
 
 
 def test_parameters_are_what_they_should_be() -> None:

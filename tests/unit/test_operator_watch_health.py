@@ -10,18 +10,18 @@ def a_watch_health() -> WatchHealth:
     return WatchHealth(("jobs", "pods"), AFTER)
 
 
-def test_silence_is_no_blindness() -> None:
+def test_a_silent_watch_is_not_dead() -> None:
     assert a_watch_health().dead_watches(10_000) == ()
 
 
-def test_what_was_learnt_must_be_told() -> None:
+def test_an_observed_version_must_arrive_as_an_event() -> None:
     health = a_watch_health()
     health.expect_event("jobs", "u", 5, now=0)
     assert health.dead_watches(59) == ()
     assert health.dead_watches(60) == ("jobs",)
 
 
-def test_what_was_told_is_not_expected() -> None:
+def test_a_version_that_an_event_brought_is_not_expected() -> None:
     health = a_watch_health()
     health.expect_event("jobs", "u", 5, now=0)
     health.record_event("jobs", "u", 5, now=1)
@@ -29,21 +29,21 @@ def test_what_was_told_is_not_expected() -> None:
     assert health.dead_watches(100) == ()
 
 
-def test_an_older_event_does_not_do() -> None:
+def test_an_older_event_is_not_enough() -> None:
     health = a_watch_health()
     health.record_event("jobs", "u", 4, now=0)
     health.expect_event("jobs", "u", 5, now=1)
     assert health.dead_watches(61) == ("jobs",)
 
 
-def test_writing_on_does_not_hide_a_dead_watch() -> None:
+def test_further_writes_do_not_hide_a_dead_watch() -> None:
     health = a_watch_health()
     for second in range(120):
         health.expect_event("jobs", "u", second + 1, now=second)
     assert health.dead_watches(120) == ("jobs",)
 
 
-def test_one_event_missed_in_a_relist_is_no_blindness() -> None:
+def test_one_event_missed_in_a_relist_does_not_count() -> None:
     health = a_watch_health()
     health.expect_event("jobs", "u", 5, now=0)
     health.record_event("jobs", "other", 9, now=30)
@@ -59,7 +59,7 @@ def test_a_watch_that_dies_later_is_noticed() -> None:
     assert health.dead_watches(72) == ()
 
 
-def test_the_deleted_is_not_expected() -> None:
+def test_a_deleted_object_is_not_expected() -> None:
     health = a_watch_health()
     health.expect_event("pods", "u", 5, now=0)
     health.record_event("pods", "u", 4, now=1, deleted=True)
@@ -67,5 +67,5 @@ def test_the_deleted_is_not_expected() -> None:
 
 
 def test_python_still_finds_its_own_operator_module() -> None:
-    """With an __init__.py in operator/, `import argparse` from the repository's root dies."""
+    """With an __init__.py in operator/, `import argparse` in the repository's root fails."""
     assert not (REPOSITORY / "operator" / "__init__.py").exists()

@@ -1,4 +1,4 @@
-"""Objects to and from the API server, requests in the words of RBAC, and Events."""
+"""Objects to and from the API server, requests in terms of RBAC, and Events."""
 
 import pytest
 
