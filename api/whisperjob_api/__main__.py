@@ -34,12 +34,12 @@ _KEEP_ALIVE_SECONDS = 75
 
 
 async def _serve() -> None:
-    place, settings, store = ClusterApiSettings(), ApiSettings(), open_shared_store()
+    cluster_settings, settings, store = ClusterApiSettings(), ApiSettings(), open_shared_store()
     if not settings.api_keys:
         raise ValueError("WHISPERJOB_API_KEYS is not set: no client could use the service")
-    cluster = await connect(place.kubeconfig)
+    cluster = await connect(cluster_settings.kubeconfig)
     try:
-        records = KubernetesRecords(cluster, place.namespace)
+        records = KubernetesRecords(cluster, cluster_settings.namespace)
         cache = RecordCache(records)
         api = Api(
             records=records,
@@ -47,25 +47,32 @@ async def _serve() -> None:
             store=store,
             settings=settings,
             engine_ready=lambda: True,
-            diarizes=place.diarizes,
+            diarizes=cluster_settings.diarizes,
         )
         app, registry = create_app(api), CollectorRegistry()
         registry.register(CacheState(cache))
         front = Listener(
             MetricsMiddleware(app, app.routes, ApiMetrics(registry)),
-            bind(place.host, place.port),
-            grace=place.shutdown_grace,
+            bind(cluster_settings.host, cluster_settings.port),
+            grace=cluster_settings.shutdown_grace,
             http=ApiProtocol,
             keep_alive_seconds=_KEEP_ALIVE_SECONDS,
         )
-        metrics = Listener(create_metrics_app(registry), bind(place.host, place.metrics_port), grace=_METRICS_GRACE)
+        metrics = Listener(
+            create_metrics_app(registry),
+            bind(cluster_settings.host, cluster_settings.metrics_port),
+            grace=_METRICS_GRACE,
+        )
         await serve_until_signal(api.uploads, front, metrics, cache)
     finally:
         await cluster.close()
 
 
 async def serve_until_signal(uploads: UploadGate, front: Listener, metrics: Listener, cache: RecordCache) -> None:
-    """Raises TaskEndedError if a part ends before: an API must not answer from records that are no longer watched."""
+    """Serves until a stop signal. Raises TaskEndedError if a part ends before.
+
+    An API must not answer from records that are no longer watched.
+    """
     stop = asyncio.Event()
     on_stop_signals(stop.set)
     supervisor = TaskSupervisor()

@@ -123,7 +123,7 @@ class KubernetesLauncher:
         self._pods = PodIndex(map(KubePod.model_validate, pods))
         return tuple(worker for job in self._jobs.values() if (worker := self._to_worker(job)))
 
-    def job_event(self, body: JsonObject, *, deleted: bool) -> None:
+    def handle_job_event(self, body: JsonObject, *, deleted: bool) -> None:
         """Takes in an event of a Job. One that was deleted was stopped, even where its last state does not show it."""
         job = KubeJob.model_validate(body)
         if deleted:
@@ -133,7 +133,7 @@ class KubernetesLauncher:
         if worker := self._to_worker(job):
             self._notify(replace(worker, stopping=True) if deleted else worker)
 
-    def pod_event(self, body: JsonObject, *, deleted: bool) -> None:
+    def handle_pod_event(self, body: JsonObject, *, deleted: bool) -> None:
         """Takes in an event of a Pod.
 
         The last state of a pod that ended is retained: its end and its removal may come as one event.
@@ -151,7 +151,7 @@ class KubernetesLauncher:
         if pod.metadata.deletion_timestamp and not deleted:
             self._check_when_lost(job.metadata.name, pod.metadata.deletion_timestamp)
 
-    async def identity(self, pod_name: str, pod_uid: str) -> WorkerIdentity | None:
+    async def find_identity(self, pod_name: str, pod_uid: str) -> WorkerIdentity | None:
         """Returns the attempt that this pod makes, None if it makes none that is alive.
 
         Reads the pod where no event has shown it yet. Raises ClusterError, ClusterUnavailableError.

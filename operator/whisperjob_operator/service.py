@@ -79,7 +79,7 @@ class Operator:
         self.loop_lag = LoopLag()
         tokens = PodTokenVerifier(
             lambda: fetch_keys(api),
-            self.launcher.identity,
+            self.launcher.find_identity,
             audience=settings.worker_audience,
             namespace=settings.namespace,
             account=settings.worker_service_account,
@@ -134,21 +134,21 @@ class Operator:
         uid, version = identity_of(body)
         self.watch_health.record_event(kind, uid, version, time.monotonic(), deleted=deleted)
         if kind == "jobs":
-            self.launcher.job_event(body, deleted=deleted)
+            self.launcher.handle_job_event(body, deleted=deleted)
         elif kind == "pods":
-            self.launcher.pod_event(body, deleted=deleted)
+            self.launcher.handle_pod_event(body, deleted=deleted)
         elif deleted:
             self.cache.forget(to_record(body))
         else:
             self.cache.put(to_record(body))
 
     def _on_observed(self, kind: str, body: JsonObject) -> None:
-        """Takes note of an object in a listing or an answer."""
+        """Expects an event of an object that a listing or an answer has shown."""
         uid, version = identity_of(body)
         self.watch_health.expect_event(kind, uid, version, time.monotonic())
 
     def _on_record_change(self, change: RecordChange) -> None:
-        """Takes note of a change of the cache, wherever it came from."""
+        """Expects an event of a record that the cache has learnt of, from whatever source."""
         if change.kind is ChangeKind.DELETED:
             self.watch_health.forget(PLURAL, change.record.uid)
         else:

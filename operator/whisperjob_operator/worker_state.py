@@ -75,7 +75,7 @@ def to_worker(job: KubeJob, pods: Iterable[KubePod], now: datetime, lost_after: 
 
 
 def _with_job(worker: Worker, job: KubeJob, pod: KubePod | None) -> Worker:
-    """The worker, with what its Job says: that an attempt ended is the Job's word, why it failed is the pod's."""
+    """Returns the worker with the state of its Job, which decides whether it ended. Why it failed, the pod knows better."""
     if job.status.find_true("Complete", "SuccessCriteriaMet"):
         return replace(worker, state=WorkerState.SUCCEEDED, reason=Reason.SUCCEEDED, message="")
     if worker.state.ended:
@@ -111,7 +111,7 @@ def _with_pod(worker: Worker, pod: KubePod, now: datetime, lost_after: timedelta
 
 
 def is_lost(pod: KubePod, now: datetime, lost_after: timedelta) -> bool:
-    """Whether the pod should be gone since `lost_after` and has not ended.
+    """Whether the pod should have been gone for `lost_after`, and has not ended.
 
     It should be gone at its `deletionTimestamp`, to which Kubernetes has added the grace period.
     """
@@ -152,7 +152,7 @@ def _failed(worker: Worker, pod: KubePod, ended: ContainerStateTerminated | None
 
 
 def _explain_failure(pod: KubePod, ended: ContainerStateTerminated | None) -> tuple[str, str]:
-    """Returns (reason, message). The kubelet and the node's controller go before the exit code, a mere consequence."""
+    """Returns (reason, message). What the kubelet or the node's controller say counts more than the exit code."""
     status = pod.status
     disrupted = status.find_condition("DisruptionTarget")
     if status.reason == "DeadlineExceeded":

@@ -1,4 +1,4 @@
-"""The edge of `whisperjob serve` and of every command that runs a service: event loop, signals, log, exit codes."""
+"""Runs `whisperjob serve`: event loop, signals and log, which other commands with a service use as well."""
 
 import asyncio
 import logging
@@ -51,7 +51,7 @@ def run_on_loop(work: Coroutine[Any, Any, T]) -> T:
 
 
 def log_to_stderr(level: int) -> None:
-    """Logs from this level on; libraries that log every request from WARNING on."""
+    """Logs to standard error from this level on, and from WARNING on for libraries that log every request."""
     logging.basicConfig(level=level, stream=sys.stderr, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
     for library in ("httpx", "uvicorn"):
         logging.getLogger(library).setLevel(max(level, logging.WARNING))
