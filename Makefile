@@ -1,7 +1,9 @@
 # make run               set up whatever is missing, then serve on http://127.0.0.1:8080
 # make run FILE=talk.mp4 send that file through a service of its own; the MP3s land in ./out
 # make setup             only set up (.venv)
-# make test              set up and run every check
+# make check             set up, then format, lint, types, import contracts and unit tests: a minute
+# make test              the same, then all other tests: 25 minutes the first time
+# make coverage          what unit and integration tests reach, by branches
 # make bench             measure, and keep the figures in docs/explanation/benchmarks.md (half an hour; for options
 #                        BENCH="--help")
 # make docs              the pages of docs/ as a site, in dist/docs
@@ -21,7 +23,7 @@ override FILE := $(value FILE)
 export FILE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test bench docs images cluster kind e2e lock clean
+.PHONY: help setup run check test coverage bench docs diarizer bench-diarization images cluster kind e2e lock clean
 .SILENT: help setup run docs
 
 BIN := .venv/bin
@@ -37,13 +39,23 @@ setup:
 run: setup
 	if [ -n "$$FILE" ]; then exec $(BIN)/whisperjob local run "$$FILE" --output "$${OUT:-out}"; else exec $(BIN)/whisperjob serve; fi
 
-test:
+check:
 	deploy/local/setup.sh dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check --no-cache .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest
+	$(BIN)/pytest tests/unit
+
+test: check
+	$(BIN)/pytest --ignore tests/unit
+
+# The figures are told where a test failed, too.
+coverage:
+	deploy/local/setup.sh dev
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest tests/unit tests/integration; tests=$$?; \
+	$(BIN)/coverage combine --quiet && $(BIN)/coverage report && exit $$tests
 
 bench:
 	deploy/local/setup.sh bench
@@ -92,5 +104,5 @@ lock:
 	$(COMPILE) requirements/docs.in -o requirements/docs.txt
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.* dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -3,10 +3,10 @@
 from enum import StrEnum
 from uuid import uuid4
 
-from whisperjob.deciding.view import active_stage
 from whisperjob.model.errors import RecordConflictError
 from whisperjob.model.phase import Phase, Stage
 from whisperjob.model.resource import DiarizationRequest, WhisperJob
+from whisperjob.model.stages import active_stage
 from whisperjob.records.port import JobRecords
 from whisperjob_api.errors import HttpCode, RequestError
 from whisperjob_api.schemas import DiarizeRequest

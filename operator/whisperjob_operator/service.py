@@ -72,7 +72,7 @@ class Operator:
             launcher=self.launcher,
             settings=engine,
             diarizes=diarizes,
-            event_recorder=metrics.engine.count_events(KubernetesEventRecorder(api, socket.gethostname())),
+            event_recorder=metrics.engine.counting(KubernetesEventRecorder(api, socket.gethostname())),
             on_pass=metrics.engine.passed,
         )
         self.launcher.subscribe(metrics.engine.worker_changed)

@@ -75,7 +75,7 @@ def to_worker(job: KubeJob, pods: Iterable[KubePod], now: datetime, lost_after: 
 
 
 def _with_job(worker: Worker, job: KubeJob, pod: KubePod | None) -> Worker:
-    """Returns the worker with the state of its Job, which decides whether it ended. Why it failed, the pod knows better."""
+    """Returns the worker with the state of its Job, which decides whether it ended. The pod knows better why."""
     if job.status.find_true("Complete", "SuccessCriteriaMet"):
         return replace(worker, state=WorkerState.SUCCEEDED, reason=Reason.SUCCEEDED, message="")
     if worker.state.ended:

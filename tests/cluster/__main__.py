@@ -24,7 +24,7 @@ def say(line: str) -> None:
 def main() -> int:
     """Returns 1, after a sentence, where there can be no cluster. PORT (8080) is the API's port on 127.0.0.1."""
     port = int(os.environ.get("PORT") or 8080)
-    for sign in (signal.SIGTERM, signal.SIGHUP):
+    for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # SIGINT too: in a shell's background it is ignored
         signal.signal(sign, interrupt)
     try:
         with_cluster(lambda cluster: serve(cluster, port))

@@ -19,7 +19,7 @@ from whisperjob.engine.loop import Engine
 from whisperjob.engine.ports import Launch, WorkerIdentity
 from whisperjob.engine.work_app import create_work_app
 from whisperjob.model import names
-from whisperjob.model.errors import ClaimRefusedError, JobCode
+from whisperjob.model.errors import AttemptOverError, JobCode
 from whisperjob.model.manifest import Failure
 from whisperjob.model.phase import Phase, Stage, Step
 from whisperjob.model.protocol import Claim, FileRead, OptimizeOptions, ProgressPost
@@ -151,7 +151,7 @@ async def test_three_failures_end_the_job(world: World) -> None:
     assert len(world.launcher.launched) == 3
 
 
-async def test_a_worker_nobody_heard_of_again_is_replaced_at_the_next_resync(world: World) -> None:
+async def test_a_worker_that_vanished_is_replaced_at_the_next_resync(world: World) -> None:
     await world.submit()
     launch = await world.launch()
     world.launcher.becomes(launch, WorkerState.RUNNING)
@@ -170,7 +170,7 @@ async def test_deleting_a_job_ends_its_worker_and_removes_its_objects(world: Wor
     await until(
         lambda: world.launcher.stopped == [launch.name] and world.stored_keys() == [], "worker and objects to go"
     )
-    with pytest.raises(ClaimRefusedError):
+    with pytest.raises(AttemptOverError):
         await world.engine.claim(world.launcher.worker(launch))
 
 
@@ -192,7 +192,7 @@ async def test_a_job_can_be_held_or_cancelled(world: World, how: str) -> None:
     await world.records.patch_spec("talk", job.spec.model_copy(update={how: True}))
     await until(lambda: world.launcher.stopped == [launch.name], "the worker to be stopped")
     await world.phase(Phase.QUEUED if how == "suspend" else Phase.ERROR)
-    with pytest.raises(ClaimRefusedError):
+    with pytest.raises(AttemptOverError):
         world.engine.report(world.launcher.worker(launch), ProgressPost(step=Step.ENHANCING, percent=50))
 
 
@@ -289,16 +289,26 @@ class TestWorkerProtocol:
         assert post.status_code == 204
         await until(lambda: world.status().progress == 22, "the progress")
 
-    @pytest.mark.parametrize("body", ["", "{}", '{"step":"done"}', '{"step":"enhancing","percent":101}', "x" * 5000])
-    async def test_nonsense_is_refused(self, client: httpx.AsyncClient, body: str) -> None:
-        assert (await client.post("/work/progress", content=body)).status_code in (410, 422)
+    @pytest.mark.parametrize(
+        ("body", "status"),
+        [
+            ("", 422),
+            ("{}", 422),
+            ('{"step":"done"}', 422),
+            ('{"step":"enhancing","percent":101}', 422),
+            ('{"step":"clustering","percent":96}', 422),  # a step of another stage
+            ("x" * 5000, 413),
+        ],
+    )
+    async def test_nonsense_is_refused(self, client: httpx.AsyncClient, body: str, status: int) -> None:
+        assert (await client.post("/work/progress", content=body)).status_code == status
 
     @pytest.mark.parametrize("header", ["", "Bearer wrong", "Basic right", "Bearer"])
     async def test_a_stranger_learns_nothing(self, client: httpx.AsyncClient, header: str) -> None:
         for path in ("/work/claim", "/work/progress"):
             assert (await client.post(path, headers={"Authorization": header})).status_code == 401
 
-    async def test_a_worker_whose_attempt_is_over_is_told_to_stop(
+    async def test_a_worker_whose_attempt_is_over_gets_410(
         self, world: World, launch: Launch, client: httpx.AsyncClient
     ) -> None:
         world.launcher.becomes(launch, WorkerState.FAILED)

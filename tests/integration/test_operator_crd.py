@@ -12,7 +12,7 @@ from support.builders import T0, a_spec
 from support.kubernetes.schema import crd_schema, without_extensions
 from support.kubernetes.server import KubeServer
 from support.kubernetes.values import TRYING_OUT
-from unit import test_model_rules as cases
+from unit import test_model_immutability as cases
 from whisperjob.model.base import Model
 from whisperjob.model.errors import RecordInvalidError
 from whisperjob.model.phase import ConditionType
@@ -90,15 +90,15 @@ def test_every_fixed_field_has_its_rule(properties: Object) -> None:
     assert messages >= {f"spec.{aliases[name]} is immutable" for name in set(Spec.model_fields) - MUTABLE_SPEC_FIELDS}
 
 
-@pytest.mark.parametrize("change", [*rows(cases.test_what_was_asked_stands), {"deadlines": Deadlines(run_seconds=9)}])
-async def test_what_was_asked_stands(records: KubernetesRecords, change: Object) -> None:
+@pytest.mark.parametrize("change", [*rows(cases.test_the_spec_is_immutable), {"deadlines": Deadlines(run_seconds=9)}])
+async def test_the_spec_is_immutable(records: KubernetesRecords, change: Object) -> None:
     await records.create("a", a_spec())
     with pytest.raises(RecordInvalidError, match="is immutable"):
         await records.patch_spec("a", a_spec(**change))
 
 
-@pytest.mark.parametrize("change", rows(cases.test_what_may_be_asked_later))
-async def test_what_may_be_asked_later(records: KubernetesRecords, change: Object) -> None:
+@pytest.mark.parametrize("change", rows(cases.test_a_few_fields_of_the_spec_may_change))
+async def test_a_few_fields_of_the_spec_may_change(records: KubernetesRecords, change: Object) -> None:
     await records.create("a", a_spec())
     assert (await records.patch_spec("a", a_spec(**change))).spec == a_spec(**change)
 

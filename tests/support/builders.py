@@ -44,7 +44,7 @@ def a_job(
     return WhisperJob(metadata=metadata, spec=spec or a_spec(), status=Status(**status))
 
 
-def a_child(attempt: int = 1, state: WorkerState = WorkerState.RUNNING, **changes: Any) -> Worker:
+def a_worker(attempt: int = 1, state: WorkerState = WorkerState.RUNNING, **changes: Any) -> Worker:
     uid = changes.pop("job_uid", UID)
     fields: dict[str, Any] = {
         "name": names.worker_name(uid, Stage.OPTIMIZE, attempt),
@@ -93,7 +93,7 @@ def a_manifest(chunk_samples: tuple[int, ...] = (16_000,), size_bytes: int = 800
 def a_timeline(
     turns: tuple[tuple[float, float, int], ...] = ((0, 2, 0), (2, 3.5, 1), (4, 5, 0)), **changes: Any
 ) -> Timeline:
-    """Who speaks when as (start, end, speaker's number); nobody overlaps."""
+    """Who speaks when as (start, end, speaker's number); no turns overlap."""
     segments = tuple(Turn(start=start, end=end, speaker=f"SPEAKER_{who:02d}") for start, end, who in turns)
     duration = max((turn.end for turn in segments), default=1.0)
     fields: dict[str, Any] = {

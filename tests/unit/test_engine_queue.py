@@ -51,7 +51,7 @@ async def test_the_earliest_wish_counts() -> None:
     assert await next_key(queue) == "a"
 
 
-async def test_a_pass_clears_the_timer_since_it_says_anew_when_to_come_back() -> None:
+async def test_a_pass_clears_the_timer_because_it_returns_when_to_come_back() -> None:
     queue = WorkQueue()
     queue.add("a", SOON)
     queue.add("a")
@@ -61,7 +61,7 @@ async def test_a_pass_clears_the_timer_since_it_says_anew_when_to_come_back() ->
     assert await next_key(queue) == "b"
 
 
-async def test_the_wait_grows_with_failures_in_a_row_and_starts_anew_after_a_success() -> None:
+async def test_the_wait_grows_with_failures_in_a_row_and_is_short_again_after_a_success() -> None:
     queue = WorkQueue()
     waits = [queue.add_after_failure("a").total_seconds() for _ in range(12)]
     assert all(later > earlier for earlier, later in itertools.pairwise(waits[:9]))

@@ -4,20 +4,23 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from support.builders import a_child, a_job, at
+from support.builders import a_job, a_worker, at
 from support.workers.scripted_launcher import ScriptedLauncher
-from whisperjob.deciding.decision import Policy, Report
+from whisperjob.deciding.decision import Policy, ProgressReport
+from whisperjob.engine.applying import Applier
 from whisperjob.engine.event_log import LogEventRecorder
-from whisperjob.engine.progress_throttle import Reports
+from whisperjob.engine.observing import Observer
+from whisperjob.engine.progress_throttle import ProgressThrottle
 from whisperjob.engine.reconcile import Reconciler
+from whisperjob.engine.worker_index import WorkerIndex
 from whisperjob.model.phase import Step
 from whisperjob.records.cache import RecordCache
 from whisperjob.records.sqlite import SqliteRecords
 from whisperjob.stores.folder import FolderStore
 
 INTERVAL = timedelta(milliseconds=500)
-FIRST = Report(1, Step.ANALYZING, 5)
-SECOND = Report(1, Step.ENHANCING, 40)
+FIRST = ProgressReport(1, Step.ANALYZING, 5)
+SECOND = ProgressReport(1, Step.ENHANCING, 40)
 
 
 @dataclass
@@ -42,25 +45,22 @@ async def test_a_report_whose_time_comes_during_a_pass_is_not_forgotten(tmp_path
         cache = RecordCache(records)
         job = await records.create("talk", a_job().spec)
         cache.put(job)
-        reports = Reports(INTERVAL, time.monotonic)
+        throttle = ProgressThrottle(INTERVAL, time.monotonic)
+        workers, store = WorkerIndex(), FolderStore(tmp_path)
+        workers.put(a_worker(job_uid=job.uid))
         reconciler = Reconciler(
-            records,
-            cache,
-            FolderStore(tmp_path),
-            ScriptedLauncher(),
-            LogEventRecorder(),
-            Policy(),
-            False,
+            Observer(cache, store, workers, throttle, Policy()),
+            Applier(
+                records, cache, store, ScriptedLauncher(), workers, throttle, LogEventRecorder(), keep_source=False
+            ),
             time.wall,
-            reports=reports,
         )
-        reconciler.workers.put(a_child(job_uid=job.uid))
-        reports.put(job.uid, FIRST)
+        throttle.put(job.uid, FIRST)
         await reconciler.reconcile("talk")
         assert (status := cache.get("talk")) is not None
         assert status.status.step is Step.ANALYZING
-        reports.put(job.uid, SECOND)
-        time.seconds += (reports.wait(job.uid) - timedelta(milliseconds=0.5)).total_seconds()
+        throttle.put(job.uid, SECOND)
+        time.seconds += (throttle.wait(job.uid) - timedelta(milliseconds=0.5)).total_seconds()
         again = await reconciler.reconcile("talk")
         assert again is not None
         assert again < INTERVAL, "nothing else makes a pass for hours"

@@ -54,7 +54,7 @@ def test_owners_are_read_back_from_keys() -> None:
     assert names.upload_owner(names.trim_key("ns", "uid")) is None
 
 
-def test_children_have_names_that_kubernetes_takes_and_that_never_repeat() -> None:
+def test_workers_have_names_that_kubernetes_takes_and_that_never_repeat() -> None:
     made = {names.worker_name(uid, stage, n) for uid in ("a", "b" * 36) for stage in Stage for n in (1, 2, 999_999)}
     assert len(made) == 12
     assert all(names.is_job_name(name) for name in made)

@@ -1,10 +1,12 @@
 """What a decision is made of, and what it says: plain data, so that tests of decisions are tables."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 
+from whisperjob.model import defaults
+from whisperjob.model.backoff import Backoff
 from whisperjob.model.manifest import Failure, Manifest
-from whisperjob.model.phase import DiarizeStep, Stage, Step
+from whisperjob.model.phase import STAGE_OF_STEP, AnyStep, Stage
 from whisperjob.model.resource import Status
 from whisperjob.model.timeline import Timeline
 from whisperjob.model.workers import Worker
@@ -12,25 +14,34 @@ from whisperjob.model.workers import Worker
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The settings that decisions depend on (model/settings.py says why each is as it is)."""
+    """The settings that decisions depend on (model/settings.py says what each is for).
 
-    retention: timedelta = timedelta(days=7)
-    start_deadline: timedelta = timedelta(hours=24)
-    run_deadline: timedelta = timedelta(hours=6)
-    max_failures: int = 3
-    retry_base: timedelta = timedelta(seconds=5)
-    retry_cap: timedelta = timedelta(minutes=5)
-    stuck_after: timedelta = timedelta(minutes=2)
+    `diarizes` is False where there is no diarizer at all. `max_diarizations` limits how many run at a time; None means
+    as many as there is room for.
+    """
+
+    retention: timedelta = defaults.RETENTION
+    start_deadline: timedelta = defaults.START_DEADLINE
+    run_deadline: timedelta = defaults.RUN_DEADLINE
+    max_failures: int = defaults.MAX_FAILURES
+    retry: Backoff = defaults.RETRY
+    stuck_after: timedelta = defaults.STUCK_AFTER
     import_prefix: str = ""
     diarizes: bool = True
-    """Whether there is a diarizer at all."""
     max_diarizations: int | None = None
-    """How many may run at a time; None: as many as there is room for."""
+
+    def has_worker_for(self, stage: Stage) -> bool:
+        """Whether this installation has a worker that does this stage."""
+        return self.diarizes or stage is not Stage.DIARIZE
+
+    def limit_of(self, stage: Stage) -> int | None:
+        """How many attempts at this stage may run at a time; None where the launcher alone decides that."""
+        return self.max_diarizations if stage is Stage.DIARIZE else None
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The attempt's manifest exists and every file it lists is there with its size."""
+    """The manifest of an optimizer's attempt exists, and every file it lists is there with its size."""
 
     manifest: Manifest
     key: str
@@ -39,7 +50,7 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Diarized:
-    """The attempt's timeline exists and holds."""
+    """The timeline of a diarizer's attempt exists and is valid."""
 
     timeline: Timeline
     key: str
@@ -55,7 +66,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Unusable:
-    """The worker left a result that does not hold: a file missing, a size wrong, JSON that breaks the model."""
+    """The worker left a result that is not valid: a file is missing, a size is wrong, or JSON breaks the model."""
 
     why: str
 
@@ -64,35 +75,38 @@ Result = Finished | Diarized | Refused | Unusable
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """The latest progress post of an attempt's worker."""
+class ProgressReport:
+    """The latest progress that the worker of an attempt has reported."""
 
     attempt: int
-    step: Step | DiarizeStep
+    step: AnyStep
     percent: float
     duration_seconds: float | None = None
     note: str = ""
 
     @property
     def stage(self) -> Stage:
-        return Stage.DIARIZE if isinstance(self.step, DiarizeStep) else Stage.OPTIMIZE
+        """The stage that the step belongs to."""
+        return STAGE_OF_STEP[self.step]
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """Everything a decision may depend on besides the record itself."""
+    """Everything that a decision may depend on besides the record itself.
+
+    `result` is that of the active stage's attempt; it is read only when `needs_result` says so. `ahead` counts the
+    attempts of other jobs at the active stage that run already, or that start before this job's.
+    """
 
     workers: tuple[Worker, ...] = ()
     result: Result | None = None
-    """Of the active stage's attempt; looked for only when `needs_result` says so."""
-    report: Report | None = None
-    diarizations_ahead: int = 0
-    """Diarizations of other jobs that run, or that go before this one's."""
+    report: ProgressReport | None = None
+    ahead: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something to tell about the object, after its status was written."""
+    """A sentence about the job, to be recorded once the status was written."""
 
     reason: str
     message: str
@@ -101,7 +115,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What to do now. At most one of `status`, `launch_attempt` and `delete_record` is set; the rest goes with it."""
+    """What to do now. At most one of `status`, `launch_attempt` and `delete_record` is set; the rest accompanies it."""
 
     status: Status | None = None
     launch_attempt: int | None = None
@@ -109,7 +123,7 @@ class Decision:
     delete_record: bool = False
     stop: tuple[str, ...] = ()
     requeue_after: timedelta | None = None
-    events: tuple[Event, ...] = field(default=())
+    events: tuple[Event, ...] = ()
 
 
 NOTHING = Decision()

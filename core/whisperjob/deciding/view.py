@@ -1,81 +1,65 @@
-"""A job, what was seen of it, and which of its stages has work to do: what the rules of plan.py read."""
+"""A job and what was observed of it, as the rules of one stage read it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from whisperjob.deciding.decision import Observed, Policy
-from whisperjob.model.phase import ConditionType, Phase, Reason, Stage
-from whisperjob.model.resource import Condition, DiarizationState, Status, WhisperJob
+from whisperjob.model.phase import ConditionType, Reason, Stage
+from whisperjob.model.resource import Condition, Status, WhisperJob
+from whisperjob.model.stages import STAGES, StageDefinition, StageState, from_status, stage_state, to_status
 from whisperjob.model.workers import Worker
-
-StageState = Status | DiarizationState
-"""Phase, progress, attempts and end of a stage: the first stage's stand in the status itself."""
-
-
-def active_stage(job: WhisperJob) -> Stage | None:
-    """The stage that has work to do, None for a job that rests: a diarization runs once the job is completed."""
-    if not job.status.phase.terminal:
-        return Stage.OPTIMIZE
-    asked = job.spec.diarization
-    if asked is None or job.status.phase is not Phase.COMPLETED:
-        return None
-    state = job.status.diarization
-    done = state is not None and state.request_id == asked.request_id and state.phase.terminal
-    return None if done else Stage.DIARIZE
-
-
-def stage_state(job: WhisperJob, stage: Stage) -> StageState:
-    """What the status says of a stage; a diarization whose request it does not know yet is a fresh one."""
-    if stage is Stage.OPTIMIZE:
-        return job.status
-    asked, state = job.spec.diarization, job.status.diarization
-    if state is not None and (asked is None or asked.request_id == state.request_id):
-        return state
-    return DiarizationState(request_id=asked.request_id if asked else "none")
 
 
 def current_worker(job: WhisperJob, stage: Stage, workers: tuple[Worker, ...]) -> Worker | None:
-    """The worker of the attempt the status knows; one that is being stopped is as good as gone."""
+    """Returns the worker of the attempt that the status knows. A worker that is being stopped counts as gone."""
     attempt = (job.uid, stage, stage_state(job, stage).attempt)
-    return next((c for c in workers if (c.job_uid, c.stage, c.attempt) == attempt and not c.stopping), None)
+    return next((w for w in workers if (w.job_uid, w.stage, w.attempt) == attempt and not w.stopping), None)
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A job and what was seen of it, as the rules of one stage read it."""
+    """What the rules of one stage read, and how they make the next status."""
 
     job: WhisperJob
-    seen: Observed
+    observed: Observed
     now: datetime
     policy: Policy
     stage: Stage
+    state: StageState
+    """How the stage stands; a request that the status does not know yet is a fresh state."""
+
+    @classmethod
+    def of(cls, job: WhisperJob, observed: Observed, now: datetime, policy: Policy, stage: Stage) -> "View":
+        """Builds the view of one stage."""
+        return cls(job, observed, now, policy, stage, stage_state(job, stage))
 
     @property
-    def status(self) -> Status:
-        return self.job.status
-
-    @property
-    def state(self) -> StageState:
-        return stage_state(self.job, self.stage)
+    def definition(self) -> StageDefinition:
+        """What is particular to the stage."""
+        return STAGES[self.stage]
 
     @property
     def current(self) -> Worker | None:
-        return current_worker(self.job, self.stage, self.seen.workers)
+        """The worker of the attempt that the status knows."""
+        return current_worker(self.job, self.stage, self.observed.workers)
 
     @property
     def workers(self) -> tuple[Worker, ...]:
-        """The stage's."""
-        return tuple(c for c in self.seen.workers if c.stage is self.stage and c.job_uid == self.job.uid)
+        """The workers of this job and this stage."""
+        return tuple(w for w in self.observed.workers if w.stage is self.stage and w.job_uid == self.job.uid)
 
     @property
     def newest_attempt(self) -> int:
-        return max((c.attempt for c in self.workers), default=0)
+        """The highest attempt that any worker of the stage makes; 0 where there is none."""
+        return max((w.attempt for w in self.workers), default=0)
 
     def stops(self, *, but: Worker | None = None) -> tuple[str, ...]:
-        """Every worker of the job that is not on its way out yet: no two work for it at once."""
-        return tuple(c.name for c in self.seen.workers if c.job_uid == self.job.uid and c is not but and not c.stopping)
+        """Names every worker of the job that is not being stopped yet: no two may work for a job at a time."""
+        return tuple(
+            w.name for w in self.observed.workers if w.job_uid == self.job.uid and w is not but and not w.stopping
+        )
 
-    def condition(
+    def conditions_with(
         self,
         kind: ConditionType,
         holds: bool,
@@ -84,25 +68,28 @@ class View:
         *,
         among: tuple[Condition, ...] | None = None,
     ) -> tuple[Condition, ...]:
-        """The status's conditions (or those given) with one set."""
-        conditions = self.status.conditions if among is None else among
-        return with_condition(conditions, kind, holds, reason, message, self.now, self.job.metadata.generation)
+        """Returns the status's conditions (or `among`) with one of them set."""
+        conditions = self.job.status.conditions if among is None else among
+        return set_condition(conditions, kind, holds, reason, message, self.now, self.job.metadata.generation)
 
     def waiting_since_now(self) -> tuple[Condition, ...]:
-        """The conditions of a stage that waits for a worker from now on, which the start deadline counts."""
-        others = tuple(c for c in self.status.conditions if c.type is not ConditionType.SCHEDULED)
-        return self.condition(ConditionType.SCHEDULED, False, Reason.WAITING, among=others)
+        """Returns the conditions of a stage that waits for a worker from now on; the start deadline counts from now."""
+        others = tuple(c for c in self.job.status.conditions if c.type is not ConditionType.SCHEDULED)
+        return self.conditions_with(ConditionType.SCHEDULED, False, Reason.WAITING, among=others)
 
-    def changed(self, **changes: object) -> Status:
-        """The status with changes of the stage's state; the conditions are the job's, whatever the stage."""
-        whole: dict[str, object] = {"observed_generation": self.job.metadata.generation}
-        if self.stage is Stage.DIARIZE:
-            whole |= {"conditions": changes.pop("conditions", self.status.conditions)}
-            changes = {"diarization": self.state.model_copy(update=changes)}
-        return self.status.model_copy(update={**whole, **changes})
+    def status_with(self, state: StageState, conditions: tuple[Condition, ...] | None = None) -> Status:
+        """Builds the status with a new state of this stage, and with new conditions where they are given."""
+        known = from_status(self.job.status)
+        return to_status(
+            replace(
+                known.with_stage(self.stage, state),
+                conditions=known.conditions if conditions is None else conditions,
+                observed_generation=self.job.metadata.generation,
+            )
+        )
 
 
-def with_condition(
+def set_condition(
     conditions: tuple[Condition, ...],
     kind: ConditionType,
     holds: bool,
@@ -111,7 +98,7 @@ def with_condition(
     now: datetime,
     generation: int,
 ) -> tuple[Condition, ...]:
-    """The conditions with one replaced or added; its transition time moves only when its status does."""
+    """Returns the conditions with one replaced or added. Its transition time moves only when its status does."""
     status = "True" if holds else "False"
     old = next((c for c in conditions if c.type is kind), None)
     new = Condition(

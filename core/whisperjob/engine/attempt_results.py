@@ -1,6 +1,8 @@
-"""Reads what an attempt left in the store and says whether it holds."""
+"""Reads what an attempt left in the store, and says whether it is valid."""
 
 import hashlib
+from collections.abc import Callable, Mapping
+from typing import Final
 
 from pydantic import ValidationError
 
@@ -12,14 +14,17 @@ from whisperjob.model.timeline import Timeline
 from whisperjob.stores.port import ObjectStore, read_all
 
 _MAX_OBJECTS = 10_000
-"""24 h in chunks of a minute are 1,440; a worker that wrote more than this is not ours any more."""
+"""24 hours in chunks of a minute are 1,440; a worker that wrote more than this is not trusted."""
+
+Sizes = Mapping[str, int]
+"""The size in bytes of every file that the attempt wrote, by its name."""
 
 
 def read_result(store: ObjectStore, stage: Stage, prefix: str) -> Result | None:
-    """What an attempt of this stage left under its prefix: its result, None if it left none.
+    """Returns what an attempt at this stage left under its prefix, None if it left no result.
 
     Blocks on the store; raises StoreUnavailableError. One listing proves that every file is there with its size; the
-    SHA-256 of each is the readers' to check.
+    SHA-256 of each is checked by those who read it.
     """
     sizes: dict[str, int] = {}
     for stored in store.list(prefix):
@@ -28,8 +33,7 @@ def read_result(store: ObjectStore, stage: Stage, prefix: str) -> Result | None:
             return Unusable("too many objects")
     try:
         if names.MANIFEST_NAME in sizes:
-            key = prefix + names.MANIFEST_NAME
-            return _finished(store, key, sizes) if stage is Stage.OPTIMIZE else _diarized(store, key)
+            return _READERS[stage](store, prefix + names.MANIFEST_NAME, sizes)
         if names.FAILURE_NAME in sizes:
             data = read_all(store, prefix + names.FAILURE_NAME, MAX_MANIFEST_BYTES)
             return Refused(Failure.model_validate_json(data))
@@ -40,18 +44,25 @@ def read_result(store: ObjectStore, stage: Stage, prefix: str) -> Result | None:
     return None
 
 
-def _finished(store: ObjectStore, key: str, sizes: dict[str, int]) -> Result:
+def _read_manifest(store: ObjectStore, key: str, sizes: Sizes) -> Result:
     data = read_all(store, key, MAX_MANIFEST_BYTES)
     manifest = Manifest.model_validate_json(data)
     for chunk in manifest.chunks:
-        found = sizes.get(chunk.filename)
-        if found != chunk.size_bytes:
-            return Unusable(f"{chunk.filename} has {found} bytes, not {chunk.size_bytes}")
-        if found > MAX_CHUNK_BYTES:
+        size = sizes.get(chunk.filename)
+        if size != chunk.size_bytes:
+            return Unusable(f"{chunk.filename} has {size} bytes, not {chunk.size_bytes}")
+        if size > MAX_CHUNK_BYTES:
             return Unusable(f"{chunk.filename} is over the limit of a chunk")
     return Finished(manifest=manifest, key=key, sha256=hashlib.sha256(data).hexdigest())
 
 
-def _diarized(store: ObjectStore, key: str) -> Result:
+def _read_timeline(store: ObjectStore, key: str, _: Sizes) -> Result:
     data = read_all(store, key, MAX_TIMELINE_BYTES)
     return Diarized(timeline=Timeline.model_validate_json(data), key=key, sha256=hashlib.sha256(data).hexdigest())
+
+
+_READERS: Final[Mapping[Stage, Callable[[ObjectStore, str, Sizes], Result]]] = {
+    Stage.OPTIMIZE: _read_manifest,
+    Stage.DIARIZE: _read_timeline,
+}
+"""How the object `manifest.json` of each stage is read; called with the store, the key and the sizes of all files."""

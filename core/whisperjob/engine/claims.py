@@ -1,15 +1,17 @@
-"""What a worker is told to do: its inputs, where its results go, its options and limits."""
+"""Builds the answer to a worker's claim: its inputs, where its results go, its options and its limits."""
 
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from typing import Final
 
 from whisperjob.deciding.decision import Policy
 from whisperjob.deciding.rules import run_limit
 from whisperjob.engine.ports import WorkerIdentity
 from whisperjob.model import names
-from whisperjob.model.errors import ClaimRefusedError
+from whisperjob.model.errors import AttemptOverError
 from whisperjob.model.manifest import MAX_CHUNK_BYTES, MAX_MANIFEST_BYTES, Manifest
 from whisperjob.model.phase import Stage
-from whisperjob.model.protocol import Claim, DiarizeOptions, Input, OptimizeOptions, WorkLimits
+from whisperjob.model.protocol import Claim, DiarizeOptions, Input, OptimizeOptions, Options, WorkLimits
 from whisperjob.model.resource import WhisperJob
 from whisperjob.model.settings import EngineSettings
 from whisperjob.stores.port import ObjectStore, read_all
@@ -23,41 +25,41 @@ def build_claim(
     policy: Policy,
     now: datetime,
 ) -> Claim:
-    """Blocks on the store. Raises ClaimRefusedError, StoreError."""
-    lifetime = settings.grant_lifetime
+    """Builds the claim of one attempt. Blocks on the store. Raises AttemptOverError, StoreError."""
     prefix = names.attempt_prefix(job.metadata.namespace, job.uid, worker.stage, worker.attempt)
-    optimizes = worker.stage is Stage.OPTIMIZE
     return Claim(
         job_name=job.name,
         uid=job.uid,
         attempt=worker.attempt,
-        inputs=(_source(job, store, lifetime),) if optimizes else _chunks(job, store, lifetime),
-        results=store.grant_write(prefix, lifetime, MAX_CHUNK_BYTES),
-        options=_optimize_options(job) if optimizes else _diarize_options(job, settings),
+        inputs=_INPUTS[worker.stage](job, store, settings.grant_lifetime),
+        results=store.grant_write(prefix, settings.grant_lifetime, MAX_CHUNK_BYTES),
+        options=_OPTIONS[worker.stage](job, settings),
         limits=WorkLimits(
             max_duration_seconds=int(settings.max_duration.total_seconds()),
             max_scratch_bytes=settings.max_scratch_bytes,
             run_seconds=int(run_limit(job, policy).total_seconds()),
         ),
-        expires_at=now + lifetime,
+        expires_at=now + settings.grant_lifetime,
     )
 
 
-def _source(job: WhisperJob, store: ObjectStore, lifetime: timedelta) -> Input:
+def _source(job: WhisperJob, store: ObjectStore, lifetime: timedelta) -> tuple[Input, ...]:
     source = job.spec.source
-    return Input(
-        filename=source.filename,
-        read=store.grant_read(source.key, lifetime),
-        size_bytes=source.size_bytes,
-        sha256=source.sha256,
+    return (
+        Input(
+            filename=source.filename,
+            read=store.grant_read(source.key, lifetime),
+            size_bytes=source.size_bytes,
+            sha256=source.sha256,
+        ),
     )
 
 
 def _chunks(job: WhisperJob, store: ObjectStore, lifetime: timedelta) -> tuple[Input, ...]:
-    """The diarizer hears what the recogniser hears: the optimised audio, never the upload."""
+    """The optimised audio, which is what the speech recogniser hears; never the upload."""
     output = job.status.output
     if output is None:
-        raise ClaimRefusedError("the job has no audio yet")
+        raise AttemptOverError("the job has no audio yet")
     manifest = Manifest.model_validate_json(read_all(store, output.manifest_key, MAX_MANIFEST_BYTES))
     prefix = output.manifest_key.removesuffix(names.MANIFEST_NAME)
     return tuple(
@@ -72,25 +74,38 @@ def _chunks(job: WhisperJob, store: ObjectStore, lifetime: timedelta) -> tuple[I
     )
 
 
-def _optimize_options(job: WhisperJob) -> OptimizeOptions:
-    spec = job.spec
+def _optimize_options(job: WhisperJob, _: EngineSettings) -> OptimizeOptions:
+    audio = job.spec.audio_options
     return OptimizeOptions(
-        profile=spec.profile,
-        max_chunk_seconds=spec.max_chunk_seconds,
-        raw_format=spec.source.raw_format,
-        sample_rate=spec.source.sample_rate,
-        channels=spec.source.channels,
+        profile=audio.profile,
+        max_chunk_seconds=audio.max_chunk_seconds,
+        raw_format=audio.raw_format,
+        sample_rate=audio.sample_rate,
+        channels=audio.channels,
     )
 
 
 def _diarize_options(job: WhisperJob, settings: EngineSettings) -> DiarizeOptions:
-    asked = job.spec.diarization
-    if asked is None:
-        raise ClaimRefusedError("nobody asks for a diarization any more")
+    request = job.spec.diarization
+    if request is None:
+        raise AttemptOverError("the request for a diarization was withdrawn")
     return DiarizeOptions(
         model=settings.diarization_model,
-        num_speakers=asked.num_speakers,
-        min_speakers=asked.min_speakers,
-        max_speakers=asked.max_speakers,
         allow_cpu=settings.diarization_allow_cpu,
+        num_speakers=request.num_speakers,
+        min_speakers=request.min_speakers,
+        max_speakers=request.max_speakers,
     )
+
+
+_INPUTS: Final[Mapping[Stage, Callable[[WhisperJob, ObjectStore, timedelta], tuple[Input, ...]]]] = {
+    Stage.OPTIMIZE: _source,
+    Stage.DIARIZE: _chunks,
+}
+"""What the worker of each stage reads."""
+
+_OPTIONS: Final[Mapping[Stage, Callable[[WhisperJob, EngineSettings], Options]]] = {
+    Stage.OPTIMIZE: _optimize_options,
+    Stage.DIARIZE: _diarize_options,
+}
+"""What the worker of each stage is to do."""

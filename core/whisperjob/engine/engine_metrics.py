@@ -1,9 +1,10 @@
-"""What the engine tells Prometheus, wherever it runs. No label ever names a job."""
+"""What the engine measures for Prometheus, wherever it runs. No label ever names a job."""
 
 from collections import Counter as Tally
 from collections.abc import Iterator
 from typing import Final
 
+from cachetools import LRUCache
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -17,12 +18,12 @@ from whisperjob.model.workers import Worker, WorkerState
 from whisperjob.records.cache import RecordCache
 
 _PASS_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30)
-"""A pass that only looks takes a millisecond, one that writes some tens."""
-_REMEMBERED_CHILDREN: Final = 10_000
+"""Seconds. A pass that only observes takes a millisecond, one that writes takes some tens."""
+_REMEMBERED_WORKERS: Final = 10_000
 
 
 class EngineMetrics:
-    """Counts what the engine does. Give it to the engine (`passed`), its launcher and its event recorder."""
+    """Counts what the engine does. Give it to the engine (`passed`), to its launcher and to its event recorder."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._registry = registry
@@ -39,35 +40,34 @@ class EngineMetrics:
             ["stage", "outcome", "reason"],
             registry=registry,
         )
-        self._counted: dict[str, None] = {}  # names; a dict for its order: the oldest are forgotten first
+        self._counted: LRUCache[str, bool] = LRUCache(_REMEMBERED_WORKERS)
 
     def passed(self, seconds: float, failed: bool) -> None:
+        """Counts a pass over a job; `failed` says that it must be tried again."""
         self._passes.observe(seconds)
         if failed:
             self._errors.inc()
 
     def worker_changed(self, worker: Worker) -> None:
-        """Counts each worker's end once, however often it is told of."""
+        """Counts the end of each worker once, however often it is observed."""
         if not worker.state.ended or worker.stopping or worker.name in self._counted:
             return
-        self._counted[worker.name] = None
-        while len(self._counted) > _REMEMBERED_CHILDREN:
-            del self._counted[next(iter(self._counted))]
+        self._counted[worker.name] = True
         reason = worker.reason if worker.state is WorkerState.FAILED else ""
         self._ended.labels(worker.stage, worker.state.lower(), reason).inc()
 
-    def count_events(self, event_recorder: EventRecorder) -> EventRecorder:
-        """The recorder, with what it records counted."""
+    def counting(self, event_recorder: EventRecorder) -> EventRecorder:
+        """Returns an event recorder that counts what it passes on to this one."""
         return _CountingEventRecorder(event_recorder, self._events)
 
     def watch(self, cache: RecordCache, engine: Engine) -> None:
-        """Reads these when it is asked, not before."""
+        """Adds the state of cache and engine, which is read when Prometheus asks for it."""
         self._registry.register(CacheState(cache))
         self._registry.register(_QueueState(engine))
 
 
 class _CountingEventRecorder:
-    """An EventRecorder."""
+    """An EventRecorder that counts events by their reason."""
 
     def __init__(self, event_recorder: EventRecorder, events: Counter) -> None:
         self._event_recorder, self._events = event_recorder, events
@@ -78,7 +78,7 @@ class _CountingEventRecorder:
 
 
 class CacheState(Collector):
-    """Jobs by phase, and how fresh that is; the API tells it, too."""
+    """Jobs by phase, and the age of that knowledge. The API exposes it, too."""
 
     def __init__(self, cache: RecordCache) -> None:
         self._cache = cache

@@ -1,40 +1,40 @@
-"""Removes objects that nothing needs any more: of ended jobs, of deleted ones, and what a crash left behind."""
+"""Removes stored objects that no record needs any more: of ended jobs, of deleted jobs, and what a crash left."""
 
 from collections.abc import Iterable
 from datetime import timedelta
 
-from whisperjob.deciding.view import active_stage
 from whisperjob.model import names
-from whisperjob.model.phase import Phase, Stage
+from whisperjob.model.phase import Phase
 from whisperjob.model.resource import WhisperJob
 from whisperjob.model.sources import owns_source
+from whisperjob.model.stages import active_stage, from_status
 from whisperjob.stores.port import ObjectStore, StoredObject
 
 
 def is_needed(key: str, job: WhisperJob, *, keep_source: bool) -> bool:
-    """Whether an object that belongs to this record has a reader left. Pure."""
+    """Whether an object that belongs to this record still has a reader. Pure."""
     ended = job.status.phase.terminal
     if names.upload_owner(key):
         return key == job.spec.source.key and (keep_source or not ended)
-    output = job.status.output
-    if job.status.phase is Phase.COMPLETED and output:
-        where = (job.metadata.namespace, job.uid)
-        timeline = job.status.diarization.result_key if job.status.diarization else None
-        kept = [
-            output.manifest_key.removesuffix(names.MANIFEST_NAME),
-            names.trim_key(*where),
-            names.trim_prefix(*where),
-        ]
-        if active_stage(job) is Stage.DIARIZE:
-            kept.append(names.stage_prefix(*where, Stage.DIARIZE))
-        elif timeline:
-            kept.append(timeline)
-        return key.startswith(tuple(kept))
+    if job.status.phase is Phase.COMPLETED and job.status.output:
+        return key.startswith(_retained_prefixes(job))
     return not ended
 
 
+def _retained_prefixes(job: WhisperJob) -> tuple[str, ...]:
+    """Returns the prefixes of what a completed job keeps: its trim, its results, and all of a stage that is active."""
+    namespace, uid, active = job.metadata.namespace, job.uid, active_stage(job)
+    retained = [names.trim_key(namespace, uid), names.trim_prefix(namespace, uid)]
+    for stage, state in from_status(job.status).stages.items():
+        if stage is not active and state.outcome and (prefix := state.outcome.retained_prefix):
+            retained.append(prefix)
+    if active is not None:
+        retained.append(names.stage_prefix(namespace, uid, active))
+    return tuple(retained)
+
+
 def collect_ended_job(store: ObjectStore, job: WhisperJob, *, keep_source: bool) -> None:
-    """Removes the source of an ended job and whatever its attempts left but for the result. Blocks on the store."""
+    """Removes the source of an ended job, and what its attempts left besides the results. Blocks on the store."""
     keys = [job.spec.source.key] if owns_source(job) else []
     keys += [stored.key for stored in store.list(names.job_prefix(job.metadata.namespace, job.uid))]
     for key in keys:
@@ -45,7 +45,7 @@ def collect_ended_job(store: ObjectStore, job: WhisperJob, *, keep_source: bool)
 def collect_deleted_job(store: ObjectStore, job: WhisperJob) -> None:
     """Removes every object of a deleted job. Blocks on the store; idempotent."""
     store.delete_prefix(names.job_prefix(job.metadata.namespace, job.uid))
-    if owns_source(job):  # an imported source is not ours to delete, nor is somebody else's
+    if owns_source(job):  # an imported source belongs to somebody else
         store.delete(job.spec.source.key)
 
 
@@ -58,10 +58,10 @@ def find_orphans(
     now: float,
     upload_age: timedelta,
 ) -> list[str]:
-    """Keys that belong to no record, or that their record does not need. Pure.
+    """Returns the keys that belong to no record, or that their record does not need. Pure.
 
-    `objects` must have been listed before `jobs`: a result always has a record that is older than itself. Not so an
-    upload, whose record is created last: one without a record is kept until it is `upload_age` old.
+    `objects` must have been listed before `jobs`: a result always has a record that is older than itself. An upload has
+    none at first, because its record is created last: without a record it is kept until it is `upload_age` old.
     """
     by_name: dict[str, WhisperJob] = {}
     by_uid: dict[str, WhisperJob] = {}
@@ -82,7 +82,7 @@ def find_orphans(
             job_of = by_uid.get(owner[1])
             needed = job_of is not None and is_needed(stored.key, job_of, keep_source=keep_source)
         else:
-            needed = True  # not a name of ours: not ours to judge
+            needed = True  # the key is not one of this software: it is not judged here
         if not needed:
             orphans.append(stored.key)
     return orphans

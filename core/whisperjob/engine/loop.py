@@ -1,26 +1,30 @@
-"""The engine's heart: what changed goes into a queue, workers reconcile it, a resync makes up for what was missed."""
+"""The control loop: names of changed jobs go into a queue, tasks reconcile them, a resync makes up for lost events."""
 
 import asyncio
 import logging
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
-from whisperjob.deciding.decision import AT_ONCE, Policy, Report
-from whisperjob.deciding.view import active_stage, stage_state
+from whisperjob.deciding.decision import AT_ONCE, Policy, ProgressReport
+from whisperjob.engine.applying import Applier
 from whisperjob.engine.claims import build_claim
 from whisperjob.engine.event_log import LogEventRecorder
 from whisperjob.engine.garbage import find_orphans
+from whisperjob.engine.observing import Observer
 from whisperjob.engine.ports import EventRecorder, Launcher, WorkerIdentity
-from whisperjob.engine.progress_throttle import Reports
+from whisperjob.engine.progress_throttle import ProgressThrottle
 from whisperjob.engine.queue import WorkQueue
 from whisperjob.engine.reconcile import Reconciler
+from whisperjob.engine.worker_index import WorkerIndex
 from whisperjob.model import names
-from whisperjob.model.errors import ClaimRefusedError, StoreError, WhisperJobError
-from whisperjob.model.phase import Stage
+from whisperjob.model.backoff import Backoff
+from whisperjob.model.clock import utc_now
+from whisperjob.model.errors import AttemptOverError, ProtocolViolationError, StoreError, WhisperJobError
 from whisperjob.model.protocol import Claim, ProgressPost
 from whisperjob.model.resource import WhisperJob
 from whisperjob.model.settings import EngineSettings
+from whisperjob.model.stages import active_stage, stage_state
 from whisperjob.model.workers import Worker
 from whisperjob.records.cache import RecordCache
 from whisperjob.records.port import ChangeKind, JobRecords, RecordChange
@@ -31,18 +35,14 @@ log = logging.getLogger(__name__)
 _UNFINISHED_UPLOAD_AGE = timedelta(hours=24)
 
 
-def utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 def policy_from(settings: EngineSettings, *, diarizes: bool = False) -> Policy:
+    """Builds the policy of decisions from the settings; `diarizes` says whether there is a diarizer."""
     return Policy(
         retention=settings.retention,
         start_deadline=settings.start_deadline,
         run_deadline=settings.run_deadline,
         max_failures=settings.max_failures,
-        retry_base=settings.retry_base,
-        retry_cap=settings.retry_cap,
+        retry=Backoff(settings.retry_base, settings.retry_cap),
         stuck_after=settings.stuck_after,
         import_prefix=settings.import_prefix,
         diarizes=diarizes,
@@ -66,7 +66,7 @@ class Engine:
         on_pass: Callable[[float, bool], None] | None = None,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
-        """`on_pass` is told of every pass over a job: how long it took, and whether it has to be tried again."""
+        """`on_pass` is called after every pass over a job with its seconds, and whether it must be tried again."""
         self._records = records
         self._cache = cache
         self._store = store
@@ -75,93 +75,100 @@ class Engine:
         self._clock = clock
         self._on_pass = on_pass
         self._queue = WorkQueue()
-        self._reports = Reports(settings.progress_interval)
-        self._reconciler = Reconciler(
-            records,
-            cache,
-            store,
-            launcher,
-            event_recorder or LogEventRecorder(),
-            policy_from(settings, diarizes=diarizes),
-            settings.keep_source,
-            clock,
-            reports=self._reports,
+        self._workers = WorkerIndex()
+        self._progress = ProgressThrottle(settings.progress_interval)
+        self._policy = policy_from(settings, diarizes=diarizes)
+        self._applier = Applier(
+            records=records,
+            cache=cache,
+            store=store,
+            launcher=launcher,
+            workers=self._workers,
+            progress=self._progress,
+            event_recorder=event_recorder or LogEventRecorder(),
+            keep_source=settings.keep_source,
         )
+        observer = Observer(cache, store, self._workers, self._progress, self._policy)
+        self._reconciler = Reconciler(observer, self._applier, clock)
         cache.subscribe(self._record_changed)
         launcher.subscribe(self._worker_changed)
 
     async def prepare(self, *, alone: bool) -> None:
-        """Waits for the records and removes orphans; to be done before anything new is let in.
+        """Waits for the records and removes orphans; to be called before anything new is let in.
 
-        `alone`: nothing else can be uploading now (embedded mode at its start), so every upload without a record is
-        an orphan, and so is every unfinished write.
+        `alone` says that nothing else can be uploading now (embedded mode at its start), so that every upload without
+        a record is an orphan, and so is every unfinished write.
         """
         await self._cache.wait_synced()
         try:
             await self._sweep(timedelta(0) if alone else self._settings.orphan_age, alone=alone)
         except StoreError as error:
-            log.warning("orphaned objects stay for the next sweep: %s", error)
+            log.warning("orphaned objects stay until the next sweep: %s", error)
 
     async def run(self) -> None:
-        """Works until cancelled."""
+        """Works until it is cancelled."""
         await self._cache.wait_synced()
         async with asyncio.TaskGroup() as tasks:
             for _ in range(self._settings.reconcile_workers):
-                tasks.create_task(self._work())
-            tasks.create_task(self._resync())
+                tasks.create_task(self._reconcile_queued())
+            tasks.create_task(self._resync_regularly())
 
     @property
     def oldest_wait(self) -> timedelta:
-        """How long the key that waits longest to be looked at has waited; zero when none waits."""
+        """How long the job that waits longest for a pass has waited; zero when none waits."""
         return self._queue.oldest_wait
 
     @property
     def queue_length(self) -> int:
-        """How many keys wait to be looked at now."""
+        """How many jobs wait for a pass now."""
         return len(self._queue)
 
     async def claim(self, worker: WorkerIdentity) -> Claim:
-        """What the worker is to do and what it may touch. Raises ClaimRefusedError if its attempt is over."""
-        job = self._attempted(worker)
+        """Returns what the worker is to do and what it may touch. Raises AttemptOverError, StoreError."""
+        job = self._job_of(worker)
         return await asyncio.to_thread(
-            build_claim, job, worker, self._store, self._settings, self._reconciler.policy, self._clock()
+            build_claim, job, worker, self._store, self._settings, self._policy, self._clock()
         )
 
     def report(self, worker: WorkerIdentity, post: ProgressPost) -> None:
-        """Takes in a worker's progress; written at most once per interval. Raises ClaimRefusedError."""
-        job = self._attempted(worker)
-        report = Report(worker.attempt, post.step, post.percent, post.duration_seconds, post.note)
-        if report.stage is not worker.stage:
-            raise ClaimRefusedError("that is no step of this stage")
-        self._reports.put(job.uid, report)
-        self._queue.add(job.name, self._reports.wait(job.uid))
+        """Takes in a worker's progress, which is written at most once per interval.
 
-    def _attempted(self, worker: WorkerIdentity) -> WhisperJob:
+        Raises AttemptOverError, ProtocolViolationError.
+        """
+        job = self._job_of(worker)
+        report = ProgressReport(worker.attempt, post.step, post.percent, post.duration_seconds, post.note)
+        if report.stage is not worker.stage:
+            raise ProtocolViolationError(f"{post.step} is no step of the stage {worker.stage}")
+        self._progress.put(job.uid, report)
+        self._queue.add(job.name, self._progress.wait(job.uid))
+
+    def _job_of(self, worker: WorkerIdentity) -> WhisperJob:
+        """Returns the job that the worker's attempt is for. Raises AttemptOverError."""
         job = self._cache.get(worker.job_name)
         if job is None or job.uid != worker.job_uid:
-            raise ClaimRefusedError("the job is gone")
+            raise AttemptOverError("the job is gone")
         state, spec = stage_state(job, worker.stage), job.spec
-        counted = worker.attempt == state.attempt and state.next_attempt_time is not None
-        resting = active_stage(job) is not worker.stage
-        if resting or spec.cancel or spec.suspend or counted or worker.attempt < state.attempt:
-            raise ClaimRefusedError("the attempt is over")
+        failure_counted = worker.attempt == state.attempt and state.next_attempt_time is not None
+        stage_idle = active_stage(job) is not worker.stage
+        if stage_idle or spec.cancel or spec.suspend or failure_counted or worker.attempt < state.attempt:
+            raise AttemptOverError("the attempt is over")
         return job
 
     def _record_changed(self, change: RecordChange) -> None:
         if change.kind is ChangeKind.DELETED:
-            self._reconciler.graves.setdefault(change.record.name, []).append(change.record)
-            self._reports.forget(change.record.uid)
+            self._reconciler.add_tombstone(change.record)
+            self._progress.forget(change.record.uid)
         self._queue.add(change.record.name)
 
     def _worker_changed(self, worker: Worker) -> None:
-        if self._reconciler.workers.put(worker):
+        if self._workers.put(worker):
             self._queue.add(worker.job_name)
-        if worker.stage is Stage.DIARIZE and (worker.stopping or worker.state.ended):
-            for job in self._cache.all():  # there may be room for the next
-                if active_stage(job) is Stage.DIARIZE:
+        if self._policy.limit_of(worker.stage) is not None and (worker.stopping or worker.state.ended):
+            for job in self._cache.all():  # there may be capacity for the next
+                if active_stage(job) is worker.stage:
                     self._queue.add(job.name)
 
-    async def _work(self) -> None:
+    async def _reconcile_queued(self) -> None:
         while True:
             name = await self._queue.get()
             began, failed = time.monotonic(), True
@@ -174,7 +181,7 @@ class Engine:
             except WhisperJobError as error:
                 wait = self._queue.add_after_failure(name)
                 log.warning("job %s: trying again in %.1f s: %s", name, wait.total_seconds(), error)
-            except Exception:  # a bug met by one job must not stop the others
+            except Exception:  # a bug that one job meets must not stop the others
                 wait = self._queue.add_after_failure(name)
                 log.exception("job %s: trying again in %.1f s", name, wait.total_seconds())
             finally:
@@ -182,7 +189,7 @@ class Engine:
                 if self._on_pass is not None:
                     self._on_pass(time.monotonic() - began, failed)
 
-    async def _resync(self) -> None:
+    async def _resync_regularly(self) -> None:
         while True:
             await asyncio.sleep(self._settings.resync_interval.total_seconds())
             try:
@@ -191,14 +198,13 @@ class Engine:
                 log.warning("resync failed, trying again at the next: %s", error)
 
     async def resync(self) -> None:
-        """Looks at everything anew: records, workers, objects. Raises what the ports raise."""
-        self._reconciler.workers.replace(await self._launcher.workers())
+        """Reads everything again: records, workers, objects. Raises what the ports raise."""
+        self._workers.replace(await self._launcher.workers())
         await self._cache.relist()
         living = {job.uid for job in self._cache.all()}
-        for worker in self._reconciler.workers.all():
+        for worker in self._workers.all():
             if worker.job_uid not in living:
-                self._reconciler.workers.stopped(worker)
-                await self._launcher.stop(worker.name)
+                await self._applier.stop(worker)
         for job in list(self._cache.all()):
             self._queue.add(job.name)
         await self._sweep(self._settings.orphan_age, alone=False)
@@ -208,7 +214,7 @@ class Engine:
         swept = await asyncio.to_thread(self._store.sweep_unfinished, unfinished_age)
         objects: list[StoredObject] = []
         for prefix in (names.UPLOADS_PREFIX, names.JOBS_PREFIX):
-            objects += await asyncio.to_thread(_listed, self._store, prefix)
+            objects += await asyncio.to_thread(_list_objects, self._store, prefix)
         await self._cache.relist()
         orphans = find_orphans(
             objects,
@@ -224,5 +230,5 @@ class Engine:
             log.info("swept %d orphaned object(s) and %d unfinished write(s)", len(orphans), swept)
 
 
-def _listed(store: ObjectStore, prefix: str) -> list[StoredObject]:
+def _list_objects(store: ObjectStore, prefix: str) -> list[StoredObject]:
     return list(store.list(prefix))

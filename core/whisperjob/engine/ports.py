@@ -9,62 +9,65 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from whisperjob.deciding.decision import Event
-from whisperjob.deciding.view import stage_state
 from whisperjob.model.phase import Stage
 from whisperjob.model.resource import WhisperJob
+from whisperjob.model.stages import stage_state
 from whisperjob.model.workers import Worker
 
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """One attempt to be started."""
+    """One attempt that is to be started.
+
+    `name` is the worker's. It is derived from the job's uid, the stage and the attempt, so that starting it twice does
+    no harm.
+    """
 
     job: WhisperJob
     stage: Stage
     attempt: int
     name: str
-    """The worker's; derived from the job's uid, stage and attempt, so that starting twice is harmless."""
 
     @property
     def more_memory(self) -> bool:
-        """An earlier attempt ran out of memory."""
+        """Whether an earlier attempt ran out of memory."""
         return stage_state(self.job, self.stage).out_of_memory
 
 
 class Launcher(Protocol):
-    """Starts and stops workers. What became of them comes by `on_change`, and by `workers` at a resync."""
+    """Starts and stops workers. Their changes come by `on_change`, and by `workers` at a resync."""
 
     def subscribe(self, on_change: Callable[[Worker], None]) -> None:
-        """Calls back, on the event loop, with every worker that changed."""
+        """Calls `on_change` with every worker that has changed, on the event loop."""
         ...
 
     async def start(self, launch: Launch) -> Worker:
-        """Idempotent: a worker of that name that exists already is returned as it is.
+        """Starts a worker; returns one of that name as it is, if it exists already.
 
-        It may be Pending for long: the launcher (a scheduler) decides when there is room, higher priority first.
+        It may be Pending for long: the launcher (or a scheduler) decides when there is room, higher priority first.
         """
         ...
 
     async def stop(self, name: str) -> None:
-        """Ends the worker and forgets it; gone within 10 s (2 s embedded). Idempotent."""
+        """Ends the worker and forgets it; it is gone within 10 s (2 s in embedded mode). Idempotent."""
         ...
 
     async def workers(self) -> tuple[Worker, ...]:
-        """All workers that exist, ended ones among them until they are stopped or expire."""
+        """Returns all workers that exist, among them ended ones until they are stopped or expire."""
         ...
 
 
 class EventRecorder(Protocol):
-    """Tells people what happened to a job (Kubernetes Events, a log). Best effort: it never fails a job."""
+    """Records for people what happened to a job: Kubernetes Events, a log. Best effort: it never fails a job."""
 
     async def record(self, job: WhisperJob, event: Event) -> None:
-        """Called after the status that the event speaks of was written. Does not raise."""
+        """Records the event, after the status that it speaks of was written. Does not raise."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerIdentity:
-    """Which attempt a worker's token is bound to."""
+    """The attempt that a worker's token is bound to."""
 
     job_name: str
     job_uid: str
@@ -73,8 +76,11 @@ class WorkerIdentity:
 
 
 class TokenVerifier(Protocol):
-    async def verify(self, token: str) -> WorkerIdentity | None:
-        """The attempt this token was issued for, None if it was issued for none that lives.
+    """Finds out which attempt a token is bound to."""
 
-        May raise a WhisperJobError where that cannot be told now."""
+    async def verify(self, token: str) -> WorkerIdentity | None:
+        """Returns the attempt that this token was issued for, None if it was issued for none that lives.
+
+        May raise a WhisperJobError where that cannot be found out now.
+        """
         ...

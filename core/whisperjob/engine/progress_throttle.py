@@ -1,53 +1,62 @@
-"""The latest word of every worker, let through at most once per interval: each is a write of a status."""
+"""Lets the progress of each worker through at most once per interval, for each is a write of a status."""
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from whisperjob.deciding.decision import Report
+from whisperjob.deciding.decision import ProgressReport
 
 
 @dataclass(slots=True)
-class _Kept:
-    latest: Report
-    told: Report | None = None
-    told_at: float = 0.0
+class _Entry:
+    latest: ProgressReport
+    passed: ProgressReport | None = None
+    passed_at: float = 0.0
 
 
-class Reports:
-    """By the job's uid. One event loop."""
+class ProgressThrottle:
+    """The progress of workers by the uid of their job. One event loop."""
 
     def __init__(self, interval: timedelta, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._interval = interval.total_seconds()
         self._monotonic = monotonic
-        self._kept: dict[str, _Kept] = {}
+        self._entries: dict[str, _Entry] = {}
 
-    def put(self, uid: str, report: Report) -> None:
-        """Takes in a report; one that goes back behind what its attempt said before changes nothing."""
-        kept = self._kept.setdefault(uid, _Kept(report))
-        known = kept.latest
+    def put(self, uid: str, report: ProgressReport) -> None:
+        """Takes in a report; one that falls behind what its attempt reported before changes nothing."""
+        entry = self._entries.setdefault(uid, _Entry(report))
+        known = entry.latest
         if known.stage is report.stage and (known.attempt, known.percent) > (report.attempt, report.percent):
             return
-        kept.latest = report
+        entry.latest = report
 
-    def take(self, uid: str) -> Report | None:
-        """What may be written now: the latest if it is time for it, else what was let through before."""
-        kept = self._kept.get(uid)
-        if kept is None:
+    def take(self, uid: str) -> ProgressReport | None:
+        """Returns what may be written now: the latest report if its time has come, else the one that passed before."""
+        entry = self._entries.get(uid)
+        if entry is None:
             return None
-        if kept.latest != kept.told and not self.wait(uid):
-            kept.told, kept.told_at = kept.latest, self._monotonic()
-        return kept.told
+        if self.pending(uid) and not self.wait(uid):
+            entry.passed, entry.passed_at = entry.latest, self._monotonic()
+        return entry.passed
+
+    def pending(self, uid: str) -> bool:
+        """Whether the latest report has not passed yet."""
+        entry = self._entries.get(uid)
+        return entry is not None and entry.latest != entry.passed
 
     def wait(self, uid: str) -> timedelta:
-        """Until the latest may be let through; zero where it may be or was. An attempt's first word never waits."""
-        kept = self._kept.get(uid)
-        if kept is None or kept.told is None or kept.latest == kept.told:
+        """Returns how long the latest report must wait. Zero if it may pass or has passed.
+
+        The first report of an attempt never waits.
+        """
+        entry = self._entries.get(uid)
+        if entry is None or entry.passed is None or not self.pending(uid):
             return timedelta(0)
-        if (kept.told.stage, kept.told.attempt) != (kept.latest.stage, kept.latest.attempt):
+        if (entry.passed.stage, entry.passed.attempt) != (entry.latest.stage, entry.latest.attempt):
             return timedelta(0)
-        return timedelta(seconds=max(0.0, kept.told_at + self._interval - self._monotonic()))
+        return timedelta(seconds=max(0.0, entry.passed_at + self._interval - self._monotonic()))
 
     def forget(self, uid: str) -> None:
-        self._kept.pop(uid, None)
+        """Drops what is known of a job's workers."""
+        self._entries.pop(uid, None)

@@ -1,4 +1,4 @@
-"""The worker protocol's server side (model/protocol.py says what passes). Never exposed to users.
+"""The engine's side of the worker protocol (model/protocol.py says what passes). It is never exposed to users.
 
 Plain Starlette: two routes that parse, call and translate.
 """
@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from whisperjob.engine.loop import Engine
 from whisperjob.engine.ports import TokenVerifier, WorkerIdentity
-from whisperjob.model.errors import ClaimRefusedError, StoreError, WhisperJobError
+from whisperjob.model.errors import AttemptOverError, ProtocolViolationError, StoreError, WhisperJobError
 from whisperjob.model.protocol import CLAIM_PATH, PROGRESS_PATH, ProgressPost
 
 _MAX_BODY_BYTES = 4096
@@ -21,15 +21,19 @@ _MAX_BODY_BYTES = 4096
 Handler = Callable[[WorkerIdentity, Request], Awaitable[Response]]
 
 
+class _BodyTooLargeError(WhisperJobError):
+    """The body is larger than any progress post."""
+
+
 def create_work_app(engine: Engine, verifier: TokenVerifier) -> Starlette:
-    """The ASGI app that workers talk to."""
+    """Builds the ASGI app that workers speak to."""
 
     async def claim(worker: WorkerIdentity, _: Request) -> Response:
-        claimed = await engine.claim(worker)
-        return Response(claimed.model_dump_json(by_alias=True), media_type="application/json")
+        answer = await engine.claim(worker)
+        return Response(answer.model_dump_json(by_alias=True), media_type="application/json")
 
     async def progress(worker: WorkerIdentity, request: Request) -> Response:
-        body = await _small_body(request)
+        body = await _read_body(request)
         engine.report(worker, ProgressPost.model_validate_json(body))
         return Response(status_code=204)
 
@@ -39,17 +43,19 @@ def create_work_app(engine: Engine, verifier: TokenVerifier) -> Starlette:
             try:
                 worker = await verifier.verify(token) if scheme.lower() == "bearer" and token else None
             except WhisperJobError:
-                return JSONResponse({"error": "It cannot be told now whose token this is."}, 503)
+                return _refuse(503, "The token cannot be verified now.")
             if worker is None:
-                return JSONResponse({"error": "The token is not one of a living attempt."}, 401)
+                return _refuse(401, "The token is not one of a living attempt.")
             try:
                 return await handler(worker, request)
-            except ClaimRefusedError as error:
-                return JSONResponse({"error": str(error)}, 410)
-            except ValidationError:
-                return JSONResponse({"error": "The body is not what the protocol says."}, 422)
+            except AttemptOverError as error:
+                return _refuse(410, str(error))
+            except _BodyTooLargeError as error:
+                return _refuse(413, str(error))
+            except (ProtocolViolationError, ValidationError):
+                return _refuse(422, "The body is not what the protocol says.")
             except StoreError:
-                return JSONResponse({"error": "The store does not give what the claim needs."}, 503)
+                return _refuse(503, "The store does not give what the claim needs.")
 
         return endpoint
 
@@ -61,10 +67,14 @@ def create_work_app(engine: Engine, verifier: TokenVerifier) -> Starlette:
     )
 
 
-async def _small_body(request: Request) -> bytes:
+def _refuse(status: int, sentence: str) -> JSONResponse:
+    return JSONResponse({"error": sentence}, status)
+
+
+async def _read_body(request: Request) -> bytes:
     body = b""
     async for piece in request.stream():
         body += piece
         if len(body) > _MAX_BODY_BYTES:
-            raise ClaimRefusedError("the body is too long for a progress post")
+            raise _BodyTooLargeError(f"A progress post has at most {_MAX_BODY_BYTES} bytes.")
     return body

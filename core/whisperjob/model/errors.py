@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class JobCode(StrEnum):
-    """Why a job ended in `Error`; stable, for programs. The sentence beside it in the status is for people."""
+    """Why a job ended in `Error`: stable, for programs. The sentence beside it in the status is for people."""
 
     NO_AUDIO = "no_audio"
     NOT_MEDIA = "not_media"
@@ -28,7 +28,7 @@ class JobCode(StrEnum):
 
 
 class WarningCode(StrEnum):
-    """What was odd about a recording that was worked on all the same; stable, for programs."""
+    """What was odd about a recording that was processed nevertheless: stable, for programs."""
 
     INPUT_TRUNCATED = "input_truncated"
     SILENT = "silent"
@@ -47,19 +47,19 @@ INPUT_CODES = frozenset(
         JobCode.RUN_DEADLINE,
     }
 )
-"""The verdicts a worker may pass on its input. They are final: the same file would fail the same way again."""
+"""The verdicts that a worker may give on its input. They are final: the same file would fail in the same way again."""
 
 
 VERDICT_CODES = INPUT_CODES | {JobCode.MODEL_UNAVAILABLE}
-"""What a worker may end its stage with for good: its input's fault, or a model that cannot be had as it is set up."""
+"""All verdicts of workers: the input is at fault, or the model cannot be had with the present settings."""
 
 
 class WhisperJobError(Exception):
-    """The root of everything this project raises on purpose."""
+    """The root of every error that this software raises on purpose."""
 
 
 class InputError(WhisperJobError):
-    """The recording itself is at fault; never retried. `message` is one plain sentence for its owner."""
+    """The recording itself is at fault; it is never retried. `message` is one plain sentence for its owner."""
 
     def __init__(self, code: JobCode, message: str) -> None:
         if code not in INPUT_CODES:
@@ -70,7 +70,9 @@ class InputError(WhisperJobError):
 
 
 class ModelUnavailableError(WhisperJobError):
-    """The configured model cannot be had: no token, terms not accepted, no network. `message` says what to do."""
+    """The configured model cannot be had: there is no token or no network, or its terms were not accepted.
+
+    `message` says what to do."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -79,15 +81,15 @@ class ModelUnavailableError(WhisperJobError):
 
 
 class StoreError(WhisperJobError):
-    """The object store failed; the caller's request was fine."""
+    """The object store failed; the caller's request was valid."""
 
 
 class StoreUnavailableError(StoreError):
-    """The store cannot be reached or refuses to work now; trying again later may help."""
+    """The store cannot be reached or refuses to work now; a later try may succeed."""
 
 
 class StoreFullError(StoreError):
-    """The store has no room for the object; nothing of it was kept."""
+    """The store has no room for the object; nothing of it was stored."""
 
 
 class ObjectNotFoundError(StoreError):
@@ -103,19 +105,23 @@ class RecordError(WhisperJobError):
 
 
 class RecordNotFoundError(RecordError):
+    """No record has this name."""
+
     def __init__(self, name: str) -> None:
         super().__init__(f"no record {name!r}")
         self.name = name
 
 
 class RecordExistsError(RecordError):
+    """A record of this name exists already."""
+
     def __init__(self, name: str) -> None:
         super().__init__(f"record {name!r} exists already")
         self.name = name
 
 
 class RecordConflictError(RecordError):
-    """The record changed since it was read (HTTP 409 in Kubernetes): read again, decide again."""
+    """The record has changed since it was read (HTTP 409 in Kubernetes): read it and decide again."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"record {name!r} changed meanwhile")
@@ -127,12 +133,16 @@ class RecordInvalidError(RecordError):
 
 
 class RecordsUnavailableError(RecordError):
-    """The records cannot be reached now; trying again later may help."""
+    """The records cannot be reached now; a later try may succeed."""
 
 
 class WatchExpiredError(RecordError):
     """The version to watch from is too old (HTTP 410 in Kubernetes): list again."""
 
 
-class ClaimRefusedError(WhisperJobError):
-    """The worker's attempt is over or was never its own: it must stop, nothing it writes will be read."""
+class AttemptOverError(WhisperJobError):
+    """The worker's attempt is over, or never was its own: it must stop, and nothing that it writes will be read."""
+
+
+class ProtocolViolationError(WhisperJobError):
+    """Worker and engine do not understand each other: a bug, or two versions of the software that do not match."""

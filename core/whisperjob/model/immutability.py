@@ -1,6 +1,6 @@
 """What may never change in a record: one pure table.
 
-The SQLite store enforces it in code, the CRD by CEL expressions; the contract suite holds both to the same cases.
+SQLite enforces it by these functions, the CRD by CEL expressions; the contract suite holds both to the same cases.
 """
 
 from whisperjob.model.errors import RecordInvalidError
@@ -10,9 +10,8 @@ TERMINAL_STATUS_FIELDS = ("phase", "output", "error", "duration_seconds", "compl
 
 
 def check_spec_change(old: Spec, new: Spec) -> None:
-    """Raises RecordInvalidError if `new` changes a field that is fixed at creation, or takes a cancel back."""
-    fixed = set(Spec.model_fields) - MUTABLE_SPEC_FIELDS
-    for field in sorted(fixed):
+    """Raises RecordInvalidError if `new` changes a field that is fixed at creation, or withdraws a cancellation."""
+    for field in sorted(set(Spec.model_fields) - MUTABLE_SPEC_FIELDS):
         if getattr(old, field) != getattr(new, field):
             raise RecordInvalidError(f"spec.{field} is immutable")
     if old.cancel and not new.cancel:
@@ -20,7 +19,7 @@ def check_spec_change(old: Spec, new: Spec) -> None:
 
 
 def check_status_change(old: Status, new: Status) -> None:
-    """Raises RecordInvalidError if `new` takes back what is final: a terminal state, or a count that only grows."""
+    """Raises RecordInvalidError if `new` changes what is final, or lowers a count that only grows."""
     if old.phase.terminal:
         for field in TERMINAL_STATUS_FIELDS:
             if getattr(old, field) != getattr(new, field):

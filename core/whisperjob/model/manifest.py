@@ -1,7 +1,7 @@
-"""What a worker leaves behind when a stage ends, and the trim the API derives from it.
+"""What an optimizer publishes, any worker's verdict, and the trim that the API derives from a manifest.
 
-A stage is finished when its manifest exists: it is written last. The engine checks that every file it lists is there
-with its size; readers check the SHA-256.
+A stage is finished when its manifest exists, because that is written last. The engine checks that every file it lists
+is there with its size; readers check the SHA-256.
 """
 
 from enum import StrEnum
@@ -20,7 +20,7 @@ BIT_RATE: Final = 64_000
 MAX_CHUNK_BYTES = 20_971_520
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 MAX_TIMELINE_BYTES = MAX_CHUNK_BYTES
-"""What workers may write at all; 24 h of lively talk are some 5 MB."""
+"""The largest object that a worker may write; 24 hours of lively talk are some 5 MB."""
 
 
 class CutKind(StrEnum):
@@ -32,7 +32,7 @@ class CutKind(StrEnum):
 
 
 class ChunkEntry(Model):
-    """One MP3 of the output; times are those of the undivided optimised audio, exact by samples at 16 kHz."""
+    """One MP3 of the output. Its place in the undivided optimised audio is exact, in samples at 16 kHz."""
 
     index: int = Field(ge=0)
     filename: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,64}\.mp3$")]
@@ -46,7 +46,7 @@ class ChunkEntry(Model):
 
 
 class Loudness(Model):
-    """EBU R128; None where the sound never passed the absolute gate (silence)."""
+    """Loudness by EBU R128. Values are None where the sound never passed the absolute gate (silence)."""
 
     integrated_lufs: float | None = None
     true_peak_dbtp: float | None = None
@@ -66,6 +66,8 @@ class SourceInfo(Model):
 
 
 class ToolVersions(Model):
+    """The versions of the programs that made the output."""
+
     whisperjob: str
     ffmpeg: str
 
@@ -105,11 +107,12 @@ class Manifest(Model):
 
     @property
     def size_bytes(self) -> int:
+        """The size of all chunks together."""
         return sum(chunk.size_bytes for chunk in self.chunks)
 
 
 class Failure(Model):
-    """A worker's final verdict; the JSON object `failure.json`."""
+    """A worker's verdict; the JSON object `failure.json`."""
 
     schema_version: Literal[1] = 1
     code: JobCode
@@ -119,12 +122,12 @@ class Failure(Model):
     @classmethod
     def _only_verdicts(cls, code: JobCode) -> JobCode:
         if code not in VERDICT_CODES:
-            raise ValueError(f"a worker cannot say {code}")
+            raise ValueError(f"{code} is not a verdict that a worker may give")
         return code
 
 
 class TrimEntry(Model):
-    """One file of a trim. A whole chunk is not copied: its `key` is the chunk's own."""
+    """One file of a trim. A chunk that stays whole is not copied: `key` is then the chunk's own."""
 
     index: int = Field(ge=0)
     filename: str
@@ -136,7 +139,7 @@ class TrimEntry(Model):
 
 
 class Trim(Model):
-    """The latest trim of a job; the JSON object `trim.json`, which is the pointer to its files."""
+    """The latest trim of a job; the JSON object `trim.json`, which points to its files."""
 
     schema_version: Literal[1] = 1
     max_seconds: float = Field(gt=0)
@@ -145,5 +148,5 @@ class Trim(Model):
 
 
 def seconds(samples: int) -> float:
-    """Samples at 16 kHz as seconds, rounded to the microsecond."""
+    """Converts samples at 16 kHz to seconds, rounded to the microsecond."""
     return round(samples / SAMPLE_RATE, 6)

@@ -1,4 +1,4 @@
-"""Every name that two parts must agree on is formatted here, once.
+"""Formats every name that two parts must agree on, once.
 
 Keys of the object store (written by the API and by workers, read by the engine and the API):
 
@@ -9,7 +9,7 @@ Keys of the object store (written by the API and by workers, read by the engine 
     jobs/<namespace>/<uid>/trim/<random>/<file>             a cut file of a trim, written by the API
     jobs/<namespace>/<uid>/trim.json                        the latest trim, written last by the API
 
-The namespace stands in every key so that installations that share a bucket never sweep each other's objects.
+Every key contains the namespace, so that installations which share a bucket never sweep each other's objects.
 """
 
 import hashlib
@@ -34,15 +34,17 @@ _EXTENSION = re.compile(r"[a-z0-9]{1,8}")
 
 
 def new_job_name() -> str:
+    """Makes a random name."""
     return str(uuid4())
 
 
 def idempotent_job_name(tenant: str, key: str) -> str:
-    """The name every request with this key gets, so that creating the record is the lock."""
+    """Derives the name that every request with this key gets, so that creating the record is the lock."""
     return str(uuid5(_IDEMPOTENCY_NAMESPACE, f"{tenant}\0{key}"))
 
 
 def is_job_name(name: str) -> bool:
+    """Whether a job can have this name: it must be a DNS label."""
     return _DNS_LABEL.fullmatch(name) is not None
 
 
@@ -55,7 +57,7 @@ def upload_prefix(namespace: str, name: str) -> str:
 
 
 def upload_owner(key: str) -> tuple[str, str] | None:
-    """(namespace, name) of the job an upload key was made for, None if it is no upload key."""
+    """Returns (namespace, name) of the job that an upload key was made for, None if it is no upload key."""
     parts = key.split("/")
     return (parts[1], parts[2]) if len(parts) == 4 and f"{parts[0]}/" == UPLOADS_PREFIX else None
 
@@ -65,7 +67,7 @@ def job_prefix(namespace: str, uid: str) -> str:
 
 
 def job_owner(key: str) -> tuple[str, str] | None:
-    """(namespace, uid) of the job a result key belongs to, None if it is no result key."""
+    """Returns (namespace, uid) of the job that a result key belongs to, None if it is no result key."""
     parts = key.split("/")
     return (parts[1], parts[2]) if len(parts) >= 4 and f"{parts[0]}/" == JOBS_PREFIX else None
 
@@ -91,7 +93,7 @@ def new_trim_prefix(namespace: str, uid: str) -> str:
 
 
 def worker_name(uid: str, stage: Stage, attempt: int) -> str:
-    """Of the Job or process that runs an attempt; at most 63 characters, derived from nothing that can repeat."""
+    """Names the Job or process of an attempt: at most 63 characters, and no two attempts have the same name."""
     digest = hashlib.sha256(uid.encode()).hexdigest()[:16]
     return f"wj-{digest}-{stage}-{attempt}"
 
@@ -105,13 +107,13 @@ def trimmed_name(index: int, total: int) -> str:
 
 
 def display_filename(name: str) -> str:
-    """A client's filename made fit to show: no control characters, no surrogates, at most 255 characters."""
+    """Makes a client's filename fit to be shown: no control characters, no surrogates, at most 255 characters."""
     printable = "".join(c if unicodedata.category(c)[0] != "C" else "\N{REPLACEMENT CHARACTER}" for c in name)
     return printable[-MAX_FILENAME_LENGTH:]
 
 
 def safe_extension(filename: str) -> str:
-    """The extension, lower case and harmless, without its dot; empty if there is none worth keeping.
+    """Returns the extension in lower case, harmless, without its dot; empty if there is none that is of use.
 
     ffmpeg recognises headerless formats (g722, gsm, sln, …) by nothing else.
     """

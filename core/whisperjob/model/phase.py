@@ -1,10 +1,15 @@
-"""The states of a job, its steps, and the progress each step stands for."""
+"""The states of a job, the stages and steps of its work, and the words that say why something is as it is."""
 
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Final
 
 
 class Phase(StrEnum):
-    """Where a job stands. `Completed` and `Error` are terminal: phase, output and error never change after them."""
+    """Where a job, or one of its stages, stands.
+
+    `Completed` and `Error` are terminal: the phase, the output and the error never change after them.
+    """
 
     QUEUED = "Queued"
     PROCESSING = "Processing"
@@ -13,18 +18,22 @@ class Phase(StrEnum):
 
     @property
     def terminal(self) -> bool:
+        """Whether no work can change this phase any more."""
         return self in (Phase.COMPLETED, Phase.ERROR)
 
 
 class Stage(StrEnum):
-    """A kind of work that a worker does for a job; also the path segment of its results."""
+    """A kind of work that a worker does for a job; also the path segment of its results.
+
+    What is particular to each stage is in the table `whisperjob.model.stages.STAGES`.
+    """
 
     OPTIMIZE = "optimize"
     DIARIZE = "diarize"
 
 
 class Step(StrEnum):
-    """What an optimizer is doing, in the order it does it."""
+    """What an optimizer is doing, in the order in which it does it."""
 
     UPLOADED = "uploaded"
     ANALYZING = "analyzing"
@@ -34,6 +43,18 @@ class Step(StrEnum):
     DONE = "done"
 
 
+class DiarizeStep(StrEnum):
+    """What a diarizer is doing, in the order in which it does it."""
+
+    LOADING = "loading"
+    SEGMENTATION = "segmentation"
+    EMBEDDINGS = "embeddings"
+    CLUSTERING = "clustering"
+
+
+AnyStep = Step | DiarizeStep
+"""A step of any stage. Values must differ between stages: a progress post carries nothing but the value."""
+
 STEP_PROGRESS: dict[Step, tuple[int, int]] = {
     Step.UPLOADED: (0, 0),
     Step.ANALYZING: (5, 10),
@@ -42,17 +63,7 @@ STEP_PROGRESS: dict[Step, tuple[int, int]] = {
     Step.SPLITTING: (85, 100),
     Step.DONE: (100, 100),
 }
-"""First and last percent of each step (from the reference API's progress table)."""
-
-
-class DiarizeStep(StrEnum):
-    """What a diarizer is doing, in the order it does it."""
-
-    LOADING = "loading"
-    SEGMENTATION = "segmentation"
-    EMBEDDINGS = "embeddings"
-    CLUSTERING = "clustering"
-
+"""First and last percent of each step, from the progress table of the reference API."""
 
 DIARIZE_PROGRESS: dict[DiarizeStep, tuple[int, int]] = {
     DiarizeStep.LOADING: (0, 5),
@@ -60,12 +71,22 @@ DIARIZE_PROGRESS: dict[DiarizeStep, tuple[int, int]] = {
     DiarizeStep.EMBEDDINGS: (20, 95),
     DiarizeStep.CLUSTERING: (95, 99),
 }
-"""First and last percent of each step, by measured time."""
+"""First and last percent of each step, from measured times."""
+
+PROGRESS_RANGES: Final[Mapping[AnyStep, tuple[int, int]]] = {
+    **dict(STEP_PROGRESS.items()),
+    **dict(DIARIZE_PROGRESS.items()),
+}
+
+STAGE_OF_STEP: Final[Mapping[AnyStep, Stage]] = {
+    **dict.fromkeys(STEP_PROGRESS, Stage.OPTIMIZE),
+    **dict.fromkeys(DIARIZE_PROGRESS, Stage.DIARIZE),
+}
 
 
-def clamp_percent(step: Step | DiarizeStep, percent: float) -> int:
-    """The whole percent, held inside its step's range; 100 is kept for what is finished."""
-    low, high = DIARIZE_PROGRESS[step] if isinstance(step, DiarizeStep) else STEP_PROGRESS[step]
+def clamp_percent(step: AnyStep, percent: float) -> int:
+    """Returns the whole percent, held inside the range of its step. 100 is reserved for work that is done."""
+    low, high = PROGRESS_RANGES[step]
     if step is not Step.DONE:
         high = min(high, 99)
     return int(min(max(percent, low), high))
@@ -80,7 +101,7 @@ class Profile(StrEnum):
 
 
 class RawFormat(StrEnum):
-    """Sample layouts of headerless PCM an upload may declare (names of ffmpeg's raw demuxers)."""
+    """Sample layouts of headerless PCM that an upload may declare: the names of ffmpeg's raw demuxers."""
 
     S16LE = "s16le"
     S16BE = "s16be"
@@ -99,6 +120,8 @@ class RawFormat(StrEnum):
 
 
 class ConditionType(StrEnum):
+    """The statements that a job's status makes as Kubernetes conditions."""
+
     SCHEDULED = "Scheduled"
     OPTIMIZED = "Optimized"
     DIARIZED = "Diarized"
@@ -107,7 +130,7 @@ class ConditionType(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a condition holds, or why an event was told; CamelCase as Kubernetes wants it."""
+    """Why a condition holds, or why an event was recorded; CamelCase, as Kubernetes wants it."""
 
     WAITING = "Waiting"
     UNSCHEDULABLE = "Unschedulable"

@@ -1,10 +1,10 @@
 """The worker protocol: what passes between a worker and the engine, over HTTP, as JSON.
 
     POST /work/claim     (no body)      → 200 Claim | 401 token | 410 the attempt is over: stop
-    POST /work/progress  ProgressPost   → 204       | 401 token | 410 the attempt is over: stop
+    POST /work/progress  ProgressPost   → 204       | 401 token | 410 as above | 413 too long | 422 not understood
 
 Both carry `Authorization: Bearer <token>`, a token that is bound to one attempt. A claim may be repeated while the
-attempt lives, which is how an expired grant is renewed. Lost progress posts lose nothing.
+attempt lives: that renews an expired grant. A progress post that is lost does no harm.
 """
 
 from datetime import datetime
@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
+from whisperjob.model import defaults
 from whisperjob.model.base import Model, Sha256
 from whisperjob.model.options import AudioOptions, SpeakerCount
 from whisperjob.model.phase import DiarizeStep, Stage, Step
@@ -22,14 +23,14 @@ PROGRESS_PATH = "/work/progress"
 
 
 class FileRead(Model):
-    """The source lies on this machine: read it in place, never write there."""
+    """The source lies on this machine: the worker reads it in place and never writes there."""
 
     scheme: Literal["file"] = "file"
     path: str
 
 
 class HttpRead(Model):
-    """The source is fetched by one GET (Range allowed)."""
+    """The worker fetches the source by one GET (Range allowed)."""
 
     scheme: Literal["http"] = "http"
     url: str = Field(repr=False)  # carries a signature
@@ -39,7 +40,7 @@ ReadGrant = Annotated[FileRead | HttpRead, Field(discriminator="scheme")]
 
 
 class FileWrite(Model):
-    """Results go into `directory`: write beside, sync, then rename. `staging` lies on the same file system."""
+    """The worker writes results to `staging` and renames them into `directory`, on the same file system."""
 
     scheme: Literal["file"] = "file"
     directory: str
@@ -47,7 +48,7 @@ class FileWrite(Model):
 
 
 class HttpWrite(Model):
-    """Results are sent by S3 POST forms: `fields` and `key` = `prefix` + file name, then the file, to `url`."""
+    """The worker sends results to `url` as S3 POST forms: `fields`, `key` = `prefix` + file name, then the file."""
 
     scheme: Literal["http"] = "http"
     url: str
@@ -60,13 +61,13 @@ WriteGrant = Annotated[FileWrite | HttpWrite, Field(discriminator="scheme")]
 
 
 class Input(Model):
-    """One file the worker reads: the upload, or a chunk of the optimised audio, which come in their order."""
+    """One file that the worker reads: the upload, or a chunk of the optimised audio; chunks come in their order."""
 
     filename: str
     read: ReadGrant
     size_bytes: int = Field(ge=1)
     sha256: Sha256 | None = None
-    samples: int | None = Field(default=None, ge=1, description="Of a chunk: what it decodes to, exactly, at 16 kHz")
+    samples: int | None = Field(default=None, ge=1, description="What a chunk decodes to, exactly, at 16 kHz")
 
 
 class OptimizeOptions(AudioOptions):
@@ -90,15 +91,15 @@ Options = Annotated[OptimizeOptions | DiarizeOptions, Field(discriminator="stage
 
 
 class WorkLimits(Model):
-    """What a worker may use up; from the settings."""
+    """What a worker may use; from the settings."""
 
-    max_duration_seconds: int = Field(default=86_400, ge=1)
-    max_scratch_bytes: int = Field(default=12 * 1024**3, ge=1)
-    run_seconds: int = Field(default=6 * 3600, ge=1)
+    max_duration_seconds: int = Field(default=int(defaults.MAX_DURATION.total_seconds()), ge=1)
+    max_scratch_bytes: int = Field(default=defaults.MAX_SCRATCH_BYTES, ge=1)
+    run_seconds: int = Field(default=int(defaults.RUN_DEADLINE.total_seconds()), ge=1)
 
 
 class Claim(Model):
-    """Everything a worker needs for its attempt, and until when the grants hold."""
+    """Everything that a worker needs for its attempt, and the time until which the grants are valid."""
 
     job_name: str
     uid: str
@@ -111,12 +112,13 @@ class Claim(Model):
 
 
 class ProgressPost(Model):
-    """How far a worker is: an optimizer's percent is the whole job's, a diarizer's the diarization's; each lies inside
-    its step's range."""
+    """How far the stage of a worker is, in percent of the whole stage, inside the range of its step."""
 
     step: Step | DiarizeStep
     percent: float = Field(ge=0, le=100)
-    duration_seconds: float | None = Field(default=None, ge=0, description="What the container or decoder says so far")
+    duration_seconds: float | None = Field(
+        default=None, ge=0, description="The length that container or decoder report so far"
+    )
     note: Annotated[str, StringConstraints(max_length=MAX_NOTE_LENGTH)] = Field(
-        default="", description="What its owner should know of how it goes, as a sentence: a fallback, for one"
+        default="", description="A sentence for the owner about the work, such as a fallback"
     )

@@ -1,6 +1,6 @@
-"""The WhisperJob record: what was asked (spec) and what came of it (status).
+"""The WhisperJob record: what its owner wants (spec) and what came of it (status).
 
-The JSON of these models is the Kubernetes resource's JSON, field for field; embedded mode keeps the same in SQLite.
+The JSON of these models is the JSON of the Kubernetes resource, field for field; SQLite stores the same.
 Unknown fields are ignored when read, so that two versions of the software can share records during an upgrade.
 """
 
@@ -28,14 +28,13 @@ KIND = "WhisperJob"
 
 MAX_FILENAME_LENGTH = 255
 MAX_NOTE_LENGTH = 200
-"""Of one sentence that a worker has for the job's owner, in characters."""
-
+"""The longest sentence that a worker may send to the job's owner, in characters."""
 
 Seconds = Annotated[float, Field(ge=0)]
 
 
 class Source(Model):
-    """The uploaded recording, as the API stored it."""
+    """The uploaded recording, as the API stored it in the object store."""
 
     key: Annotated[str, StringConstraints(min_length=1, max_length=512)] = Field(description="Its key in the bucket")
     filename: Annotated[str, StringConstraints(max_length=MAX_FILENAME_LENGTH)] = Field(
@@ -69,7 +68,7 @@ class Deadlines(Model):
 
 
 class Spec(Model):
-    """What was asked. Immutable but for `MUTABLE_SPEC_FIELDS`."""
+    """What the owner wants. It is immutable but for `MUTABLE_SPEC_FIELDS`."""
 
     source: Source
     client_ip: Annotated[str, StringConstraints(max_length=45)] | None = Field(
@@ -117,6 +116,8 @@ class Output(Model):
 
 
 class JobFailure(Model):
+    """Why a stage ended in error: a code for programs, a sentence for people."""
+
     code: JobCode
     message: str
 
@@ -132,35 +133,10 @@ class Condition(Model):
     observed_generation: int | None = None
 
 
-class DiarizationState(Model):
-    """The second, smaller state machine: it may run again on a completed job, once a request id."""
+class StageStatus(Model):
+    """What the status says of any stage; `whisperjob.model.stages.StageState` is the same for decisions."""
 
-    request_id: str
-    request_time: datetime | None = Field(default=None, description="When the engine took the request up")
     phase: Phase = Phase.QUEUED
-    step: DiarizeStep | None = None
-    progress: int = Field(default=0, ge=0, le=100)
-    attempt: int = Field(default=0, ge=0)
-    failure_count: int = Field(default=0, ge=0)
-    out_of_memory: bool = False
-    next_attempt_time: datetime | None = None
-    start_time: datetime | None = None
-    completion_time: datetime | None = None
-    num_speakers: int | None = None
-    total_segments: int | None = None
-    result_key: str | None = None
-    result_sha256: Sha256 | None = None
-    model: str | None = None
-    device: str | None = None
-    error: JobFailure | None = None
-
-
-class Status(Model):
-    """What came of it so far. The engine is its only writer."""
-
-    observed_generation: int | None = None
-    phase: Phase = Phase.QUEUED
-    step: Step = Step.UPLOADED
     progress: int = Field(default=0, ge=0, le=100)
     attempt: int = Field(default=0, ge=0, description="Grows with every worker started, whatever ended the last one")
     failure_count: int = Field(default=0, ge=0, description="Workers that failed; an engine's restart is none")
@@ -172,16 +148,41 @@ class Status(Model):
     )
     start_time: datetime | None = None
     completion_time: datetime | None = None
+    error: JobFailure | None = None
+
+
+class DiarizationState(StageStatus):
+    """The second stage. It may run again on a completed job, once for each request id."""
+
+    request_id: str
+    request_time: datetime | None = Field(default=None, description="When the engine took the request up")
+    step: DiarizeStep | None = None
+    num_speakers: int | None = None
+    total_segments: int | None = None
+    result_key: str | None = None
+    result_sha256: Sha256 | None = None
+    model: str | None = None
+    device: str | None = None
+
+
+class Status(StageStatus):
+    """What came of a job so far: the first stage here at the top, the others in an object each.
+
+    The engine is its only writer.
+    """
+
+    observed_generation: int | None = None
+    step: Step = Step.UPLOADED
     duration_seconds: Seconds | None = Field(
         default=None, description="The decoded length; before that the container's, where it has one"
     )
     output: Output | None = None
     warnings: tuple[str, ...] = ()
     diarization: DiarizationState | None = None
-    error: JobFailure | None = None
     conditions: tuple[Condition, ...] = ()
 
     def condition(self, kind: ConditionType) -> Condition | None:
+        """Returns the condition of this type, None if there is none."""
         return next((c for c in self.conditions if c.type is kind), None)
 
 
@@ -198,18 +199,23 @@ class Metadata(Model):
 
 
 class WhisperJob(Model):
+    """The record of a job."""
+
     metadata: Metadata
     spec: Spec
     status: Status = Status()
 
     @property
     def name(self) -> str:
+        """The job's id in the API."""
         return self.metadata.name
 
     @property
     def uid(self) -> str:
+        """The id that no other record ever has, not even a later one of the same name."""
         return self.metadata.uid
 
     @property
     def version(self) -> str:
+        """The resource version, which grows with every write."""
         return self.metadata.resource_version

@@ -1,6 +1,6 @@
-"""Every setting of every role, typed; read from the environment with the prefix WHISPERJOB_.
+"""The settings of every role, typed; read from the environment with the prefix WHISPERJOB_.
 
-Each field says its unit, its default and why. Needs pydantic-settings besides pydantic.
+Each field gives its unit, its default and the reason. This module needs pydantic-settings besides pydantic.
 """
 
 import re
@@ -12,6 +12,8 @@ from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from whisperjob.model import defaults
 
 T = TypeVar("T")
 
@@ -65,40 +67,46 @@ class ApiSettings(Settings):
     """The HTTP front end."""
 
     api_keys: CommaSeparated[SecretStr] = Field(
-        default=(), description="Comma-separated `key` (tenant `default`) or `tenant:key`. Embedded: made if absent."
+        default=(),
+        description="Comma-separated `key` (tenant `default`) or `tenant:key`. One machine: made if absent.",
     )
     max_upload_bytes: int = Field(
         default=524_288_000,
         ge=1,
-        description="Largest file, bytes. 500 MB: two hours of good video, the reference's limit.",
+        description="Largest file, bytes. The default, 500 MB, holds two hours of good video.",
     )
     min_upload_bytes_per_second: int = Field(
-        default=4096, ge=0, description="Slower uploads end with 408, measured after a minute; 0 turns it off."
+        default=4096,
+        ge=0,
+        description="Uploads slower than this end with 408, measured after a minute; 0 allows any rate.",
     )
     upload_idle_timeout: Duration = Field(
-        default=timedelta(seconds=60), description="An upload that sends nothing for so long ends with 408."
+        default=timedelta(seconds=60), description="An upload that sends nothing for this time ends with 408."
     )
     max_concurrent_uploads: int = Field(
-        default=16, ge=1, description="Uploads in flight; more get 503. Each may hold up to 64 MB of memory."
+        default=16, ge=1, description="Uploads at a time; further ones get 503. Each may use up to 64 MB of memory."
     )
     max_unfinished_jobs: int = Field(
         default=1000,
         ge=1,
-        description="Queued and running jobs of a tenant; more get 429. A backlog of hours, not days.",
+        description="Queued and running jobs of a tenant; further uploads get 429.",
     )
     max_unfinished_bytes: int = Field(
-        default=100 * GIB, ge=1, description="Their sources' bytes, of a tenant; more get 429."
+        default=100 * GIB,
+        ge=1,
+        description="Bytes of the sources of a tenant's queued and running jobs; further uploads get 429.",
     )
     min_free_bytes: int = Field(
         default=2 * GIB,
         ge=0,
-        description="Room that must be left in the store after an upload, else 507. Workers need some.",
+        description="Free space that an upload must leave in the store, else it gets 507. Workers need some.",
     )
     trusted_proxies: CommaSeparated[IPv4Network | IPv6Network] = Field(
-        default=(), description="Comma-separated networks whose X-Forwarded-For is believed; none by default."
+        default=(), description="Comma-separated networks whose X-Forwarded-For header is trusted; none by default."
     )
     client_address: ClientAddress = Field(
-        default=ClientAddress.FULL, description="full, truncated (IPv4 /24, IPv6 /48) or none: what is kept of an IP."
+        default=ClientAddress.FULL,
+        description="How much of a client's address is stored: full, truncated (IPv4 /24, IPv6 /48) or none.",
     )
 
     def with_api_key(self, key: SecretStr) -> Self:
@@ -113,18 +121,21 @@ class ApiSettings(Settings):
 class StoreSettings(Settings):
     """The object store. Without `s3_endpoint` embedded mode keeps objects in its data folder."""
 
-    s3_endpoint: str | None = Field(default=None, description="http(s)://host:port of an S3 service, MinIO for one.")
-    s3_bucket: str = Field(default="whisperjob", description="Its bucket; created if it is absent and may be.")
+    s3_endpoint: str | None = Field(default=None, description="http(s)://host:port of an S3 service, such as MinIO.")
+    s3_bucket: str = Field(
+        default="whisperjob", description="The bucket; it is created if it does not exist and the credentials allow it."
+    )
     s3_access_key: str = Field(default="", description="Access key.")
     s3_secret_key: SecretStr = Field(default=SecretStr(""), description="Secret key.")
     s3_region: str = Field(default="us-east-1", description="Region; fixed, so that no look-up is needed per request.")
     s3_worker_endpoint: str | None = Field(
-        default=None, description="The same service as workers reach it, where that differs; grants are signed for it."
+        default=None,
+        description="The address of the service as workers reach it, if it differs; grants are signed for it.",
     )
     s3_public_endpoint: str | None = Field(
         default=None,
-        description="The same service as clients reach it. With it downloads are redirected there, without it they "
-        "pass through the API.",
+        description="The address of the service as clients reach it. If it is set, downloads are redirected there; "
+        "otherwise they pass through the API.",
     )
 
     def without_s3(self) -> Self:
@@ -136,34 +147,41 @@ class EngineSettings(Settings):
     """The decisions: deadlines, retries, retention."""
 
     retention: Duration = Field(
-        default=timedelta(days=7),
+        default=defaults.RETENTION,
         validation_alias=AliasChoices("WHISPERJOB_RETENTION", "RETENTION"),
-        description="Records and results go so long after the job ended (7d, 12h, …).",
+        description="Records and results are deleted this long after the job ended (7d, 12h, …).",
     )
-    keep_source: bool = Field(default=False, description="Keep the upload after the job ended, until the record goes.")
+    keep_source: bool = Field(
+        default=False, description="Keep the upload after the job ended, until the record is deleted."
+    )
     start_deadline: Duration = Field(
-        default=timedelta(hours=24), description="From queued to a running worker; then `start_deadline`."
+        default=defaults.START_DEADLINE,
+        description="Longest time from queued to a running worker; then the job ends as `start_deadline`.",
     )
     run_deadline: Duration = Field(
-        default=timedelta(hours=6),
-        description="One worker's run; then `run_deadline`. 24 h of audio take about half an hour.",
+        default=defaults.RUN_DEADLINE,
+        description="Longest run of one worker; then the job ends as `run_deadline`. 24 h of audio take half an hour.",
     )
-    max_failures: int = Field(default=3, ge=1, description="Failed workers after which a job ends as `infrastructure`.")
-    retry_base: Duration = Field(default=timedelta(seconds=5), description="Wait after the first failure; doubles.")
-    retry_cap: Duration = Field(default=timedelta(minutes=5), description="Longest wait between attempts.")
+    max_failures: int = Field(
+        default=defaults.MAX_FAILURES, ge=1, description="Failed workers after which a job ends as `infrastructure`."
+    )
+    retry_base: Duration = Field(
+        default=defaults.RETRY.base, description="Wait after the first failure; it doubles with each further one."
+    )
+    retry_cap: Duration = Field(default=defaults.RETRY.cap, description="Longest wait between attempts.")
     stuck_after: Duration = Field(
-        default=timedelta(minutes=2),
-        description="How long a worker may outlive its deadline before it is given up.",
+        default=defaults.STUCK_AFTER,
+        description="How long a worker may outlive its run deadline before it is given up.",
     )
     progress_interval: Duration = Field(
-        default=timedelta(seconds=2), description="At most one progress write per job in this time."
+        default=timedelta(seconds=2), description="At most one write of progress per job in this time."
     )
     resync_interval: Duration = Field(
-        default=timedelta(minutes=5), description="Everything is looked at again so often."
+        default=timedelta(minutes=5), description="All jobs, workers and objects are read again at this interval."
     )
-    reconcile_workers: int = Field(default=16, ge=1, description="Jobs looked at side by side.")
+    reconcile_workers: int = Field(default=16, ge=1, description="Jobs that are reconciled at the same time.")
     grant_lifetime: Duration = Field(
-        default=timedelta(hours=1), description="How long a worker's grants hold; it claims again when they ran out."
+        default=timedelta(hours=1), description="How long a worker's grants are valid; it renews them by another claim."
     )
     import_prefix: str = Field(
         default="",
@@ -171,10 +189,10 @@ class EngineSettings(Settings):
     )
     orphan_age: Duration = Field(
         default=timedelta(hours=24),
-        description="An upload without a record is kept so long: its record may be on its way.",
+        description="An upload without a record is kept for this time, since its record may still be created.",
     )
     max_duration: Duration = Field(
-        default=timedelta(hours=24), description="Longest decoded audio; then `duration_limit`."
+        default=defaults.MAX_DURATION, description="Longest decoded audio; a longer recording ends as `duration_limit`."
     )
     diarization_model: str = Field(
         default="bundled",
@@ -183,17 +201,17 @@ class EngineSettings(Settings):
         description="`bundled` (needs no token), a model's name on the hub (needs HF_TOKEN), or a folder.",
     )
     diarization_allow_cpu: bool = Field(
-        default=True, description="A diarization that a GPU's memory does not do for goes on with the CPU."
+        default=True, description="Whether a diarization continues on the CPU where the GPU's memory does not suffice."
     )
     max_diarizations: int | None = Field(
         default=None,
         ge=1,
-        description="Diarizations at a time. Default: on one machine 1, in a cluster as many as find a place.",
+        description="Diarizations at a time. Default: 1 on one machine; in a cluster as many as the scheduler places.",
     )
     max_scratch_bytes: int = Field(
-        default=12 * GIB,
+        default=defaults.MAX_SCRATCH_BYTES,
         ge=1,
-        description="A worker's scratch space. 24 h of 16 kHz float PCM are 5.2 GiB, twice that at the peak.",
+        description="Scratch space of a worker, bytes. 24 h of float PCM are 5.2 GiB, and twice that at the peak.",
     )
 
     def with_max_diarizations(self, limit: int) -> Self:
@@ -207,7 +225,7 @@ class LocalSettings(Settings):
     data_dir: Path = Field(
         default=Path("data"),
         validation_alias=AliasChoices("WHISPERJOB_DATA_DIR", "DATA_DIR"),
-        description="Everything kept.",
+        description="Folder for all data.",
     )
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(
@@ -215,21 +233,21 @@ class LocalSettings(Settings):
         ge=0,
         le=65_535,
         validation_alias=AliasChoices("WHISPERJOB_PORT", "PORT"),
-        description="Port; 0: any free.",
+        description="Port to listen on; 0: any free one.",
     )
     metrics_port: int | None = Field(
-        default=None, ge=0, le=65_535, description="Where /metrics is, on 127.0.0.1; 0: any free; absent: nowhere."
+        default=None, ge=0, le=65_535, description="Port of /metrics on 127.0.0.1; 0: any free one; absent: no metrics."
     )
-    workers: int | None = Field(default=None, ge=1, description="Jobs at a time; default max(1, cores // 2).")
-    ffmpeg: str = Field(default="ffmpeg", description="The ffmpeg to run; ffprobe is looked for beside it.")
+    workers: int | None = Field(default=None, ge=1, description="Jobs at a time. Default: max(1, cores // 2).")
+    ffmpeg: str = Field(default="ffmpeg", description="The ffmpeg to run; ffprobe must be in the same folder.")
     diarizer_python: str | None = Field(
         default=None,
-        description="The diarizer's interpreter, or `off`. Default: the one `make diarizer` made, if it did.",
+        description="The diarizer's Python interpreter, or `off`. Default: the one that `make diarizer` made.",
     )
     shutdown_grace: Duration = Field(
-        default=timedelta(seconds=20), description="How long uploads in flight may go on after SIGTERM."
+        default=timedelta(seconds=20), description="How long uploads may continue after SIGTERM."
     )
     progress_interval: Duration = Field(
         default=timedelta(seconds=0.5),
-        description="At most one progress write per job in this time; writes are cheap here.",
+        description="At most one write of progress per job in this time; writes are cheap on one machine.",
     )

@@ -1,7 +1,7 @@
-"""Which objects a job may name as its source, and which of them are its own to remove. Pure.
+"""Which objects a job may name as its source, and which of them it may remove. Pure.
 
-Whoever may create a WhisperJob must not read, by way of a worker, what others uploaded; nor have it removed, which is
-what a job's end does to its upload.
+Whoever may create a WhisperJob must not read, by way of a worker, what others uploaded; nor may they have it removed,
+which is what the end of a job does to its upload.
 """
 
 from whisperjob.model import names
@@ -9,13 +9,16 @@ from whisperjob.model.resource import WhisperJob
 
 
 def owns_source(job: WhisperJob) -> bool:
-    """It was uploaded for this very job."""
+    """Whether the source was uploaded for this very job."""
     return names.upload_owner(job.spec.source.key) == (job.metadata.namespace, job.name)
 
 
 def may_read_source(job: WhisperJob, import_prefix: str) -> bool:
-    """`import_prefix`: where others put recordings for jobs made by hand; empty: nowhere."""
+    """Whether the job may read its source.
+
+    Below `import_prefix` lie recordings for jobs that are made by hand; an empty prefix allows none.
+    """
     key = job.spec.source.key
-    if {".", "..", ""} & set(key.split("/")):  # on its way somebody might make another key of it
+    if {".", "..", ""} & set(key.split("/")):  # a store or a proxy might make another key of it
         return False
     return owns_source(job) or (import_prefix != "" and key.startswith(import_prefix))

@@ -1,4 +1,4 @@
-"""What a diarizer leaves behind: who speaks when, on the one timeline of the whole recording."""
+"""What a diarizer publishes: who speaks when, on the timeline of the whole recording."""
 
 from itertools import pairwise
 from typing import Annotated, Literal, Self
@@ -23,10 +23,10 @@ class Turn(Model):
 
 
 class Timeline(Model):
-    """A diarization; the JSON object `manifest.json` of its attempt.
+    """The result of a diarization; the JSON object `manifest.json` of its attempt.
 
-    `segments` may overlap where people do; `exclusive` never do, and are the ones that give words their speakers.
-    Both are in order of their start. Speakers are numbered by their first appearance in `segments`.
+    `segments` may overlap where people speak at once; `exclusive` segments never overlap: they give words their
+    speakers. Both are ordered by their start. Speakers are numbered by their first appearance in `segments`.
     """
 
     schema_version: Literal[1] = 1
@@ -37,7 +37,7 @@ class Timeline(Model):
     segments: tuple[Turn, ...]
     exclusive: tuple[Turn, ...]
     notes: tuple[Annotated[str, StringConstraints(max_length=MAX_NOTE_LENGTH)], ...] = Field(
-        default=(), description="What its owner should know of how it went: fallbacks, for one"
+        default=(), description="Sentences for the owner about the work, such as a fallback"
     )
 
     @model_validator(mode="after")
@@ -58,12 +58,12 @@ class Timeline(Model):
 
     @property
     def speakers(self) -> tuple[str, ...]:
-        """In order of first appearance."""
+        """All speakers, in order of their first appearance."""
         return tuple(dict.fromkeys(turn.speaker for turn in self.segments))
 
 
 def to_rttm(name: str, timeline: Timeline) -> str:
-    """NIST's Rich Transcription Time Marked: one line a segment; `name` holds no white space."""
+    """Writes NIST's Rich Transcription Time Marked: one line for each segment. `name` must hold no white space."""
     return "".join(
         f"SPEAKER {name} 1 {turn.start:.3f} {turn.end - turn.start:.3f} <NA> <NA> {turn.speaker} <NA> <NA>\n"
         for turn in timeline.segments

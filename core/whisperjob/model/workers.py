@@ -1,4 +1,4 @@
-"""The worker of an attempt, as whoever started it sees it."""
+"""The worker of an attempt, as its launcher observes it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,6 +8,8 @@ from whisperjob.model.phase import Stage
 
 
 class WorkerState(StrEnum):
+    """Whether a worker waits, runs or has ended."""
+
     PENDING = "Pending"
     RUNNING = "Running"
     SUCCEEDED = "Succeeded"
@@ -15,6 +17,7 @@ class WorkerState(StrEnum):
 
     @property
     def ended(self) -> bool:
+        """Whether the worker has ended, well or badly."""
         return self in (WorkerState.SUCCEEDED, WorkerState.FAILED)
 
 
@@ -22,9 +25,12 @@ class WorkerState(StrEnum):
 class Worker:
     """A batch/v1 Job with its pod, or a subprocess.
 
-    `reason` is a CamelCase word (a `Reason`, or what the scheduler says), `message` a sentence: why it is pending or
-    why it failed. A failed worker is always the infrastructure's fault: a verdict on the input is a result, and the
-    worker that left one has succeeded.
+    `reason` is a CamelCase word (a `Reason`, or one of the scheduler's), `message` a sentence: why it is pending, or
+    why it failed. A failed worker is always the fault of the infrastructure: a verdict on the input is a result, and
+    the worker that left it has succeeded.
+
+    `deadline_exceeded` says that it was ended because it ran too long, `out_of_memory` that it failed and that more
+    memory may help. `stopping` says that it is being stopped already, so that stopping it again changes nothing.
     """
 
     name: str
@@ -39,8 +45,5 @@ class Worker:
     reason: str = ""
     message: str = ""
     deadline_exceeded: bool = False
-    """It was ended because its run took too long."""
     out_of_memory: bool = False
-    """It failed, and more memory may help."""
     stopping: bool = False
-    """It is on its way out; stopping it again changes nothing."""

@@ -12,7 +12,7 @@ import urllib3
 from pydantic import ValidationError
 from urllib3.util import Retry, Timeout
 
-from whisperjob.model.errors import ClaimRefusedError, WhisperJobError
+from whisperjob.model.errors import AttemptOverError, WhisperJobError
 from whisperjob.model.protocol import CLAIM_PATH, PROGRESS_PATH, Claim, ProgressPost
 
 _CLAIM_RETRY = Retry(
@@ -47,7 +47,7 @@ class WorkClient:
     def claim(self) -> Claim:
         """What is to be done; may be repeated while the attempt lives, for fresh grants.
 
-        Raises ClaimRefusedError when the attempt is over, EngineUnavailableError after some retries.
+        Raises AttemptOverError when the attempt is over, EngineUnavailableError after some retries.
         """
         answer = self._post(CLAIM_PATH, None, _CLAIM_RETRY)
         try:
@@ -68,7 +68,7 @@ class WorkClient:
         except urllib3.exceptions.HTTPError as error:
             raise EngineUnavailableError(f"the engine does not answer: {type(error).__name__}") from error
         if answer.status in _REFUSED:
-            raise ClaimRefusedError(f"the attempt is over (HTTP {answer.status})")
+            raise AttemptOverError(f"the attempt is over (HTTP {answer.status})")
         if answer.status >= 300:
             raise EngineUnavailableError(f"the engine answers HTTP {answer.status}")
         return answer.data[:_ANSWER_BYTES]
@@ -77,7 +77,7 @@ class WorkClient:
 class ProgressReporter:
     """Tells the engine the latest progress, at most `POSTS_PER_SECOND` times a second. Thread-safe."""
 
-    def __init__(self, client: WorkClient, on_refused: Callable[[ClaimRefusedError], None]) -> None:
+    def __init__(self, client: WorkClient, on_refused: Callable[[AttemptOverError], None]) -> None:
         """`on_refused` is called on the reporter's thread: the attempt is over, whatever is still being done."""
         self._client = client
         self._on_refused = on_refused
@@ -105,7 +105,7 @@ class ProgressReporter:
             next_at = time.monotonic() + 1 / POSTS_PER_SECOND
             try:
                 self._client.post(post)
-            except ClaimRefusedError as refused:
+            except AttemptOverError as refused:
                 self._on_refused(refused)
                 return
             except EngineUnavailableError:

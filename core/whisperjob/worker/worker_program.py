@@ -20,7 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from whisperjob.model.errors import ClaimRefusedError, WhisperJobError
+from whisperjob.model.errors import AttemptOverError, WhisperJobError
 from whisperjob.worker.client import ProgressReporter, WorkClient
 from whisperjob.worker.lifeline import TERMINATED, Lifeline, ProcessGroup
 
@@ -62,7 +62,7 @@ def run_worker(
     try:
         token = _token(arguments.token_file, lifeline, ahead)
         work(Attempt(WorkClient(arguments.server, token), processes, scratch, arguments.ffmpeg, lifeline))
-    except ClaimRefusedError as error:
+    except AttemptOverError as error:
         return _say(ATTEMPT_OVER, str(error))
     except (WhisperJobError, OSError, MemoryError) as error:
         lifeline.settle()

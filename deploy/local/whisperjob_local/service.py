@@ -103,7 +103,7 @@ async def run_service(settings: ServiceSettings, body: Callable[[RunningService]
             launcher=launcher,
             settings=settings.engine,
             diarizes=python is not None,
-            event_recorder=metrics.engine.count_events(LogEventRecorder()) if metrics else None,
+            event_recorder=metrics.engine.counting(LogEventRecorder()) if metrics else None,
             on_pass=metrics.engine.passed if metrics else None,
         )
         work_listener = Listener(create_work_app(engine, launcher), internal, grace=_WORK_GRACE)

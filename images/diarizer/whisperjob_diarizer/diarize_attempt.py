@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from whisperjob.model import names
-from whisperjob.model.errors import ClaimRefusedError, InputError, ModelUnavailableError
+from whisperjob.model.errors import AttemptOverError, InputError, ModelUnavailableError
 from whisperjob.model.manifest import Failure
 from whisperjob.model.phase import DIARIZE_PROGRESS, DiarizeStep
 from whisperjob.model.protocol import Claim, DiarizeOptions, FileRead
@@ -24,7 +24,7 @@ def attempt(
     """Returns when a timeline or a failure was published; raises for everything that is worth another attempt."""
     transport = Transport(claim, renew, scratch)
     if not isinstance(claim.options, DiarizeOptions):
-        raise ClaimRefusedError(f"this worker cannot {claim.options.stage}")
+        raise AttemptOverError(f"this worker cannot {claim.options.stage}")
     try:
         timeline = _timeline(claim, claim.options, transport, report, programs, load)
     except (InputError, ModelUnavailableError) as error:
@@ -68,5 +68,5 @@ def diarized(waveform: Waveform, diarizer: Diarizer, options: DiarizeOptions, re
 def _samples(claim: Claim, index: int) -> int:
     samples = claim.inputs[index].samples
     if samples is None:
-        raise ClaimRefusedError("a chunk comes without its number of samples")
+        raise AttemptOverError("a chunk comes without its number of samples")
     return samples

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from whisperjob.model import names
-from whisperjob.model.errors import ClaimRefusedError, InputError
+from whisperjob.model.errors import AttemptOverError, InputError
 from whisperjob.model.manifest import Failure, Manifest
 from whisperjob.model.phase import STEP_PROGRESS, Step
 from whisperjob.model.protocol import Claim, OptimizeOptions
@@ -40,7 +40,7 @@ def _optimize(claim: Claim, fetched: Fetched, out: Path, scratch: Path, report: 
     room = max(1, claim.limits.max_scratch_bytes - fetched.scratch_bytes)
     limits = claim.limits.model_copy(update={"max_scratch_bytes": room})
     if not isinstance(claim.options, OptimizeOptions):
-        raise ClaimRefusedError(f"this worker cannot {claim.options.stage}")
+        raise AttemptOverError(f"this worker cannot {claim.options.stage}")
     name = claim.inputs[0].filename
     return optimize(
         fetched.path, name, out, scratch, claim.options, limits, report, tools, source_sha256=fetched.sha256

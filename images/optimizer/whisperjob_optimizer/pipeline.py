@@ -139,7 +139,7 @@ class _Made:
     after: m.Loudness
     gain_db: float
     noise_floor: float | None
-    warnings: tuple[str, ...]
+    warnings: tuple[WarningCode, ...]
 
 
 def _examine(
@@ -214,7 +214,7 @@ def _steady(pcm: stages.Pcm) -> "array[float]":
 
 def _decode(
     runner: Runner, recording: _Recording, options: OptimizeOptions, limits: WorkLimits, progress: _Progress
-) -> tuple[stages.Pcm, tuple[str, ...], float]:
+) -> tuple[stages.Pcm, tuple[WarningCode, ...], float]:
     """The recording's PCM, warnings, and the gain that makes up for silent channels."""
     found = recording.probe
     copies = 1 if options.profile is Profile.NONE else 2
@@ -226,7 +226,7 @@ def _decode(
     path = runner.scratch / "decoded.pcm"
     bound = min(by_time, by_disk)
     decoded = stages.decode(runner, recording.input, mix, found.layout, options.profile, bound, path, work)
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[WarningCode, ...] = ()
     verdict = judge(mix, decoded.rows)
     if verdict.mix is not None:
         warnings = (WarningCode.OPPOSITE_PHASE,)

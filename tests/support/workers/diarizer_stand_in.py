@@ -20,7 +20,7 @@ from itertools import count
 from pathlib import Path
 
 from whisperjob.model import names
-from whisperjob.model.errors import ClaimRefusedError, JobCode
+from whisperjob.model.errors import AttemptOverError, JobCode
 from whisperjob.model.manifest import SAMPLE_RATE, Failure
 from whisperjob.model.phase import DiarizeStep
 from whisperjob.model.protocol import DiarizeOptions, ProgressPost
@@ -48,7 +48,7 @@ def interpreter(folder: Path) -> Path:
 def _work(given: Attempt) -> None:
     claim = given.client.claim()
     if not isinstance(claim.options, DiarizeOptions):
-        raise ClaimRefusedError(f"this worker cannot {claim.options.stage}")
+        raise AttemptOverError(f"this worker cannot {claim.options.stage}")
     given.client.post(ProgressPost(step=DiarizeStep.LOADING, percent=0))
     transport = Transport(claim, given.client.claim, given.scratch)
     for index in range(len(claim.inputs)):

@@ -26,7 +26,7 @@ FAILED = Status(phase=Phase.ERROR, error=FAILURE, completion_time=at(1))
     [{"tenant": "other"}, {"profile": Profile.NONE}, {"client_ip": "1.2.3.4"}, {"ttl_seconds_after_finished": 1}],
     ids=str,
 )
-def test_what_was_asked_stands(change: dict[str, Any]) -> None:
+def test_the_spec_is_immutable(change: dict[str, Any]) -> None:
     with pytest.raises(RecordInvalidError, match=next(iter(change))):
         check_spec_change(a_spec(), a_spec(**change))
 
@@ -36,7 +36,7 @@ def test_what_was_asked_stands(change: dict[str, Any]) -> None:
     [{"suspend": True}, {"priority": 5}, {"cancel": True}, {"diarization": DiarizationRequest(request_id="1")}],
     ids=str,
 )
-def test_what_may_be_asked_later(change: dict[str, Any]) -> None:
+def test_a_few_fields_of_the_spec_may_change(change: dict[str, Any]) -> None:
     check_spec_change(a_spec(), a_spec(**change))
 
 
@@ -65,7 +65,7 @@ def update(model: M, **changes: Any) -> M:
         pytest.param(
             DIARIZED,
             update(DIARIZED, diarization=DiarizationState(request_id="1", attempt=1)),
-            id="an ended diarization runs again unasked",
+            id="an ended diarization runs again without a new request",
         ),
         pytest.param(Status(attempt=2), Status(attempt=1), id="fewer attempts"),
         pytest.param(Status(failure_count=2), Status(failure_count=1), id="fewer failures"),
@@ -89,7 +89,7 @@ def test_what_is_final(old: Status, new: Status) -> None:
         pytest.param(
             DIARIZED,
             update(DIARIZED, diarization=DiarizationState(request_id="2", attempt=2)),
-            id="a diarization is asked for again",
+            id="a diarization is requested again",
         ),
         pytest.param(DIARIZED, update(DIARIZED, observed_generation=4), id="a diarized one is seen again"),
     ],

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from support.builders import SHA, UID, a_child, a_job, a_spec, a_timeline, at
-from whisperjob.deciding.decision import AT_ONCE, Decision, Diarized, Observed, Policy, Refused, Report
+from support.builders import SHA, UID, a_job, a_spec, a_timeline, a_worker, at
+from whisperjob.deciding.decision import AT_ONCE, Decision, Diarized, Observed, Policy, ProgressReport, Refused
 from whisperjob.deciding.rules import decide, needs_result
 from whisperjob.model import names
 from whisperjob.model.errors import JobCode
@@ -30,11 +30,11 @@ DIARIZED = Diarized(a_timeline(), "jobs/default/x/diarize/1/manifest.json", SHA)
 
 
 def completed(state: DiarizationState | None = None, *, request: str | None = "r1", **spec: Any) -> WhisperJob:
-    """A completed job that a diarization is asked of."""
-    asked = DiarizationRequest(request_id=request) if request else None
+    """A completed job whose spec asks for a diarization."""
+    wanted = DiarizationRequest(request_id=request) if request else None
     conditions = (WAITING,) if state else ()
     return a_job(
-        spec=a_spec(diarization=asked, **spec),
+        spec=a_spec(diarization=wanted, **spec),
         phase=Phase.COMPLETED,
         output=OUTPUT,
         attempt=1,
@@ -45,7 +45,7 @@ def completed(state: DiarizationState | None = None, *, request: str | None = "r
 
 def a_diarizer(attempt: int = 1, state: WorkerState = WorkerState.RUNNING, **changes: Any) -> Worker:
     name = names.worker_name(UID, Stage.DIARIZE, attempt)
-    return a_child(attempt, state, name=name, stage=Stage.DIARIZE, **changes)
+    return a_worker(attempt, state, name=name, stage=Stage.DIARIZE, **changes)
 
 
 def deciding(job: WhisperJob, *workers: Worker, now: float = 60, policy: Policy = POLICY, **seen: Any) -> Decision:
@@ -92,7 +92,7 @@ class TestAsking:
         job = a_job(spec=a_spec(diarization=DiarizationRequest(request_id="r1")), phase=Phase.ERROR, error=failure)
         assert deciding(job) == Decision(requeue_after=POLICY.retention - timedelta(seconds=60))
 
-    def test_an_answered_request_rests(self) -> None:
+    def test_a_job_whose_request_is_answered_is_idle(self) -> None:
         assert deciding(completed(DONE)).status is None
 
     def test_another_request_starts_over_beyond_every_attempt_of_the_last(self) -> None:
@@ -120,7 +120,7 @@ class TestRunning:
             attempt=1, phase=Phase.PROCESSING, step=DiarizeStep.LOADING, start_time=worker.started_at
         )
 
-    def test_why_it_waits_is_told(self) -> None:
+    def test_the_status_says_why_it_waits(self) -> None:
         why = "0/1 nodes are available: 1 Insufficient nvidia.com/gpu."
         waiting = a_diarizer(1, WorkerState.PENDING, reason=Reason.UNSCHEDULABLE, message=why)
         scheduled = written(deciding(completed(state(attempt=1)), waiting)).condition(ConditionType.SCHEDULED)
@@ -130,14 +130,14 @@ class TestRunning:
     @pytest.mark.parametrize(
         ("report", "expected"),
         [
-            (Report(1, DiarizeStep.SEGMENTATION, 15), (DiarizeStep.SEGMENTATION, 15)),
-            (Report(1, DiarizeStep.SEGMENTATION, 95), (DiarizeStep.SEGMENTATION, 20)),
-            (Report(1, DiarizeStep.CLUSTERING, 100), (DiarizeStep.CLUSTERING, 99)),
-            (Report(1, Step.ENHANCING, 60), (DiarizeStep.LOADING, 0)),
-            (Report(2, DiarizeStep.EMBEDDINGS, 60), (DiarizeStep.LOADING, 0)),
+            (ProgressReport(1, DiarizeStep.SEGMENTATION, 15), (DiarizeStep.SEGMENTATION, 15)),
+            (ProgressReport(1, DiarizeStep.SEGMENTATION, 95), (DiarizeStep.SEGMENTATION, 20)),
+            (ProgressReport(1, DiarizeStep.CLUSTERING, 100), (DiarizeStep.CLUSTERING, 99)),
+            (ProgressReport(1, Step.ENHANCING, 60), (DiarizeStep.LOADING, 0)),
+            (ProgressReport(2, DiarizeStep.EMBEDDINGS, 60), (DiarizeStep.LOADING, 0)),
         ],
     )
-    def test_progress(self, report: Report, expected: tuple[DiarizeStep, int]) -> None:
+    def test_progress(self, report: ProgressReport, expected: tuple[DiarizeStep, int]) -> None:
         had = completed(RUNNING)
         got = (deciding(had, a_diarizer(), report=report).status or had.status).diarization
         assert got is not None
@@ -146,7 +146,7 @@ class TestRunning:
     def test_what_its_owner_should_know_is_a_condition(self) -> None:
         note = "The GPU's memory did not do: smaller batches."
         status = written(
-            deciding(completed(RUNNING), a_diarizer(), report=Report(1, DiarizeStep.EMBEDDINGS, 50, note=note))
+            deciding(completed(RUNNING), a_diarizer(), report=ProgressReport(1, DiarizeStep.EMBEDDINGS, 50, note=note))
         )
         condition = status.condition(ConditionType.DIARIZED)
         assert condition is not None
@@ -154,18 +154,16 @@ class TestRunning:
 
     def test_only_so_many_run_at_a_time(self) -> None:
         policy = Policy(max_diarizations=1)
-        waits = deciding(completed(state()), policy=policy, diarizations_ahead=1)
+        waits = deciding(completed(state()), policy=policy, ahead=1)
         scheduled = written(waits).condition(ConditionType.SCHEDULED)
         assert scheduled is not None
         assert "1 diarization(s) run already" in scheduled.message
-        assert deciding(completed(state()), policy=policy, diarizations_ahead=0).launch_attempt == 1
+        assert deciding(completed(state()), policy=policy, ahead=0).launch_attempt == 1
 
-    def test_waiting_for_room_is_told_once(self) -> None:
+    def test_waiting_for_capacity_is_written_once(self) -> None:
         policy = Policy(max_diarizations=1)
-        first = written(deciding(completed(state()), policy=policy, diarizations_ahead=1))
-        again = deciding(
-            completed(state()).model_copy(update={"status": first}), now=90, policy=policy, diarizations_ahead=1
-        )
+        first = written(deciding(completed(state()), policy=policy, ahead=1))
+        again = deciding(completed(state()).model_copy(update={"status": first}), now=90, policy=policy, ahead=1)
         assert (again.status, again.launch_attempt) == (None, None)
 
 
@@ -191,7 +189,7 @@ class TestEnding:
         failed = a_diarizer(1, WorkerState.FAILED, reason="OutOfMemory", message="no memory", out_of_memory=True)
         got = state_of(deciding(completed(RUNNING), failed))
         assert (got.failure_count, got.out_of_memory) == (1, True)
-        assert got.next_attempt_time == at(60) + POLICY.retry_base
+        assert got.next_attempt_time == at(60) + POLICY.retry.base
 
     def test_its_failures_are_counted_apart_from_the_job_s(self) -> None:
         failed = a_diarizer(1, WorkerState.FAILED)
@@ -228,7 +226,7 @@ class TestEnding:
         assert not deciding(completed(ended), now=late + 1).delete_record
         assert deciding(completed(ended), now=2 * late).delete_record
 
-    def test_the_store_is_asked_when_its_worker_ended_or_is_gone(self) -> None:
+    def test_the_result_is_read_when_the_worker_has_ended_or_is_gone(self) -> None:
         assert needs_result(completed(RUNNING), ())
         assert needs_result(completed(RUNNING), (a_diarizer(1, WorkerState.SUCCEEDED),))
         assert not needs_result(completed(RUNNING), (a_diarizer(),))
@@ -236,5 +234,5 @@ class TestEnding:
         assert not needs_result(completed(DONE, request="r2"), ())
 
     def test_an_optimizer_that_is_left_over_is_stopped(self) -> None:
-        left = a_child(1)
+        left = a_worker(1)
         assert deciding(completed(RUNNING), a_diarizer(), left).stop == (left.name,)

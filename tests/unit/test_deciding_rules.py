@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from support.builders import SHA, a_child, a_job, a_manifest, a_spec, at
-from whisperjob.deciding.decision import Decision, Finished, Observed, Policy, Refused, Report, Unusable
+from support.builders import SHA, a_job, a_manifest, a_spec, a_worker, at
+from whisperjob.deciding.decision import Decision, Finished, Observed, Policy, ProgressReport, Refused, Unusable
 from whisperjob.deciding.rules import decide, needs_result
 from whisperjob.model.errors import JobCode
 from whisperjob.model.manifest import Failure
@@ -16,10 +16,10 @@ from whisperjob.model.resource import Deadlines, JobFailure, Output, Status, Whi
 from whisperjob.model.workers import Worker, WorkerState
 
 POLICY = Policy()
-PENDING = a_child(1, WorkerState.PENDING)
-RUNNING = a_child(1)
-SUCCEEDED = a_child(1, WorkerState.SUCCEEDED)
-FAILED = a_child(1, WorkerState.FAILED, reason="OOMKilled", message="the worker ran out of memory")
+PENDING = a_worker(1, WorkerState.PENDING)
+RUNNING = a_worker(1)
+SUCCEEDED = a_worker(1, WorkerState.SUCCEEDED)
+FAILED = a_worker(1, WorkerState.FAILED, reason="OOMKilled", message="the worker ran out of memory")
 OUTPUT = Output(manifest_key="k", manifest_sha256=SHA, total_chunks=1, size_bytes=1)
 FINISHED = Finished(a_manifest((16_000,), warnings=("silent",)), "jobs/x/manifest.json", SHA)
 
@@ -37,29 +37,29 @@ class TestStarting:
     def test_a_new_job_gets_its_first_attempt(self) -> None:
         assert deciding(a_job()) == Decision(launch_attempt=1)
 
-    def test_a_started_child_is_adopted_in_the_next_pass(self) -> None:
+    def test_a_started_worker_is_adopted_in_the_next_pass(self) -> None:
         status = written(deciding(a_job(), PENDING))
         assert (status.attempt, status.phase, status.progress) == (1, Phase.QUEUED, 0)
 
-    def test_an_adopted_child_is_not_written_again(self) -> None:
+    def test_an_adopted_worker_is_not_written_again(self) -> None:
         adopted = a_job().model_copy(update={"status": written(deciding(a_job(), PENDING))})
         assert deciding(adopted, PENDING).status is None
 
-    def test_a_running_child_makes_the_job_processing(self) -> None:
+    def test_a_running_worker_makes_the_job_processing(self) -> None:
         status = written(deciding(a_job(attempt=1), RUNNING))
         assert (status.phase, status.step, status.progress) == (Phase.PROCESSING, Step.ANALYZING, 5)
         assert status.start_time == RUNNING.started_at
 
-    def test_why_a_child_waits_is_told(self) -> None:
+    def test_the_status_says_why_a_worker_waits(self) -> None:
         waiting = replace(PENDING, reason="Unschedulable", message="0/1 nodes are available: 1 Insufficient cpu.")
         condition = written(deciding(a_job(attempt=1), waiting)).condition(ConditionType.SCHEDULED)
         assert condition is not None
         assert (condition.status, condition.reason, condition.message) == ("False", "Unschedulable", waiting.message)
 
-    def test_a_job_of_another_uid_with_this_name_has_no_claim_on_our_children(self) -> None:
+    def test_a_job_of_another_uid_with_this_name_does_not_get_these_workers(self) -> None:
         assert deciding(a_job(uid="other"), RUNNING).launch_attempt == 1
 
-    def test_children_of_another_stage_are_not_taken_for_ours(self) -> None:
+    def test_workers_of_another_stage_do_not_count(self) -> None:
         assert deciding(a_job(), replace(RUNNING, stage=Stage.DIARIZE)).launch_attempt == 1
 
 
@@ -67,20 +67,24 @@ class TestProgress:
     @pytest.mark.parametrize(
         ("had", "report", "expected"),
         [
-            pytest.param((Step.ANALYZING, 5), Report(1, Step.ENHANCING, 61.7), (Step.ENHANCING, 61), id="moves on"),
-            pytest.param((Step.ENHANCING, 70), Report(1, Step.ENHANCING, 61), (Step.ENHANCING, 70), id="never back"),
             pytest.param(
-                (Step.ANALYZING, 5), Report(1, Step.ENHANCING, 99), (Step.ENHANCING, 85), id="held in its step"
+                (Step.ANALYZING, 5), ProgressReport(1, Step.ENHANCING, 61.7), (Step.ENHANCING, 61), id="moves on"
             ),
             pytest.param(
-                (Step.ENHANCING, 85), Report(1, Step.SPLITTING, 100), (Step.SPLITTING, 99), id="100 is done's"
+                (Step.ENHANCING, 70), ProgressReport(1, Step.ENHANCING, 61), (Step.ENHANCING, 70), id="never back"
             ),
             pytest.param(
-                (Step.ANALYZING, 5), Report(2, Step.ENHANCING, 61), (Step.ANALYZING, 5), id="another attempt's"
+                (Step.ANALYZING, 5), ProgressReport(1, Step.ENHANCING, 99), (Step.ENHANCING, 85), id="held in its step"
+            ),
+            pytest.param(
+                (Step.ENHANCING, 85), ProgressReport(1, Step.SPLITTING, 100), (Step.SPLITTING, 99), id="100 is done's"
+            ),
+            pytest.param(
+                (Step.ANALYZING, 5), ProgressReport(2, Step.ENHANCING, 61), (Step.ANALYZING, 5), id="another attempt's"
             ),
         ],
     )
-    def test_table(self, had: tuple[Step, int], report: Report, expected: tuple[Step, int]) -> None:
+    def test_table(self, had: tuple[Step, int], report: ProgressReport, expected: tuple[Step, int]) -> None:
         job = a_job(attempt=1, phase=Phase.PROCESSING, step=had[0], progress=had[1])
         decision = deciding(job, RUNNING, report=report)
         status = decision.status or job.status
@@ -88,14 +92,14 @@ class TestProgress:
 
     def test_a_second_attempt_keeps_the_mark_of_the_first_until_it_passes_it(self) -> None:
         job = a_job(attempt=2, phase=Phase.PROCESSING, step=Step.ENHANCING, progress=70)
-        early = deciding(job, a_child(2), report=Report(2, Step.ANALYZING_LOUDNESS, 20)).status or job.status
-        late = written(deciding(job, a_child(2), report=Report(2, Step.ENHANCING, 80)))
+        early = deciding(job, a_worker(2), report=ProgressReport(2, Step.ANALYZING_LOUDNESS, 20)).status or job.status
+        late = written(deciding(job, a_worker(2), report=ProgressReport(2, Step.ENHANCING, 80)))
         assert (early.step, early.progress) == (Step.ENHANCING, 70)
         assert (late.step, late.progress) == (Step.ENHANCING, 80)
 
     def test_the_length_is_known_as_soon_as_the_worker_says_it(self) -> None:
         job = a_job(attempt=1, phase=Phase.PROCESSING)
-        report = Report(1, Step.ANALYZING, 6, duration_seconds=61.5)
+        report = ProgressReport(1, Step.ANALYZING, 6, duration_seconds=61.5)
         assert written(deciding(job, RUNNING, report=report)).duration_seconds == 61.5
 
 
@@ -225,7 +229,7 @@ class TestDeadlines:
         )
         assert deciding(adopted, PENDING, now=40).requeue_after == timedelta(seconds=60)
 
-    def test_a_worker_nobody_ends_is_given_up_some_time_after_its_deadline(self) -> None:
+    def test_a_worker_that_outlives_its_deadline_is_given_up_some_time_later(self) -> None:
         job = a_job(spec=self.SPEC, attempt=1, phase=Phase.PROCESSING, progress=40)
         assert (
             deciding(job, RUNNING, now=200 + 119).status is None
@@ -238,8 +242,8 @@ class TestDeadlines:
     def test_a_later_attempt_may_not_wait_for_ever_either(self) -> None:
         failed = written(deciding(a_job(spec=self.SPEC, attempt=1, phase=Phase.PROCESSING), FAILED, now=1000))
         waiting = a_job(spec=self.SPEC).model_copy(update={"status": failed})
-        assert written(deciding(waiting, a_child(2, WorkerState.PENDING), now=1099)).error is None
-        assert written(deciding(waiting, a_child(2, WorkerState.PENDING), now=1100)).error
+        assert written(deciding(waiting, a_worker(2, WorkerState.PENDING), now=1099)).error is None
+        assert written(deciding(waiting, a_worker(2, WorkerState.PENDING), now=1100)).error
 
 
 class TestSuspending:
@@ -285,6 +289,6 @@ class TestAskingTheStore:
 
 def test_two_engines_never_start_an_attempt_number_twice() -> None:
     """An engine that knows less sees the other's worker first and adopts it."""
-    decision = deciding(a_job(attempt=1, next_attempt_time=at(0)), a_child(2, WorkerState.PENDING))
+    decision = deciding(a_job(attempt=1, next_attempt_time=at(0)), a_worker(2, WorkerState.PENDING))
     assert decision.launch_attempt is None
     assert written(decision).attempt == 2

@@ -57,7 +57,7 @@ IMPORTED = a_job(spec=a_spec(source=Source(key="imports/talk.mp4", size_bytes=1)
         pytest.param(RESULT + "output.mp3", QUEUED, False, True, id="one in the making"),
         pytest.param(RESULT + "failure.json", FAILED, False, False, id="a verdict that was read"),
         pytest.param(TIMELINE, DIARIZED, False, True, id="the timeline"),
-        pytest.param(TIMELINE, COMPLETED, False, False, id="a timeline nobody asks for"),
+        pytest.param(TIMELINE, COMPLETED, False, False, id="a timeline without a request"),
         pytest.param(TIMELINE.replace("/3/", "/2/"), DIARIZED, False, False, id="a failed diarization's"),
         pytest.param(TIMELINE.replace("/3/", "/4/"), ASKED_AGAIN, False, True, id="a timeline in the making"),
         pytest.param(RESULT + "output.mp3", ASKED_AGAIN, False, True, id="the result while it is diarized"),

@@ -1,0 +1,90 @@
+"""Applies a decision: at most one write of the record or one new worker, then what accompanies it."""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from datetime import timedelta
+
+from whisperjob.deciding.decision import AT_ONCE, Decision
+from whisperjob.engine.garbage import collect_deleted_job, collect_ended_job
+from whisperjob.engine.ports import EventRecorder, Launch, Launcher
+from whisperjob.engine.progress_throttle import ProgressThrottle
+from whisperjob.engine.worker_index import WorkerIndex
+from whisperjob.model import names
+from whisperjob.model.errors import RecordConflictError, StoreError
+from whisperjob.model.phase import Stage
+from whisperjob.model.resource import Status, WhisperJob
+from whisperjob.model.stages import active_stage
+from whisperjob.model.workers import Worker
+from whisperjob.records.cache import RecordCache
+from whisperjob.records.port import JobRecords
+from whisperjob.stores.port import ObjectStore
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Applier:
+    """Changes the world as decisions say. Its methods raise what the ports raise; a repeated call does no harm."""
+
+    records: JobRecords
+    cache: RecordCache
+    store: ObjectStore
+    launcher: Launcher
+    workers: WorkerIndex
+    progress: ProgressThrottle
+    event_recorder: EventRecorder
+    keep_source: bool
+
+    async def apply(self, job: WhisperJob, decision: Decision) -> timedelta | None:
+        """Returns when to reconcile the job again; None if only a change of something makes that worthwhile.
+
+        Raises RecordConflictError if the record has changed since it was observed, RecordNotFoundError.
+        """
+        if decision.status is not None:
+            job = await self._write(job, decision.status)
+        if decision.launch_attempt is not None:
+            await self._launch(job, decision.launch_stage, decision.launch_attempt)
+        for worker in self.workers.of(job.uid):
+            if worker.name in decision.stop:
+                await self.stop(worker)
+        if decision.status is not None and active_stage(job) is None:
+            await self._collect_garbage(job)
+        if decision.delete_record:
+            await self.records.delete(job.name, job.uid)
+            self.cache.forget(job)
+        for event in decision.events:
+            await self.event_recorder.record(job, event)
+        return decision.requeue_after if decision.launch_attempt is None else AT_ONCE
+
+    async def finalize(self, tombstone: WhisperJob) -> None:
+        """Removes what a deleted job left: its workers first, for one that still lived could write objects again."""
+        for worker in self.workers.of(tombstone.uid):
+            await self.stop(worker)
+        self.progress.forget(tombstone.uid)
+        await asyncio.to_thread(collect_deleted_job, self.store, tombstone)
+
+    async def stop(self, worker: Worker) -> None:
+        """Stops a worker on purpose: how it ends says nothing about its work."""
+        self.workers.stopped(worker)
+        await self.launcher.stop(worker.name)
+
+    async def _write(self, job: WhisperJob, status: Status) -> WhisperJob:
+        written = await self.records.patch_status(job.name, status, job.version)
+        self.cache.put(written)
+        return written
+
+    async def _launch(self, job: WhisperJob, stage: Stage, attempt: int) -> None:
+        live = await self.records.get(job.name)
+        if live.version != job.version:  # the cache is behind: decide again on what is true
+            raise RecordConflictError(job.name)
+        name = names.worker_name(job.uid, stage, attempt)
+        self.workers.put(await self.launcher.start(Launch(job=live, stage=stage, attempt=attempt, name=name)))
+
+    async def _collect_garbage(self, job: WhisperJob) -> None:
+        """The job is idle even if this fails: the next sweep finds what stays behind."""
+        self.progress.forget(job.uid)
+        try:
+            await asyncio.to_thread(collect_ended_job, self.store, job, keep_source=self.keep_source)
+        except StoreError as error:
+            log.warning("job %s: its garbage stays until the next sweep: %s", job.name, error)
