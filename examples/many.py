@@ -1,4 +1,4 @@
-"""Many recordings side by side: python many.py *.mp4"""
+"""Optimises many recordings at once: python many.py *.mp4"""
 
 import asyncio
 import os
@@ -7,11 +7,11 @@ from pathlib import Path
 
 from whisperjob_client import AsyncClient, ClientError, Connection
 
-SIDE_BY_SIDE = 4
+AT_ONCE = 4
 
 
-async def optimize(client: AsyncClient, room: asyncio.Semaphore, file: Path) -> None:
-    async with room:
+async def optimize(client: AsyncClient, slots: asyncio.Semaphore, file: Path) -> None:
+    async with slots:
         try:
             accepted = await client.submit(file)
             job = await client.wait(accepted.job_id)
@@ -23,10 +23,10 @@ async def optimize(client: AsyncClient, room: asyncio.Semaphore, file: Path) -> 
 
 async def main() -> None:
     connection = Connection(os.environ["WHISPERJOB_URL"], os.environ["WHISPERJOB_API_KEY"])
-    room = asyncio.Semaphore(SIDE_BY_SIDE)
+    slots = asyncio.Semaphore(AT_ONCE)
     async with AsyncClient(connection) as client, asyncio.TaskGroup() as tasks:
         for name in sys.argv[1:]:
-            tasks.create_task(optimize(client, room, Path(name)))
+            tasks.create_task(optimize(client, slots, Path(name)))
 
 
 asyncio.run(main())

@@ -1,4 +1,4 @@
-"""A recording to MP3s that a speech recogniser likes: python optimize.py talk.mp4"""
+"""Makes MP3s for a speech recogniser of a recording: python optimize.py talk.mp4"""
 
 import os
 import sys

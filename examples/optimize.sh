@@ -1,5 +1,5 @@
 #!/bin/bash
-# Upload a recording, wait for its MP3s, fetch them into ./out. Needs curl, and python3 to read JSON.
+# Uploads a recording, waits for its MP3s and fetches them into ./out. Needs curl, and python3 to read JSON.
 set -euo pipefail
 file=$1
 url=${WHISPERJOB_URL:-http://127.0.0.1:8080}

@@ -1,6 +1,6 @@
-"""Chunks through a speech recogniser of your own, put together on the recording's timeline: SRT on standard output.
+"""Makes subtitles with a speech recogniser of your own: SRT on standard output.
 
-`recognise` is yours: it takes an MP3 and returns what OpenAI's verbose_json looks like, as far as it can.
+Replace `recognise`: it takes an MP3 and returns as much of OpenAI's verbose_json as it can.
 """
 
 import os
@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from whisperjob_client import Client, Connection, UnavailableError
-from whisperjob_client.transcript.answers import parse_answer
 from whisperjob_client.transcript.merge import merge
-from whisperjob_client.transcript.model import ChunkPlace, NoSpeaker, Speakers, SpeakerSegment
+from whisperjob_client.transcript.recogniser_answers import parse_answer
+from whisperjob_client.transcript.transcript_model import ChunkPlace, NoSpeaker, Speakers, SpeakerSegment
 from whisperjob_client.transcript.writers import Format, write
 
 
 def recognise(file: Path) -> dict[str, Any]:
-    """This one only counts bytes."""
+    """This stand-in only counts bytes."""
     return {"segments": [{"start": 0.0, "end": 1.5, "text": f"{file.stat().st_size} bytes of speech."}]}
 
 

@@ -1,1 +1,1 @@
-"""The HTTP API: stores uploads, creates records, answers from a copy of them. Never writes a status."""
+"""The HTTP API: stores uploads, creates records, answers from a copy of them. It never writes a status."""

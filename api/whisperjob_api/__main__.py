@@ -21,7 +21,7 @@ from whisperjob_api.api_metrics import ApiMetrics, MetricsMiddleware
 from whisperjob_api.app import create_app
 from whisperjob_api.cluster_settings import ClusterApiSettings
 from whisperjob_api.http_protocol import ApiProtocol
-from whisperjob_api.services import Api
+from whisperjob_api.services import ApiDependencies
 from whisperjob_kubernetes.connection import connect
 from whisperjob_kubernetes.records import KubernetesRecords
 
@@ -41,7 +41,7 @@ async def _serve() -> None:
     try:
         records = KubernetesRecords(cluster, cluster_settings.namespace)
         cache = RecordCache(records)
-        api = Api(
+        dependencies = ApiDependencies(
             records=records,
             cache=cache,
             store=store,
@@ -49,7 +49,7 @@ async def _serve() -> None:
             engine_ready=lambda: True,
             diarizes=cluster_settings.diarizes,
         )
-        app, registry = create_app(api), CollectorRegistry()
+        app, registry = create_app(dependencies), CollectorRegistry()
         registry.register(CacheState(cache))
         front = Listener(
             MetricsMiddleware(app, app.routes, ApiMetrics(registry)),
@@ -63,12 +63,12 @@ async def _serve() -> None:
             bind(cluster_settings.host, cluster_settings.metrics_port),
             grace=_METRICS_GRACE,
         )
-        await serve_until_signal(api.uploads, front, metrics, cache)
+        await serve_until_signal(dependencies.upload_gate, front, metrics, cache)
     finally:
         await cluster.close()
 
 
-async def serve_until_signal(uploads: UploadGate, front: Listener, metrics: Listener, cache: RecordCache) -> None:
+async def serve_until_signal(upload_gate: UploadGate, front: Listener, metrics: Listener, cache: RecordCache) -> None:
     """Serves until a stop signal. Raises TaskEndedError if a part ends before.
 
     An API must not answer from records that are no longer watched.
@@ -82,7 +82,7 @@ async def serve_until_signal(uploads: UploadGate, front: Listener, metrics: List
 
     async def serve_requests() -> None:
         await stop.wait()
-        uploads.close()
+        upload_gate.close()
         supervisor.release(serving)
         front.stop()
         await serving

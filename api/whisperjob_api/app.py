@@ -1,4 +1,4 @@
-"""The API put together. Whoever serves it gives it its parts (`Api`) and keeps the cache running."""
+"""Puts the API together. The program that serves it brings the dependencies and runs their record cache."""
 
 from typing import Final
 
@@ -11,11 +11,11 @@ import whisperjob
 from whisperjob.model.errors import WhisperJobError
 from whisperjob_api.auth import DOCS_ASSETS, ApiKeyMiddleware, Keyring, describe_key
 from whisperjob_api.error_responses import handle_error
-from whisperjob_api.middleware import RequestMiddleware
+from whisperjob_api.request_middleware import RequestMiddleware
 from whisperjob_api.routes import diarization, jobs, probes, trims, uploads
-from whisperjob_api.services import Api, Services
+from whisperjob_api.services import ApiDependencies, ApiServices
 
-__all__ = ["Api", "create_app"]
+__all__ = ["ApiDependencies", "create_app"]
 
 DESCRIPTION: Final = """
 Turns any audio or video file into small, loud, clean MP3s for speech recognition.
@@ -28,18 +28,18 @@ Every error is `{"error": "<for a person>", "code": "<for a program>"}`.
 """
 
 
-def create_app(api: Api) -> FastAPI:
-    """Raises ValueError if an API key entry makes no sense."""
-    app = FastAPIOffline(  # /docs from our own files: FastAPI's page loads them from a CDN
+def create_app(dependencies: ApiDependencies) -> FastAPI:
+    """Creates the app. Raises ValueError if an entry of the API keys is not valid."""
+    app = FastAPIOffline(  # serves /docs from local files: FastAPI's own page loads them from a CDN
         static_url=DOCS_ASSETS,
-        swagger_ui_parameters={"validatorUrl": "none"},  # or the page asks a service on the internet
+        swagger_ui_parameters={"validatorUrl": "none"},  # or the page sends the document to a service on the internet
         title="WhisperJob",
         version=whisperjob.__version__,
         description=DESCRIPTION,
         redirect_slashes=False,
         separate_input_output_schemas=False,
     )
-    services = Services(api)
+    services = ApiServices(dependencies)
     app.state.services = services
     for router in (
         jobs.router,
@@ -47,12 +47,13 @@ def create_app(api: Api) -> FastAPI:
         trims.router,
         diarization.router,
         probes.router,
-        probes.ready_route(probes.Readiness(services).check),
+        probes.build_ready_route(probes.Readiness(services).check),
     ):
         app.router.routes.extend(router.routes)  # include_router would match every request twice
     describe_key(app.openapi())
     for kind in (WhisperJobError, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, handle_error)
-    app.add_middleware(ApiKeyMiddleware, keyring=Keyring(key.get_secret_value() for key in api.settings.api_keys))
+    keyring = Keyring(key.get_secret_value() for key in dependencies.settings.api_keys)
+    app.add_middleware(ApiKeyMiddleware, keyring=keyring)
     app.add_middleware(RequestMiddleware)
     return app

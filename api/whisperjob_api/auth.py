@@ -1,4 +1,4 @@
-"""Whose request it is: the X-API-Key header, checked before a byte of the body is read."""
+"""Authentication: the X-API-Key header gives the tenant, and is checked before a byte of the body is read."""
 
 import hashlib
 import hmac
@@ -9,6 +9,7 @@ from typing import Any
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from whisperjob.model.base import DNS_LABEL
 from whisperjob_api.error_responses import error_response
 from whisperjob_api.errors import HttpCode, RequestError
 
@@ -16,29 +17,30 @@ DEFAULT_TENANT = "default"
 HEADER = "X-API-Key"
 PUBLIC_PATHS = frozenset({"/health", "/livez", "/readyz", "/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"})
 DOCS_ASSETS = "/docs/assets"
-"""Scripts and styles of the docs pages, public as they are."""
+"""The path of the scripts and styles of the docs pages, which are public as well."""
 
-_TENANT = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_TENANT = re.compile(DNS_LABEL)
 _KEY = re.compile(r"[!-~]+")
 
 
 class Keyring:
-    """Which tenant a key belongs to. Only hashes are kept, and all of them are compared every time."""
+    """The API keys and their tenants. It stores hashes only, and compares all of them every time."""
 
     def __init__(self, entries: Iterable[str]) -> None:
-        """Entries are `key` (tenant `default`) or `tenant:key`. Raises ValueError; never repeats a key in it."""
-        self._tenants = [_entry(entry) for entry in entries]
+        """Parses entries: `key` (tenant `default`) or `tenant:key`. Raises ValueError; its message never has a key."""
+        self._tenants = [_parse_entry(entry) for entry in entries]
 
-    def tenant_of(self, presented: str) -> str | None:
+    def find_tenant(self, presented: str) -> str | None:
+        """Returns the tenant of a key, or None if no tenant has it."""
         digest = hashlib.sha256(presented.encode("latin-1", "replace")).digest()
-        found: str | None = None
+        match: str | None = None
         for known, tenant in self._tenants:
             if hmac.compare_digest(known, digest):
-                found = tenant
-        return found
+                match = tenant
+        return match
 
 
-def _entry(entry: str) -> tuple[bytes, str]:
+def _parse_entry(entry: str) -> tuple[bytes, str]:
     left, colon, right = entry.partition(":")
     tenant, key = (left, right) if colon else (DEFAULT_TENANT, left)
     if not _TENANT.fullmatch(tenant):
@@ -49,7 +51,7 @@ def _entry(entry: str) -> tuple[bytes, str]:
 
 
 def describe_key(description: dict[str, Any]) -> None:
-    """Tells OpenAPI of the key. FastAPI's own way is a dependency, resolved anew for every request."""
+    """Adds the key to the OpenAPI document. FastAPI's own way is a dependency that is resolved for every request."""
     schemes = description.setdefault("components", {}).setdefault("securitySchemes", {})
     schemes["APIKeyHeader"] = {"type": "apiKey", "in": "header", "name": HEADER, "description": "Your API key"}
     for path, operations in description["paths"].items():
@@ -63,7 +65,7 @@ def _is_public(path: str) -> bool:
 
 
 class ApiKeyMiddleware:
-    """ASGI middleware: lets a request with a good key pass and puts its tenant into `scope["state"]`."""
+    """ASGI middleware that passes requests with a valid key on, with their tenant in `scope["state"]`."""
 
     def __init__(self, app: ASGIApp, keyring: Keyring) -> None:
         self.app = app
@@ -74,7 +76,7 @@ class ApiKeyMiddleware:
             await self.app(scope, receive, send)
             return
         presented = Headers(scope=scope).getlist(HEADER)
-        tenant = self._keyring.tenant_of(presented[0]) if len(presented) == 1 else None
+        tenant = self._keyring.find_tenant(presented[0]) if len(presented) == 1 else None
         if tenant is None:
             error = RequestError(HttpCode.UNAUTHORIZED, f"The {HEADER} header is missing or wrong.")
             await error_response(error)(scope, receive, send)

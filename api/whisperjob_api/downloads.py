@@ -1,5 +1,7 @@
-"""Sending an object, whole or in part: the first piece is read before the headers go out, so that a missing object is
-an error and never a broken 200."""
+"""Sends an object, whole or in part.
+
+The first piece is read before the headers are sent, so that a missing object is an error and never a broken 200.
+"""
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import timedelta
@@ -12,20 +14,20 @@ from whisperjob.model.manifest import ChunkEntry, TrimEntry
 from whisperjob.stores.port import ObjectStore
 from whisperjob_api.error_responses import error_response
 from whisperjob_api.errors import HttpCode, RequestError
-from whisperjob_api.ranges import NotModified, Part, Unsatisfiable, select
-from whisperjob_api.threads import Threads, uninterrupted
+from whisperjob_api.ranges import NotModified, Part, Unsatisfiable, select_range
+from whisperjob_api.thread_pools import ThreadPools, run_uninterrupted
 
 MEDIA_TYPE = "audio/mpeg"
 _REDIRECT_LIFETIME = timedelta(minutes=10)
-"""Long enough to begin with; a transfer that has begun goes on."""
+"""Long enough to begin a transfer; one that has begun continues after it."""
 
 _FORBIDDEN = frozenset('/\\:*?"<>|%;')
 
 
-def attachment(original: str, filename: str) -> str:
-    """Content-Disposition: the recording's own name, then what this piece of it is.
+def format_disposition(original: str, filename: str) -> str:
+    """Formats Content-Disposition: the recording's own name, then the name of the file.
 
-    `talk.mp4` gives `talk.mp3`, `talk.chunk_000.mp3`, `talk.trimmed.mp3`.
+    A recording `talk.mp4` gives `talk.mp3`, `talk.chunk_000.mp3`, `talk.trimmed.mp3`.
     """
     name = original.replace("\\", "/").rpartition("/")[2]
     stem = name.rpartition(".")[0] or name
@@ -38,9 +40,9 @@ def attachment(original: str, filename: str) -> str:
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{encoded}"
 
 
-async def send_object(
+async def respond_with_object(
     store: ObjectStore,
-    threads: Threads,
+    threads: ThreadPools,
     key: str,
     entry: ChunkEntry | TrimEntry,
     request_headers: Mapping[str, str],
@@ -48,13 +50,13 @@ async def send_object(
     head: bool,
     disposition: str,
 ) -> Response:
-    """The response for one file: its bytes, or the way to them where clients reach the store.
+    """Returns the response for one file: its bytes, or a redirect to the store where clients can reach it.
 
-    Raises ObjectNotFoundError, StoreUnavailableError before anything was sent.
+    Raises ObjectNotFoundError and StoreUnavailableError before anything is sent.
     """
     etag = f'"{entry.sha256}"'
     size = entry.size_bytes
-    selection = select(
+    selection = select_range(
         size,
         etag,
         range_=None if head else request_headers.get("range"),
@@ -74,31 +76,32 @@ async def send_object(
             error = RequestError(HttpCode.RANGE_NOT_SATISFIABLE, f"The file has only {size} bytes.")
             return error_response(error, {"Content-Range": f"bytes */{size}"})
         case Part(start, length):
-            status, headers["Content-Range"] = 206, selection.content_range(size)
+            status, headers["Content-Range"] = 206, selection.format_content_range(size)
         case _:
             status, start, length = 200, 0, size
     headers["Content-Length"] = str(length)
     if head:
-        if await threads.call(store.stat, key) is None:
+        if await threads.run(store.stat, key) is None:
             raise ObjectNotFoundError(key)
         return Response(status_code=status, headers=headers, media_type=MEDIA_TYPE)
-    if elsewhere := store.grant_download(key, _REDIRECT_LIFETIME, MEDIA_TYPE, disposition):
-        return Response(status_code=307, headers={"Location": elsewhere, "Cache-Control": "no-store"})
-    first, rest = await threads.download(_open, store, key, start, length)
-    return StreamingResponse(_pieces(threads, first, rest), status, headers, MEDIA_TYPE)
+    if location := store.grant_download(key, _REDIRECT_LIFETIME, MEDIA_TYPE, disposition):
+        return Response(status_code=307, headers={"Location": location, "Cache-Control": "no-store"})
+    first, stream = await threads.run_download(_open, store, key, start, length)
+    return StreamingResponse(_send_pieces(threads, first, stream), status, headers, MEDIA_TYPE)
 
 
 def _open(store: ObjectStore, key: str, start: int, length: int) -> tuple[bytes, Iterator[bytes]]:
-    pieces = store.read(key, start, length)
-    return next(pieces, b""), pieces
+    """Opens an object; returns its first piece, and the stream of the following ones."""
+    stream = store.read(key, start, length)
+    return next(stream, b""), stream
 
 
-async def _pieces(threads: Threads, first: bytes, rest: Iterator[bytes]) -> AsyncIterator[bytes]:
+async def _send_pieces(threads: ThreadPools, first: bytes, stream: Iterator[bytes]) -> AsyncIterator[bytes]:
     try:
         yield first
-        while piece := await threads.download(next, rest, b""):
+        while piece := await threads.run_download(next, stream, b""):
             yield piece
     finally:
-        close = getattr(rest, "close", None)
+        close = getattr(stream, "close", None)
         if close is not None:
-            await uninterrupted(threads.download(close))
+            await run_uninterrupted(threads.run_download(close))

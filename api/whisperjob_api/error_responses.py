@@ -1,4 +1,4 @@
-"""Every error of the API, the framework's own too, as `{"error", "code"}`: one mapping, one shape."""
+"""Converts every error of the API, also the framework's, to `{"error", "code"}`: one mapping, one shape."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -25,10 +25,10 @@ from whisperjob_api.schemas import ErrorBody
 log = logging.getLogger(__name__)
 
 UNAVAILABLE_RETRY_SECONDS = 5
-"""A store or the records restart in seconds."""
+"""A store or the records restart within seconds."""
 
 FULL_RETRY_SECONDS = 60
-"""Room comes back when jobs end or expire."""
+"""Space becomes free when jobs end or expire."""
 
 _STATUS_CODES: dict[int, HttpCode] = {
     404: HttpCode.NOT_FOUND,
@@ -46,15 +46,15 @@ _SENTENCES = {
 
 
 def to_request_error(error: Exception) -> RequestError:
-    """What the caller is told. Never carries a path, a key or a traceback."""
+    """Converts an error to the one that the caller gets. It never has a path, a key or a traceback."""
     match error:
         case RequestError():
             return error
         case RequestValidationError():
-            return RequestError(HttpCode.INVALID_REQUEST, _sentence(error.errors()))
+            return RequestError(HttpCode.INVALID_REQUEST, _describe_invalid(error.errors()))
         case HTTPException():
-            other = HttpCode.INVALID_REQUEST if error.status_code < 500 else HttpCode.INTERNAL
-            code = _STATUS_CODES.get(error.status_code, other)
+            default = HttpCode.INVALID_REQUEST if error.status_code < 500 else HttpCode.INTERNAL
+            code = _STATUS_CODES.get(error.status_code, default)
             return RequestError(code, _SENTENCES[code])
         case StoreFullError():
             return RequestError(
@@ -69,7 +69,7 @@ def to_request_error(error: Exception) -> RequestError:
         case ObjectNotFoundError():
             return RequestError(HttpCode.NOT_FOUND, "This file does not exist any more.")
         case RecordNotFoundError():
-            return no_such_job()
+            return job_not_found()
         case RecordExistsError() | RecordConflictError():
             return RequestError(HttpCode.CONFLICT, "The job changed meanwhile; try again.", retry_after_seconds=1)
         case _:
@@ -77,14 +77,17 @@ def to_request_error(error: Exception) -> RequestError:
 
 
 def unavailable(sentence: str, retry_after_seconds: int = UNAVAILABLE_RETRY_SECONDS) -> RequestError:
+    """Returns the error of a service that cannot do it now."""
     return RequestError(HttpCode.UNAVAILABLE, sentence, retry_after_seconds=retry_after_seconds)
 
 
-def no_such_job() -> RequestError:
+def job_not_found() -> RequestError:
+    """Returns the error of an unknown job."""
     return RequestError(HttpCode.NOT_FOUND, "There is no job with this id.")
 
 
 def error_response(error: RequestError, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """Builds the response of an error, with additional headers."""
     extra = dict(headers or {})
     if error.retry_after_seconds is not None:
         extra["Retry-After"] = str(error.retry_after_seconds)
@@ -93,27 +96,29 @@ def error_response(error: RequestError, headers: Mapping[str, str] | None = None
 
 
 async def handle_error(request: Request, error: Exception) -> JSONResponse:
-    """The exception handler of the app."""
-    told = to_request_error(error)
-    if told.code is HttpCode.INTERNAL:
+    """Handles an exception of a route: the app's exception handler."""
+    request_error = to_request_error(error)
+    if request_error.code is HttpCode.INTERNAL:
         log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    allowed = {"Allow": ", ".join(_methods_at(request))} if told.code is HttpCode.METHOD_NOT_ALLOWED else None
-    return error_response(told, allowed)
+    allowed = (
+        {"Allow": ", ".join(_list_methods(request))} if request_error.code is HttpCode.METHOD_NOT_ALLOWED else None
+    )
+    return error_response(request_error, allowed)
 
 
-def _methods_at(request: Request) -> list[str]:
-    """Every method of this path; the framework tells those of the first route that fits it only."""
+def _list_methods(request: Request) -> list[str]:
+    """Lists every method of this path; the framework lists only those of the first route that matches it."""
     routes: Sequence[BaseRoute] = request.app.routes
-    found = [
+    methods = [
         method
         for method in ("GET", "POST", "PUT", "PATCH", "DELETE")
         if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
     ]
-    return ["GET", "HEAD", *found[1:]] if found[:1] == ["GET"] else found
+    return ["GET", "HEAD", *methods[1:]] if methods[:1] == ["GET"] else methods
 
 
 def error_table(*codes: HttpCode) -> dict[int | str, dict[str, Any]]:
-    """FastAPI's `responses` for the errors a route may answer with, 401 among them."""
+    """Builds FastAPI's `responses` for the errors of a route; 401 is always among them."""
     table: dict[int | str, dict[str, Any]] = {}
     for code in (HttpCode.UNAUTHORIZED, *codes):
         entry = table.setdefault(
@@ -146,7 +151,8 @@ _EXAMPLES = {
 }
 
 
-def _sentence(errors: Sequence[Any]) -> str:
+def _describe_invalid(errors: Sequence[Any]) -> str:
+    """Returns a sentence about the first error of a validation."""
     first = errors[0] if errors else {}
     where = ".".join(str(part) for part in first.get("loc", ()) if part not in ("body", "query", "path"))
     what = str(first.get("msg", _SENTENCES[HttpCode.INVALID_REQUEST])).removeprefix("Value error, ").rstrip(".")

@@ -6,7 +6,7 @@ from whisperjob.model.errors import WhisperJobError
 
 
 class HttpCode(StrEnum):
-    """The `code` of an HTTP error; the HTTP status of each stands in `HTTP_STATUS`."""
+    """The `code` of an HTTP error; `HTTP_STATUS` has the HTTP status of each."""
 
     INVALID_REQUEST = "invalid_request"
     INVALID_UPLOAD = "invalid_upload"
@@ -68,4 +68,5 @@ class RequestError(WhisperJobError):
 
     @property
     def http_status(self) -> int:
+        """The HTTP status of the code."""
         return HTTP_STATUS[self.code]

@@ -1,8 +1,8 @@
-"""uvicorn's HTTP protocol, with the limits it lacks: what happens before a request reaches the app, and after.
+"""uvicorn's HTTP protocol with the limits that it lacks, before a request reaches the app and after it left the app.
 
-For whoever serves the app: `uvicorn.Config(app, http=ApiProtocol)`. uvicorn sets no bound on how long or how large a
-request's head may be, nor on how long an answer may stand unread; its own limit of connections answers in plain text.
-Errors made here have the shape of all others.
+A server uses it by `uvicorn.Config(app, http=ApiProtocol)`. uvicorn does not limit how long or how large the head of a
+request may be, nor how long a response may stay unread; its own limit of connections responds in plain text. The
+errors of this module have the JSON of all others.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ _BUSY_RETRY_SECONDS: Final = 5
 
 
 class _Refusal(Enum):
-    """Why a connection ends although no app said so: status, code, sentence."""
+    """Why a connection is refused before the app is involved: status, code, sentence."""
 
     NOT_HTTP = (400, HttpCode.INVALID_REQUEST, "This is not HTTP as it should be.")
     TOO_BUSY = (503, HttpCode.UNAVAILABLE, "Too many connections are open; try again soon.")
@@ -28,37 +28,37 @@ class _Refusal(Enum):
 
 
 class _HeadTooLargeError(Exception):
-    """Ends the parsing from inside a callback."""
+    """Ends the parsing from inside a callback of the parser."""
 
 
 class _Head(Enum):
-    """Where the request stands that the parser is at."""
+    """How much of a request's head was parsed."""
 
-    AWAITED = auto()
-    BEGUN = auto()
+    NOT_STARTED = auto()
+    STARTED = auto()
     COMPLETE = auto()
 
 
 class ApiProtocol(HttpToolsProtocol):
-    """One connection. The limits are the class's, so that whoever serves it may set others."""
+    """One connection. The limits are attributes of the class, so that a server can set others."""
 
     head_seconds: ClassVar[float] = 15.0
-    """For the head of a request, from its first byte to its last, and for the first byte of a new connection."""
+    """The time for the head of a request, from its first byte to its last, and for the first byte of a connection."""
 
     max_head_bytes: ClassVar[int] = 32 * 1024
-    """Of a request's line and headers, trailers among them. Four times what most servers take."""
+    """The size of a request's line and headers, trailers included. It is four times the limit of most servers."""
 
     unread_seconds: ClassVar[float] = 120.0
-    """How long a client may read nothing of an answer that waits: it holds a file and a connection."""
+    """How long a client may read nothing of a response, which holds a file and a connection."""
 
     max_connections: ClassVar[int] = 400
-    """Each may hold an open file besides: together well under the usual 1024 descriptors of a process."""
+    """Each connection may also hold an open file: together well under the usual 1024 descriptors of a process."""
 
-    _head = _Head.AWAITED
+    _head = _Head.NOT_STARTED
     _head_bytes = 0
-    _silent_bytes = 0
-    _parser_spoke = False
-    _deaf = False
+    _unreported_bytes = 0
+    _parser_progressed = False
+    _refused = False
     _upgrading = False
     _head_timer: asyncio.TimerHandle | None = None
     _unread_timer: asyncio.TimerHandle | None = None
@@ -76,31 +76,31 @@ class ApiProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._deaf:
+        if self._refused:
             return
         self._unset_keepalive_if_required()
         if not self._in_flight:
             if self._head is _Head.COMPLETE:
-                self._head = _Head.AWAITED
+                self._head = _Head.NOT_STARTED
             if self._head_timer is None:
                 self._start_head_timer()
-        self._parser_spoke = False
+        self._parser_progressed = False
         self._parse(data)
-        # What the parser keeps to itself (a header without an end, a chunk's extension) is counted here.
-        self._silent_bytes = 0 if self._parser_spoke else self._silent_bytes + len(data)
-        if self._silent_bytes > self.max_head_bytes and not self._deaf:
+        # Bytes that the parser buffers (a header without an end, the extension of a chunk) are counted here.
+        self._unreported_bytes = 0 if self._parser_progressed else self._unreported_bytes + len(data)
+        if self._unreported_bytes > self.max_head_bytes and not self._refused:
             self._refuse(_Refusal.HEAD_TOO_LARGE)
 
     def _parse(self, data: bytes) -> None:
-        rest = memoryview(data)
+        remaining = memoryview(data)
         try:
-            while rest:
+            while remaining:
                 try:
-                    self.parser.feed_data(rest)
-                    rest = rest[:0]
+                    self.parser.feed_data(remaining)
+                    remaining = remaining[:0]
                 except httptools.HttpParserUpgrade as upgrade:
-                    # The parser would leave the body to another protocol. There is none: it hears the head again.
-                    rest = rest[upgrade.args[0] :]
+                    # The parser would leave the body to another protocol. There is none: it gets the head again.
+                    remaining = remaining[upgrade.args[0] :]
                     self.parser.feed_data(self._head_without_upgrade())
         except httptools.HttpParserError:
             too_large = self._head_bytes > self.max_head_bytes
@@ -117,7 +117,7 @@ class ApiProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._head = _Head.BEGUN
+        self._head = _Head.STARTED
         self._head_bytes = 0
 
     def on_url(self, url: bytes) -> None:
@@ -126,7 +126,7 @@ class ApiProtocol(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._count_head(len(name) + len(value) + len(b": \r\n"))
-        if self._head is _Head.BEGUN:  # a trailer must not pass for a header: nobody checked it
+        if self._head is _Head.STARTED:  # a trailer must not count as a header: no middleware has checked it
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
@@ -138,7 +138,7 @@ class ApiProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        self._parser_spoke = True
+        self._parser_progressed = True
         super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -155,36 +155,36 @@ class ApiProtocol(HttpToolsProtocol):
 
     @property
     def _in_flight(self) -> bool:
-        cycle: RequestResponseCycle | None = self.cycle  # None before the first request, whatever its annotation says
+        cycle: RequestResponseCycle | None = self.cycle  # None before the first request, in spite of its annotation
         return cycle is not None and not cycle.response_complete
 
     def _count_head(self, length: int) -> None:
-        self._parser_spoke = True
+        self._parser_progressed = True
         self._head_bytes += length
         if self._head_bytes > self.max_head_bytes:
             raise _HeadTooLargeError
 
-    def _head_is_late(self) -> None:
+    def _on_head_timeout(self) -> None:
         if self.transport.is_closing():
             return
-        if self._head is _Head.BEGUN:
+        if self._head is _Head.STARTED:
             self._refuse(_Refusal.HEAD_TOO_SLOW)
         else:
-            self.transport.close()  # nothing was asked, so there is nothing to answer
+            self.transport.close()  # there is no request, so there is no response
 
     def _refuse(self, refusal: _Refusal) -> None:
-        """Nothing more is heard on this connection. What is being answered stays first, and whole."""
-        self._deaf = True
+        """Reads nothing more from this connection. A response that is being sent goes first, and is sent whole."""
+        self._refused = True
         if not self._in_flight:
-            self._answer(*refusal.value)
+            self._send_error(*refusal.value)
         elif not self.cycle.more_body:
-            self.cycle.keep_alive = False  # it came behind a whole request: that one's answer is the last
+            self.cycle.keep_alive = False  # it followed a whole request: the response to that is the last one
         elif self.cycle.response_started:
             self.transport.close()
         else:
-            self._answer(*refusal.value)
+            self._send_error(*refusal.value)
 
-    def _answer(self, status: int, code: HttpCode, sentence: str) -> None:
+    def _send_error(self, status: int, code: HttpCode, sentence: str) -> None:
         body = ErrorBody(error=sentence, code=code).model_dump_json().encode()
         head = [
             STATUS_LINE[status],
@@ -200,7 +200,7 @@ class ApiProtocol(HttpToolsProtocol):
         self.transport.close()
 
     def _start_head_timer(self) -> None:
-        self._head_timer = self.loop.call_later(self.head_seconds, self._head_is_late)
+        self._head_timer = self.loop.call_later(self.head_seconds, self._on_head_timeout)
 
     def _stop_head_timer(self) -> None:
         if self._head_timer is not None:

@@ -1,7 +1,7 @@
-"""Pages and counts over a tenant's records. Pure.
+"""Pages and counts of a tenant's records. Pure.
 
-A cursor names the last job of a page by creation time and name, so that new jobs, which come before it, and deleted
-ones move nothing.
+A cursor names the last job of a page by creation time and name. So new jobs, which come before it, and deleted jobs
+do not move the next page.
 """
 
 import base64
@@ -21,42 +21,48 @@ TOP_CLIENTS = 10
 _CURSOR = re.compile(r"(-?\d{1,18})/(.{1,63})")
 
 Position = tuple[int, str]
-"""Sorts newest first: microseconds before the epoch, then the name."""
+"""The sort key, newest first: microseconds before the epoch, then the name."""
 
 
-def of_tenant(jobs: Iterable[WhisperJob], tenant: str) -> list[WhisperJob]:
+def filter_by_tenant(jobs: Iterable[WhisperJob], tenant: str) -> list[WhisperJob]:
+    """Returns the jobs of a tenant."""
     return [job for job in jobs if job.spec.tenant == tenant]
 
 
-def page(
+def take_page(
     jobs: Iterable[WhisperJob], *, phase: Phase | None, limit: int, cursor: str | None
 ) -> tuple[list[WhisperJob], str | None]:
-    """The next `limit` jobs, newest first, and the cursor of the page after. Raises RequestError for a bad cursor."""
+    """Returns the next `limit` jobs, newest first, and the cursor of the following page.
+
+    Raises RequestError for a cursor that is not valid.
+    """
     after = decode_cursor(cursor) if cursor is not None else None
-    wanted = (
+    matching = (
         job
         for job in jobs
-        if (phase is None or job.status.phase is phase) and (after is None or _position(job) > after)
+        if (phase is None or job.status.phase is phase) and (after is None or _get_position(job) > after)
     )
-    found = heapq.nsmallest(limit + 1, wanted, key=_position)
-    return found[:limit], encode_cursor(_position(found[limit - 1])) if len(found) > limit else None
+    newest = heapq.nsmallest(limit + 1, matching, key=_get_position)
+    next_cursor = encode_cursor(_get_position(newest[limit - 1])) if len(newest) > limit else None
+    return newest[:limit], next_cursor
 
 
-def _position(job: WhisperJob) -> Position:
-    return -_microseconds(job.metadata.creation_timestamp), job.name
+def _get_position(job: WhisperJob) -> Position:
+    return -_to_epoch_microseconds(job.metadata.creation_timestamp), job.name
 
 
-def _microseconds(moment: datetime) -> int:
+def _to_epoch_microseconds(moment: datetime) -> int:
     since = moment - datetime(1970, 1, 1, tzinfo=UTC)
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def encode_cursor(position: Position) -> str:
+    """Encodes the position of the last job of a page."""
     return base64.urlsafe_b64encode(f"{position[0]}/{position[1]}".encode()).rstrip(b"=").decode()
 
 
 def decode_cursor(cursor: str) -> Position:
-    """Raises RequestError if we never made this cursor."""
+    """Decodes a cursor. Raises RequestError if it is not one that `encode_cursor` returned."""
     padded = cursor + "=" * (-len(cursor) % 4)
     try:
         text = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii")
@@ -68,7 +74,8 @@ def decode_cursor(cursor: str) -> Position:
     return int(match[1]), match[2]
 
 
-def stats(jobs: Iterable[WhisperJob]) -> Stats:
+def build_stats(jobs: Iterable[WhisperJob]) -> Stats:
+    """Counts the jobs by phase, and the clients with the most jobs."""
     phases: Counter[Phase] = Counter()
     clients: Counter[str] = Counter()
     for job in jobs:

@@ -1,4 +1,4 @@
-"""Conditional and partial requests (RFC 9110), decided purely: which bytes to send, under which status."""
+"""Conditional and partial requests (RFC 9110): decides which bytes to send, with which status. Pure."""
 
 import re
 from dataclasses import dataclass
@@ -10,40 +10,41 @@ _MAX_DIGITS = 18
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """All of it, 200."""
+    """The whole object is sent, with status 200."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """`length` bytes from `start`, 206."""
+    """`length` bytes from `start` are sent, with status 206."""
 
     start: int
     length: int
 
-    def content_range(self, size: int) -> str:
+    def format_content_range(self, size: int) -> str:
+        """Formats the Content-Range header for an object of `size` bytes."""
         return f"bytes {self.start}-{self.start + self.length - 1}/{size}"
 
 
 @dataclass(frozen=True, slots=True)
 class NotModified:
-    """Nothing, 304: the caller has it."""
+    """The caller has the object already; nothing is sent, with status 304."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unsatisfiable:
-    """416: the range lies behind the end."""
+    """The range begins after the end of the object; the status is 416."""
 
 
 Selection = Whole | Part | NotModified | Unsatisfiable
 
 
-def select(
+def select_range(
     size: int, etag: str, *, range_: str | None = None, if_range: str | None = None, if_none_match: str | None = None
 ) -> Selection:
-    """What to send of an object of `size` bytes with the (quoted, strong) `etag`.
+    """Decides what to send of an object of `size` bytes with the (quoted, strong) `etag`.
 
-    Several ranges at once get the whole, as does a Range that makes no sense: both are allowed, and safe. There is no
-    Last-Modified, so a date in If-Range never matches.
+    Several ranges at once get the whole object, as does a Range that cannot be parsed: both are allowed, and safe.
+    There is no Last-Modified, so a date in If-Range never matches.
     """
     if if_none_match is not None and _matches(if_none_match, etag):
         return NotModified()
@@ -52,10 +53,10 @@ def select(
     match = _ONE_RANGE.fullmatch(range_.strip())
     if match is None or any(len(digits) > _MAX_DIGITS for digits in match.groups()):
         return Whole()
-    return _resolve(size, match[1], match[2])
+    return _resolve_range(size, match[1], match[2])
 
 
-def _resolve(size: int, first: str, last: str) -> Selection:
+def _resolve_range(size: int, first: str, last: str) -> Selection:
     if not first:
         if not last:
             return Whole()
@@ -69,5 +70,5 @@ def _resolve(size: int, first: str, last: str) -> Selection:
 
 
 def _matches(header: str, etag: str) -> bool:
-    """If-None-Match compares weakly."""
+    """Returns whether an If-None-Match header names the etag; it is compared weakly."""
     return header.strip() == "*" or any(f'"{tag}"' == etag for tag in _ENTITY_TAG.findall(header))

@@ -1,12 +1,12 @@
-"""What the API says and hears, field for field as its reference has it; every model carries an example for OpenAPI."""
+"""The JSON of the API, field for field as its reference has it. Every model has an example for OpenAPI."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from whisperjob.model.errors import JobCode
-from whisperjob.model.options import MAX_SPEAKERS
+from whisperjob.model.options import MAX_SPEAKERS, require_ordered_bounds
 from whisperjob.model.phase import Step
 from whisperjob_api.errors import HttpCode
 
@@ -53,7 +53,7 @@ def _examples(*examples: dict[str, Any]) -> ConfigDict:
 
 
 class Schema(BaseModel):
-    """camelCase outside, snake_case inside; a field without a value is left out where the reference leaves it out."""
+    """camelCase in JSON, snake_case in Python. A field without a value is left out where the reference does so."""
 
     model_config = ConfigDict(alias_generator=_alias, populate_by_name=True, frozen=True)
 
@@ -132,7 +132,7 @@ class Chunk(Schema):
 
 
 class JobSummary(Schema):
-    """A job without its chunk list. Without: `step`, `progress` of a failed job, totals of one not completed."""
+    """A job without its chunks. A failed job has no `step` and `progress`, one that is not completed has no totals."""
 
     job_id: str
     status: JobState
@@ -183,15 +183,15 @@ class JobPage(Schema):
     model_config = _examples({"jobs": [_SUMMARY], "nextCursor": None})
 
 
-def _whole(value: Any) -> Any:
-    """3.0 is a whole number in JSON, as 3 is; "3" and true are none."""
+def _to_whole_number(value: Any) -> Any:
+    """Converts 3.0 to 3: both are whole numbers in JSON; "3" and true are not."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 class TrimRequest(Schema):
     job_id: str = Field(description="A completed job")
     max_seconds: Annotated[
-        float, Field(strict=True, gt=0, description="Longest result, in seconds"), AfterValidator(_whole)
+        float, Field(strict=True, gt=0, description="Longest result, in seconds"), AfterValidator(_to_whole_number)
     ]
 
     model_config = _examples({"jobId": _ID, "maxSeconds": 300}) | ConfigDict(allow_inf_nan=False)
@@ -239,22 +239,22 @@ class NotTrimmed(Schema):
     )
 
 
-SpeakerCount = Annotated[int, Field(strict=True, ge=0, le=MAX_SPEAKERS), BeforeValidator(_whole)]
+SpeakerNumber = Annotated[int, Field(strict=True, ge=0, le=MAX_SPEAKERS), BeforeValidator(_to_whole_number)]
+"""A field of the model's `SpeakerCount` as JSON has it: a whole number, where 0 means the same as an absent field."""
 
 
 class DiarizeRequest(Schema):
     job_id: str = Field(description="A completed job")
-    num_speakers: SpeakerCount | None = Field(default=None, description="Exactly this many; 0 or absent: find out")
-    min_speakers: SpeakerCount | None = Field(default=None, description="At least this many")
-    max_speakers: SpeakerCount | None = Field(default=None, description="At most this many")
+    num_speakers: SpeakerNumber | None = Field(default=None, description="Exactly this many; 0 or absent: find out")
+    min_speakers: SpeakerNumber | None = Field(default=None, description="At least this many")
+    max_speakers: SpeakerNumber | None = Field(default=None, description="At most this many")
 
     model_config = _examples({"jobId": _ID, "numSpeakers": 3})
 
     @model_validator(mode="after")
-    def _bounds(self) -> "DiarizeRequest":
+    def _bounds_fit(self) -> Self:
+        require_ordered_bounds(self.min_speakers, self.max_speakers)
         low, high = self.min_speakers or 1, self.max_speakers or MAX_SPEAKERS
-        if low > high:
-            raise ValueError("minSpeakers must not be above maxSpeakers")
         if self.num_speakers and not low <= self.num_speakers <= high:
             raise ValueError("numSpeakers must lie between minSpeakers and maxSpeakers")
         return self

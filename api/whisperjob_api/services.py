@@ -1,4 +1,4 @@
-"""What the routes work with: the composition given from outside, and what is derived from it once."""
+"""What the routes work with: the dependencies given from outside, and the services built on them."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -18,19 +18,19 @@ from whisperjob.records.cache import RecordCache
 from whisperjob.records.port import JobRecords
 from whisperjob.stores.port import ObjectStore
 from whisperjob_api.admission import UploadGate
-from whisperjob_api.error_responses import no_such_job
+from whisperjob_api.error_responses import job_not_found
 from whisperjob_api.errors import HttpCode, RequestError
-from whisperjob_api.job_results import Results
-from whisperjob_api.threads import Threads
+from whisperjob_api.job_results import JobResults
+from whisperjob_api.thread_pools import ThreadPools
 
 
 @dataclass(frozen=True)
-class Api:
-    """Everything the API needs from outside.
+class ApiDependencies:
+    """Everything that the API needs from outside.
 
-    `engine_ready` says whether recordings can be worked on (the `ffmpeg` of /health). `uploads.close()` lets no new
-    upload in; the ones in flight go on. `diarizes` says whether there is a diarizer, `no_diarizer` what who asks is
-    told where there is none.
+    `engine_ready` returns whether recordings can be processed (the `ffmpeg` of /health). `diarizes` says whether there
+    is a diarizer; where there is none, `no_diarizer_message` is the error of POST /diarize. `upload_gate.close()`
+    refuses new uploads, and those in flight continue.
     """
 
     records: JobRecords
@@ -39,44 +39,52 @@ class Api:
     settings: ApiSettings
     engine_ready: Callable[[], bool]
     diarizes: bool = False
-    no_diarizer: str = "This service has no diarizer."
-    uploads: UploadGate = field(default_factory=UploadGate)
+    no_diarizer_message: str = "This service has no diarizer."
+    upload_gate: UploadGate = field(default_factory=UploadGate)
 
 
-class Services:
-    """One per app."""
+class ApiServices:
+    """The dependencies and what is built on them. There is one instance for each app."""
 
-    def __init__(self, api: Api) -> None:
-        self.api = api
-        self.threads = Threads(api.settings.max_concurrent_uploads)
-        self.results = Results(api.store, self.threads)
-        self._trims: dict[str, asyncio.Lock] = {}
+    def __init__(self, dependencies: ApiDependencies) -> None:
+        self.records = dependencies.records
+        self.cache = dependencies.cache
+        self.store = dependencies.store
+        self.settings = dependencies.settings
+        self.engine_ready = dependencies.engine_ready
+        self.no_diarizer_message = None if dependencies.diarizes else dependencies.no_diarizer_message
+        """The error of a request for a diarization; None where there is a diarizer."""
+        self.upload_gate = dependencies.upload_gate
+        self.threads = ThreadPools(dependencies.settings.max_concurrent_uploads)
+        self.results = JobResults(dependencies.store, self.threads)
+        self._trim_locks: dict[str, asyncio.Lock] = {}
 
-    async def job(self, name: str, tenant: str) -> WhisperJob:
-        """The tenant's job. Raises RequestError `not_found`, for another tenant's too.
+    async def get_job(self, name: str, tenant: str) -> WhisperJob:
+        """Returns the tenant's job. Raises RequestError `not_found`, also for a job of another tenant.
 
-        A name the cache does not know is asked for once, live: another replica may have created it just now.
+        A name that the cache does not have is looked up once in the records: another replica may have created the job
+        just now.
         """
-        job = self.api.cache.get(name)
+        job = self.cache.get(name)
         if job is None:
-            job = await self._live(name)
+            job = await self._read_job(name)
         if job is None or job.spec.tenant != tenant:
-            raise no_such_job()
+            raise job_not_found()
         return job
 
-    async def _live(self, name: str) -> WhisperJob | None:
+    async def _read_job(self, name: str) -> WhisperJob | None:
         if not is_job_name(name):
             return None
         try:
-            job = await self.api.records.get(name)
+            job = await self.records.get(name)
         except RecordNotFoundError:
             return None
-        self.api.cache.put(job)
+        self.cache.put(job)
         return job
 
-    async def completed_job(self, name: str, tenant: str) -> tuple[WhisperJob, Output]:
-        """Raises RequestError `not_found`, `not_completed`."""
-        job = await self.job(name, tenant)
+    async def get_completed_job(self, name: str, tenant: str) -> tuple[WhisperJob, Output]:
+        """Returns the tenant's job and its output. Raises RequestError `not_found`, `not_completed`."""
+        job = await self.get_job(name, tenant)
         if job.status.phase is Phase.ERROR:
             raise RequestError(HttpCode.NOT_COMPLETED, "The job failed; it has no output.")
         if job.status.phase is not Phase.COMPLETED or job.status.output is None:
@@ -84,28 +92,32 @@ class Services:
         return job, job.status.output
 
     @asynccontextmanager
-    async def sole_trim(self, uid: str) -> AsyncIterator[None]:
-        """Trims of one job run one after the other."""
-        lock = self._trims.setdefault(uid, asyncio.Lock())
+    async def lock_trim(self, uid: str) -> AsyncIterator[None]:
+        """Makes the trims of one job run one after the other."""
+        lock = self._trim_locks.setdefault(uid, asyncio.Lock())
         try:
             async with lock:
                 yield
         finally:
             if not lock.locked():
-                self._trims.pop(uid, None)
+                self._trim_locks.pop(uid, None)
 
 
-async def _services(request: Request) -> Services:
-    """A coroutine although it waits for nothing: FastAPI sends plain functions to a thread, at a third of a request."""
-    return cast(Services, request.app.state.services)
+async def _get_services(request: Request) -> ApiServices:
+    """Returns the app's services.
+
+    It is a coroutine although it awaits nothing: FastAPI runs plain functions in a thread, which costs a third of a
+    request.
+    """
+    return cast(ApiServices, request.app.state.services)
 
 
-async def _tenant(request: Request) -> str:
-    """Checked and put there by auth.ApiKeyMiddleware."""
+async def _get_tenant(request: Request) -> str:
+    """Returns the tenant that `auth.ApiKeyMiddleware` checked and put there."""
     return cast(str, request.state.tenant)
 
 
-Use = Annotated[Services, Depends(_services)]
-Tenant = Annotated[str, Depends(_tenant)]
+Services = Annotated[ApiServices, Depends(_get_services)]
+Tenant = Annotated[str, Depends(_get_tenant)]
 JobId = Annotated[str, Path(description="The job's id", examples=["a1b2c3d4-e5f6-4890-abcd-ef1234567890"])]
 FileName = Annotated[str, Path(description="A name of the job's chunks or its trim", examples=["output.mp3"])]

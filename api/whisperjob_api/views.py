@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import NotRequired, TypedDict
 from urllib.parse import quote
 
+from whisperjob.model.errors import JobCode
 from whisperjob.model.manifest import ChunkEntry, Manifest, Trim, TrimEntry
-from whisperjob.model.phase import Phase
+from whisperjob.model.phase import Phase, Step
 from whisperjob.model.resource import WhisperJob
 from whisperjob_api.schemas import Accepted, Chunk, JobState, JobSummary, JobView, NotTrimmed, Trimmed
 
@@ -20,74 +21,98 @@ JOB_STATES: dict[Phase, JobState] = {
 }
 
 
-def megabytes(size_bytes: int) -> float:
+def to_megabytes(size_bytes: int) -> float:
+    """Converts to units of 1,048,576 bytes, with one decimal."""
     return round(size_bytes / BYTES_PER_MB, 1)
 
 
-def timestamp(moment: datetime) -> str:
-    """ISO 8601 in UTC with milliseconds, as JavaScript writes it."""
+def format_timestamp(moment: datetime) -> str:
+    """Formats a moment as ISO 8601 in UTC with milliseconds, as JavaScript does."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def status_url(name: str) -> str:
+def format_status_url(name: str) -> str:
+    """Returns the path of a job."""
     return f"/job/{quote(name)}"
 
 
-def download_url(name: str, filename: str) -> str:
-    return f"{status_url(name)}/download/{quote(filename)}"
+def format_download_url(name: str, filename: str) -> str:
+    """Returns the path of one file of a job."""
+    return f"{format_status_url(name)}/download/{quote(filename)}"
 
 
-def accepted(job: WhisperJob) -> Accepted:
-    return Accepted(job_id=job.name, status=JOB_STATES[job.status.phase], status_url=status_url(job.name))
+def to_accepted(job: WhisperJob) -> Accepted:
+    """Converts the job of an accepted upload."""
+    return Accepted(job_id=job.name, status=JOB_STATES[job.status.phase], status_url=format_status_url(job.name))
 
 
-def job_summary(job: WhisperJob) -> JobSummary:
-    return JobSummary(**_summary_fields(job))
+class _SummaryFields(TypedDict):
+    """The fields of a `JobSummary`; a job's state decides which of those that are not required it has."""
+
+    job_id: str
+    status: JobState
+    step: NotRequired[Step]
+    progress: NotRequired[int]
+    original_filename: str
+    original_size_mb: float
+    duration: float | None
+    created_at: str
+    warnings: list[str]
+    error: NotRequired[str]
+    error_code: NotRequired[JobCode]
+    output_size_mb: NotRequired[float]
+    total_chunks: NotRequired[int]
 
 
-def job_view(job: WhisperJob, manifest: Manifest | None = None) -> JobView:
-    """`manifest` is needed for a completed job and for no other."""
-    fields = _summary_fields(job)
-    if manifest is not None:
-        fields["chunks"] = chunks(job.name, manifest.chunks)
-    return JobView(**fields)
+def to_job_summary(job: WhisperJob) -> JobSummary:
+    """Converts a job without its chunks. Only the fields that its state has are set."""
+    return JobSummary(**_summarize(job))
+
+
+def to_job_view(job: WhisperJob, manifest: Manifest | None = None) -> JobView:
+    """Converts a job. `manifest` is needed for a completed job and for no other."""
+    if manifest is None:
+        return JobView(**_summarize(job))
+    return JobView(**_summarize(job), chunks=to_chunks(job.name, manifest.chunks))
 
 
 def to_json(view: JobView) -> bytes:
-    """The fields its state has, under their names in the API."""
+    """Serializes the fields that are set, under their names in the API."""
     return view.model_dump_json(by_alias=True, exclude_unset=True).encode()
 
 
-def _summary_fields(job: WhisperJob) -> dict[str, Any]:
-    """Only the fields the job's state has; the others are left out of the JSON."""
+def _summarize(job: WhisperJob) -> _SummaryFields:
+    """Collects the fields that the job's state has; the others are left out of the JSON."""
     status, source = job.status, job.spec.source
-    fields: dict[str, Any] = {"job_id": job.name, "status": JOB_STATES[status.phase]}
-    if status.phase is not Phase.ERROR:
-        fields |= {"step": status.step, "progress": status.progress}
-    fields |= {
+    fields: _SummaryFields = {
+        "job_id": job.name,
+        "status": JOB_STATES[status.phase],
         "original_filename": source.filename,
-        "original_size_mb": megabytes(source.size_bytes),
+        "original_size_mb": to_megabytes(source.size_bytes),
         "duration": status.duration_seconds,
-        "created_at": timestamp(job.metadata.creation_timestamp),
+        "created_at": format_timestamp(job.metadata.creation_timestamp),
         "warnings": list(status.warnings),
     }
+    if status.phase is not Phase.ERROR:
+        fields["step"] = status.step
+        fields["progress"] = status.progress
     if status.error is not None:
-        fields |= {"error": status.error.message, "error_code": status.error.code}
+        fields["error"] = status.error.message
+        fields["error_code"] = status.error.code
     if status.output is not None:
-        fields |= {
-            "output_size_mb": megabytes(status.output.size_bytes),
-            "total_chunks": status.output.total_chunks,
-        }
+        fields["output_size_mb"] = to_megabytes(status.output.size_bytes)
+        fields["total_chunks"] = status.output.total_chunks
     return fields
 
 
-def chunks(name: str, entries: Sequence[ChunkEntry] | Sequence[TrimEntry]) -> list[Chunk]:
+def to_chunks(name: str, entries: Sequence[ChunkEntry] | Sequence[TrimEntry]) -> list[Chunk]:
+    """Converts the files of a manifest or a trim of the job `name`."""
     return [
         Chunk(
             index=entry.index,
             filename=entry.filename,
-            size_mb=megabytes(entry.size_bytes),
-            download_url=download_url(name, entry.filename),
+            size_mb=to_megabytes(entry.size_bytes),
+            download_url=format_download_url(name, entry.filename),
             start_seconds=entry.start_seconds,
             duration_seconds=entry.duration_seconds,
             sha256=entry.sha256,
@@ -96,22 +121,23 @@ def chunks(name: str, entries: Sequence[ChunkEntry] | Sequence[TrimEntry]) -> li
     ]
 
 
-def trimmed(name: str, trim: Trim, max_seconds: float) -> Trimmed:
-    """`max_seconds` as the caller gave it: a whole number stays one."""
+def to_trimmed(name: str, trim: Trim, max_seconds: float) -> Trimmed:
+    """Converts a trim. `max_seconds` is the caller's own value: a whole number stays one."""
     return Trimmed(
         job_id=name,
         max_seconds=max_seconds,
         original_duration=trim.original_seconds,
-        output_size_mb=megabytes(sum(file.size_bytes for file in trim.files)),
+        output_size_mb=to_megabytes(sum(file.size_bytes for file in trim.files)),
         total_chunks=len(trim.files),
-        chunks=chunks(name, trim.files),
+        chunks=to_chunks(name, trim.files),
     )
 
 
-def not_trimmed(name: str, manifest: Manifest) -> NotTrimmed:
+def to_not_trimmed(name: str, manifest: Manifest) -> NotTrimmed:
+    """Converts the manifest of a job that is already within the limit."""
     return NotTrimmed(
         job_id=name,
         duration=manifest.duration_seconds,
         total_chunks=len(manifest.chunks),
-        chunks=chunks(name, manifest.chunks),
+        chunks=to_chunks(name, manifest.chunks),
     )

@@ -1,1 +1,1 @@
-"""The command line: `main` is the `whisperjob` command, `python -m whisperjob_client` has the client's part of it."""
+"""The command line: `main` is the `whisperjob` command, `__main__` the commands of the client alone."""

@@ -1,8 +1,8 @@
-"""`python -m whisperjob_client`: the client's commands alone, without any server part."""
+"""`python -m whisperjob_client`: the commands of the client alone, without any part of the server."""
 
 import typer
 
-from whisperjob_cli.commands import commands
+from whisperjob_cli.commands import add_commands
 from whisperjob_cli.exit_codes import EXIT_CODES
 
 app = typer.Typer(
@@ -11,7 +11,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-commands(app)
+add_commands(app)
 
 if __name__ == "__main__":
     app()

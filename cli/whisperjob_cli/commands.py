@@ -1,7 +1,7 @@
-"""The commands that talk to a server. `commands(app)` adds them to any typer app; this module stays cheap to import."""
+"""The commands that talk to a server. Heavy imports are inside them, so that `--help` and completion are quick."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -9,39 +9,32 @@ from whisperjob_cli.exit_codes import EXIT_CODES
 from whisperjob_cli.options import (
     ApiKey,
     AsJson,
-    Channels,
-    ChunkSeconds,
+    AudioArguments,
     InputFile,
     JobId,
-    NumSpeakers,
     OutputFolder,
-    ProfileChoice,
-    RawFormat,
-    SampleRate,
     Server,
+    SpeakerArguments,
     Timeout,
-    connection,
+    build_connection,
+    expand_options,
+    print_json,
     reported_errors,
-    show,
 )
 from whisperjob_cli.transcribe import transcribe
+from whisperjob_client.models import JobState
 
-JobStateName = Literal["queued", "processing", "completed", "error"]
 
-
-def commands(app: typer.Typer) -> None:
-    """Adds submit, status, wait, download, diarize, trim, jobs, delete and transcribe."""
+def add_commands(app: typer.Typer) -> None:
+    """Adds submit, status, wait, download, diarize, trim, jobs, delete and transcribe to an app."""
     for command in (submit, status, wait, download, diarize, trim, jobs, delete, transcribe):
         app.command(epilog=EXIT_CODES, rich_help_panel="With a server")(command)
 
 
+@expand_options
 def submit(
     file: InputFile,
-    profile: ProfileChoice = None,
-    max_chunk_seconds: ChunkSeconds = None,
-    raw_format: RawFormat = None,
-    sample_rate: SampleRate = None,
-    channels: Channels = None,
+    audio: AudioArguments,
     idempotency_key: Annotated[
         str | None, typer.Option("--idempotency-key", help="Sending again with the same key makes no second job.")
     ] = None,
@@ -51,37 +44,37 @@ def submit(
 ) -> None:
     """Upload FILE and print the job's id."""
     from whisperjob_cli.display import Display
-    from whisperjob_client import Client, UploadOptions
+    from whisperjob_client import Client
 
-    options = UploadOptions(profile.value if profile else None, max_chunk_seconds, raw_format, sample_rate, channels)
-    with reported_errors(as_json), Client(connection(server, api_key)) as client:
+    options = audio.to_upload_options()
+    with reported_errors(as_json), Client(build_connection(server, api_key)) as client:
         with Display(quiet=as_json) as display:
             accepted = client.submit(file, options, idempotency_key=idempotency_key, on_sent=display.uploaded)
-        show(accepted) if as_json else typer.echo(accepted.job_id)
+        print_json(accepted) if as_json else typer.echo(accepted.job_id)
 
 
 def status(job: JobId, server: Server = None, api_key: ApiKey = None, as_json: AsJson = False) -> None:
-    """Say how far a job is."""
-    from whisperjob_cli.tables import describe
+    """Print how far a job is."""
+    from whisperjob_cli.tables import print_job
     from whisperjob_client import Client
 
-    with reported_errors(as_json), Client(connection(server, api_key)) as client:
-        found = client.job(job)
-        show(found) if as_json else describe(found)
+    with reported_errors(as_json), Client(build_connection(server, api_key)) as client:
+        answer = client.job(job)
+        print_json(answer) if as_json else print_job(answer)
 
 
 def wait(
     job: JobId, timeout: Timeout = None, server: Server = None, api_key: ApiKey = None, as_json: AsJson = False
 ) -> None:
-    """Wait until a job is completed (0) or failed (6); a server that restarts is waited for."""
+    """Wait until a job is completed (exit code 0) or failed (6), even while the server restarts."""
     from whisperjob_cli.display import Display
-    from whisperjob_cli.tables import describe
+    from whisperjob_cli.tables import print_job
     from whisperjob_client import Client, Patience
 
-    with reported_errors(as_json), Client(connection(server, api_key)) as client:
+    with reported_errors(as_json), Client(build_connection(server, api_key)) as client:
         with Display(quiet=as_json) as display:
-            found = client.wait(job, on_change=display.working, patience=Patience(timeout))
-        show(found) if as_json else describe(found)
+            completed = client.wait(job, on_change=display.working, patience=Patience(timeout))
+        print_json(completed) if as_json else print_job(completed)
 
 
 def download(
@@ -91,23 +84,22 @@ def download(
     api_key: ApiKey = None,
     as_json: AsJson = False,
 ) -> None:
-    """Fetch a completed job's MP3s; what is there already is not fetched again."""
-    from whisperjob_cli.tables import fetch_all
+    """Fetch a completed job's MP3s; files that are there already are not fetched again."""
+    from whisperjob_cli.tables import download_chunks
     from whisperjob_client import Client, ConflictError
-    from whisperjob_client.results import job_result
+    from whisperjob_client.api.results import job_result
 
-    with reported_errors(as_json), Client(connection(server, api_key)) as client:
-        found = job_result(client.job(job))
-        if found.status != "completed":
-            raise ConflictError(409, "not_completed", f"The job is {found.status}; `whisperjob wait {job}` waits.")
-        fetch_all(client, found.chunks, output, as_json)
+    with reported_errors(as_json), Client(build_connection(server, api_key)) as client:
+        completed = job_result(client.job(job))
+        if completed.status != "completed":
+            raise ConflictError(409, "not_completed", f"The job is {completed.status}; `whisperjob wait {job}` waits.")
+        download_chunks(client, completed.chunks, output, as_json)
 
 
+@expand_options
 def diarize(
     job: JobId,
-    num_speakers: NumSpeakers = None,
-    min_speakers: Annotated[int | None, typer.Option("--min-speakers", min=0, help="At least so many.")] = None,
-    max_speakers: Annotated[int | None, typer.Option("--max-speakers", min=0, help="At most so many.")] = None,
+    speakers: SpeakerArguments,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Only start it.")] = False,
     rttm: Annotated[bool, typer.Option("--rttm", help="Print it as NIST's RTTM.")] = False,
     timeout: Timeout = None,
@@ -116,14 +108,16 @@ def diarize(
     as_json: AsJson = False,
 ) -> None:
     """Find out who speaks when in a completed job, and print it."""
+    from dataclasses import asdict
+
     from whisperjob_cli.display import Display
-    from whisperjob_cli.tables import describe_speakers, rttm_lines
+    from whisperjob_cli.tables import describe_speakers
     from whisperjob_client import Client, Patience
 
-    with reported_errors(as_json), Client(connection(server, api_key)) as client:
-        started = client.diarize(job, num_speakers, min_speakers=min_speakers, max_speakers=max_speakers)
+    with reported_errors(as_json), Client(build_connection(server, api_key)) as client:
+        started = client.diarize(job, **asdict(speakers.to_count()))
         if no_wait:
-            show(started) if as_json else typer.echo(started.message)
+            print_json(started) if as_json else typer.echo(started.message)
             return
         with Display(quiet=as_json) as display:
             result = client.wait_diarization(job, on_change=display.diarizing, patience=Patience(timeout))
@@ -132,7 +126,7 @@ def diarize(
         if as_json:
             typer.echo(result.model_dump_json(by_alias=True, indent=2))
         else:
-            typer.echo(rttm_lines(job, result) if rttm else describe_speakers(result), nl=False)
+            typer.echo(client.diarization_rttm(job) if rttm else describe_speakers(result), nl=False)
 
 
 def trim(
@@ -146,22 +140,22 @@ def trim(
     as_json: AsJson = False,
 ) -> None:
     """Cut a completed job's audio to its first SECONDS."""
-    from whisperjob_cli.tables import fetch_all
+    from whisperjob_cli.tables import download_chunks
     from whisperjob_client import Client
 
-    with reported_errors(as_json), Client(connection(server, api_key)) as client:
-        found = client.trim(job, max_seconds)
+    with reported_errors(as_json), Client(build_connection(server, api_key)) as client:
+        trimmed = client.trim(job, max_seconds)
         if output is not None:
-            fetch_all(client, found.chunks, output, as_json)
+            download_chunks(client, trimmed.chunks, output, as_json)
         elif as_json:
-            show(found)
+            print_json(trimmed)
         else:
-            typer.echo(found.message or f"Trimmed to {max_seconds:g} s: {found.total_chunks} file(s).")
+            typer.echo(trimmed.message or f"Trimmed to {max_seconds:g} s: {trimmed.total_chunks} file(s).")
 
 
 def jobs(
-    state: Annotated[JobStateName | None, typer.Option("--status", help="Only those in this state.")] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many, newest first.")] = 50,
+    state: Annotated[JobState | None, typer.Option("--status", help="Only those in this state.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="At most this many, newest first.")] = 50,
     server: Server = None,
     api_key: ApiKey = None,
     as_json: AsJson = False,
@@ -169,13 +163,13 @@ def jobs(
     """List jobs, newest first."""
     from itertools import islice
 
-    from whisperjob_cli.tables import list_jobs
+    from whisperjob_cli.tables import print_jobs
     from whisperjob_client import Client
     from whisperjob_client.models import JobPage
 
-    with reported_errors(as_json), Client(connection(server, api_key)) as client:
-        found = tuple(islice(client.jobs(state), limit))
-        show(JobPage(jobs=found)) if as_json else list_jobs(found)
+    with reported_errors(as_json), Client(build_connection(server, api_key)) as client:
+        newest = tuple(islice(client.jobs(state), limit))
+        print_json(JobPage(jobs=newest)) if as_json else print_jobs(newest)
 
 
 def delete(
@@ -184,9 +178,9 @@ def delete(
     api_key: ApiKey = None,
     as_json: AsJson = False,
 ) -> None:
-    """Delete jobs with everything of them; running work is stopped."""
+    """Delete jobs with all their files; running work is stopped."""
     from whisperjob_client import Client
 
-    with reported_errors(as_json), Client(connection(server, api_key)) as client:
+    with reported_errors(as_json), Client(build_connection(server, api_key)) as client:
         for job_id in job:
             client.delete(job_id)

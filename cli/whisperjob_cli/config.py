@@ -1,4 +1,4 @@
-"""Where the server is and with which key: flags, then the environment, then a file, then the default.
+"""The server's address and key: from options, else the environment, else a file, else the default.
 
 The file is `~/.config/whisperjob/config.toml` (`XDG_CONFIG_HOME` moves it, `WHISPERJOB_CONFIG` names another):
 
@@ -28,6 +28,8 @@ FILE_VARIABLE: Final = "WHISPERJOB_CONFIG"
 
 
 class AsrConfig(BaseModel):
+    """The file's table about the speech recogniser."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     url: str | None = None
@@ -37,7 +39,7 @@ class AsrConfig(BaseModel):
 
 
 class Config(BaseModel):
-    """The file's content; a name it does not know is an error, for it is a typing error."""
+    """The file's content. An unknown name is an error, because it is probably a typing error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -47,6 +49,7 @@ class Config(BaseModel):
 
 
 def config_file(environment: Mapping[str, str]) -> Path:
+    """Returns the path of the file, which need not exist."""
     if named := environment.get(FILE_VARIABLE):
         return Path(named)
     base = environment.get("XDG_CONFIG_HOME") or (environment.get("APPDATA") if os.name == "nt" else None)
@@ -54,7 +57,7 @@ def config_file(environment: Mapping[str, str]) -> Path:
 
 
 def load_config(environment: Mapping[str, str]) -> Config:
-    """Raises UsageError if the file cannot be read, or a file that was named does not exist."""
+    """Raises UsageError if the file cannot be read, or if the environment names one that does not exist."""
     file = config_file(environment)
     try:
         return Config.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))

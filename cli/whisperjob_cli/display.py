@@ -1,4 +1,4 @@
-"""Progress bars on standard error, one a step; where that is no terminal, only what a log should hold."""
+"""Progress bars on standard error, one for each step; where that is no terminal, only the sentences for a log."""
 
 from types import TracebackType
 from typing import Self
@@ -16,11 +16,12 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from whisperjob_client.durations import rough_duration
 from whisperjob_client.models import Diarization, Job
 
 
 class _Amount(ProgressColumn):
-    """Bytes for transfers, minutes for audio, percent for work."""
+    """The column with the amount done: bytes of transfers, minutes of audio, percent of work."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -39,7 +40,7 @@ class _Amount(ProgressColumn):
 
 
 class Display:
-    """Implements every watcher of this package. `quiet` draws nothing and says nothing (for --json)."""
+    """Shows progress and notes; it is a `Watcher` of transcriptions. With `quiet` it prints nothing (for --json)."""
 
     def __init__(self, *, quiet: bool = False) -> None:
         self._console = Console(stderr=True, quiet=quiet, highlight=False)
@@ -63,47 +64,43 @@ class Display:
     ) -> None:
         self._progress.stop()
 
-    def hashed(self, done_bytes: int, all_bytes: int) -> None:
-        self._show("read", "reading", done_bytes, all_bytes, "bytes")
+    def hashed(self, done_bytes: int, total_bytes: int) -> None:
+        self._show("read", "reading", done_bytes, total_bytes, "bytes")
 
-    def uploaded(self, sent_bytes: int, all_bytes: int) -> None:
-        self._show("upload", "uploading", sent_bytes, all_bytes, "bytes")
+    def uploaded(self, sent_bytes: int, total_bytes: int) -> None:
+        self._show("upload", "uploading", sent_bytes, total_bytes, "bytes")
 
-    def received(self, name: str, done_bytes: int, about_bytes: float) -> None:
-        self._show(f"download {name}", f"downloading {name}", done_bytes, max(about_bytes, done_bytes), "bytes")
+    def received(self, name: str, done_bytes: int, approximate_bytes: float) -> None:
+        self._show(f"download {name}", f"downloading {name}", done_bytes, max(approximate_bytes, done_bytes), "bytes")
 
     def working(self, job: Job) -> None:
         step = "optimised" if job.status == "completed" else (job.step or job.status).replace("_", " ")
         self._show("work", step, 100 if job.status == "completed" else (job.progress or 0), 100)
 
     def diarizing(self, diarization: Diarization) -> None:
-        waits = diarization.waiting_for
+        awaited = diarization.waiting_for
         done = 100 if diarization.status == "completed" else diarization.progress
-        self._show("speakers", f"speakers: waits for {waits}" if waits else "speakers", done or 0, done and 100)
+        self._show("speakers", f"speakers: waits for {awaited}" if awaited else "speakers", done or 0, done and 100)
 
-    def recognising(self, all_seconds: float, done_seconds: float) -> None:
-        self._show("speech", "speech", done_seconds, all_seconds, "audio")
+    def recognising(self, total_seconds: float, done_seconds: float) -> None:
+        self._show("speech", "speech", done_seconds, total_seconds, "audio")
 
     def recognised(self, seconds: float) -> None:
         if "speech" in self._tasks:
             self._progress.update(self._tasks["speech"], advance=seconds)
 
     def waiting(self, seconds: float, reason: str) -> None:
-        self.say(f"Waiting {_spoken(seconds)} for {reason}.")
+        self.print(f"Waiting {rough_duration(seconds)} for {reason}.")
 
     def note(self, sentence: str) -> None:
         if sentence not in self.notes:
             self.notes.append(sentence)
-            self.say(f"Note: {sentence}")
+            self.print(f"Note: {sentence}")
 
-    def say(self, sentence: str) -> None:
+    def print(self, sentence: str) -> None:
         self._console.print(sentence, markup=False, soft_wrap=True)
 
     def _show(self, name: str, text: str, done: float, total: float | None, unit: str = "") -> None:
         if name not in self._tasks:
             self._tasks[name] = self._progress.add_task(text, total=total, unit=unit)
         self._progress.update(self._tasks[name], description=text, completed=done, total=total)
-
-
-def _spoken(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

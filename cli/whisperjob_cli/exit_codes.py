@@ -1,4 +1,4 @@
-"""What the commands exit with; part of the interface, so that scripts can tell why."""
+"""The exit codes of the commands. They are part of the interface: scripts read them."""
 
 from typing import Final
 
@@ -29,7 +29,7 @@ EXIT_CODES: Final = (
     "7 speech recognition failed; 130 interrupted. One sentence on standard error says why."
 )
 
-_TABLE: tuple[tuple[type[ClientError], int], ...] = (
+_BY_ERROR: tuple[tuple[type[ClientError], int], ...] = (
     (UsageError, USAGE),
     (UnauthorizedError, UNAUTHORIZED),
     (NotFoundError, NOT_FOUND),
@@ -42,6 +42,7 @@ _TABLE: tuple[tuple[type[ClientError], int], ...] = (
 
 
 def exit_code(error: ClientError) -> int:
+    """Returns the exit code that stands for an error."""
     if error.code == "interrupted":
         return INTERRUPTED
-    return next((code for kind, code in _TABLE if isinstance(error, kind)), FAILED)
+    return next((code for kind, code in _BY_ERROR if isinstance(error, kind)), FAILED)

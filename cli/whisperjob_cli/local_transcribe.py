@@ -1,25 +1,23 @@
-"""`whisperjob local transcribe`: the options of `transcribe`, and a service that lives as long as it does."""
+"""`whisperjob local transcribe`: `transcribe` with a service of its own that ends with it."""
 
 from functools import partial
-from typing import Any
 
-from whisperjob_cli.options import reported_errors
-from whisperjob_cli.transcribe import TranscribeArguments, run_transcription, with_options_from
+from whisperjob_cli.options import expand_options, reported_errors
+from whisperjob_cli.transcribe import TranscribeArguments, transcribe_file
 
 
-@with_options_from(TranscribeArguments)
-def transcribe(**asked: Any) -> None:
-    """Make FILE a transcript on this machine alone, but for the speech recogniser; as `transcribe`, without a server.
+@expand_options
+def transcribe(arguments: TranscribeArguments) -> None:
+    """Make FILE a transcript with a service of its own; only the speech recogniser may be elsewhere.
 
-    Chunks and speakers come from the workers that `serve` runs. What is done is kept in a folder `<name>.whisperjob`
-    beside the output: broken off and started again, it goes on and sends nothing twice.
+    Chunks and speakers come from the workers that `serve` runs. What is finished is stored in a folder
+    `<name>.whisperjob` beside the output, so that an interrupted run can be started again and sends nothing twice.
     """
     import logging
 
-    wish = TranscribeArguments(**asked)
-    with reported_errors(wish.as_json):
+    with reported_errors(arguments.as_json):
         from whisperjob_local.private_service import build_private_service
         from whisperjob_local.serve import log_to_stderr
 
         log_to_stderr(logging.ERROR)
-        run_transcription(wish, partial(build_private_service, diarizes=wish.wants_speakers))
+        transcribe_file(arguments, partial(build_private_service, diarizes=arguments.wants_speakers))

@@ -8,70 +8,55 @@ from rich.console import Console
 from rich.table import Table
 
 from whisperjob_cli.display import Display
+from whisperjob_client.durations import clock
+from whisperjob_client.job_warnings import describe_warning
 from whisperjob_client.models import Chunk, DiarizationResult, Job
 from whisperjob_client.sync_client import Client
 
 _MB = 1024 * 1024
 _PIPED_WIDTH = 400
-"""Nobody's screen: every name is printed whole."""
-
-_WARNINGS = {
-    "input_truncated": "the file ends before its own header says; what is there was used",
-    "silent": "there is nothing to be heard in it",
-    "opposite_phase": "its channels cancel each other out; they were taken apart",
-}
+"""The width where output is no screen, so that every name is printed whole."""
 
 
-def describe(job: Job) -> None:
+def print_job(job: Job) -> None:
     typer.echo(f"{job.job_id}  {job.status}  {job.original_filename}")
     if job.status in ("queued", "processing"):
         typer.echo(f"  {(job.step or '').replace('_', ' ')}, {job.progress or 0} %")
     if job.error:
         typer.echo(f"  {job.error} ({job.error_code})")
     if job.duration is not None:
-        typer.echo(f"  {clock(job.duration)} long, {job.original_size_mb} MB")
+        typer.echo(f"  {clock(round(job.duration))} long, {job.original_size_mb} MB")
     for warning in job.warnings:
-        typer.echo(f"  Note: {_WARNINGS.get(warning, warning)} ({warning})")
+        typer.echo(f"  Note: {describe_warning(warning)}")
     for chunk in job.chunks:
         typer.echo(
-            f"  {chunk.filename}  {chunk.size_mb} MB  from {clock(chunk.start_seconds)}, "
-            f"{clock(chunk.duration_seconds)} long"
+            f"  {chunk.filename}  {chunk.size_mb} MB  from {clock(round(chunk.start_seconds))}, "
+            f"{clock(round(chunk.duration_seconds))} long"
         )
 
 
 def describe_speakers(result: DiarizationResult) -> str:
-    """How long each speaks, then who speaks when: lines."""
-    lines = [f"{speaker.id}  {clock(speaker.total_seconds)}" for speaker in result.speakers]
+    """Returns lines: how long each speaker speaks, then who speaks when."""
+    lines = [f"{speaker.id}  {clock(round(speaker.total_seconds))}" for speaker in result.speakers]
     lines += [f"{turn.start:10.2f} {turn.end:10.2f}  {turn.speaker}" for turn in result.segments]
     return "".join(f"{line}\n" for line in lines)
 
 
-def rttm_lines(name: str, result: DiarizationResult) -> str:
-    """What `GET /diarize/{jobId}?format=rttm` answers."""
-    return "".join(
-        f"SPEAKER {name} 1 {turn.start:.3f} {turn.end - turn.start:.3f} <NA> <NA> {turn.speaker} <NA> <NA>\n"
-        for turn in result.segments
-    )
-
-
-def list_jobs(jobs: Sequence[Job]) -> None:
+def print_jobs(jobs: Sequence[Job]) -> None:
     table = Table(box=None, pad_edge=False)
     for name in ("JOB", "STATUS", "PROGRESS", "LENGTH", "CREATED", "FILE"):
         table.add_column(name, no_wrap=True, overflow="ellipsis" if name == "FILE" else "fold")
     for job in jobs:
         progress = "" if job.progress is None else f"{job.progress} %"
-        length = "" if job.duration is None else clock(job.duration)
-        table.add_row(job.job_id, job.status, progress, length, job.created_at[:19], _plain(job.original_filename))
+        length = "" if job.duration is None else clock(round(job.duration))
+        name = job.original_filename.replace("[", r"\[")  # rich takes [name] for markup
+        table.add_row(job.job_id, job.status, progress, length, job.created_at[:19], name)
     console = Console()
     (console if console.is_terminal else Console(width=_PIPED_WIDTH)).print(table)
 
 
-def _plain(text: str) -> str:
-    return text.replace("[", r"\[")
-
-
-def fetch_all(client: Client, chunks: Iterable[Chunk], folder: Path, as_json: bool) -> None:
-    """Fetches and lists files; as JSON a list of paths."""
+def download_chunks(client: Client, chunks: Iterable[Chunk], folder: Path, as_json: bool) -> None:
+    """Fetches files and prints their paths, one a line or as JSON."""
     import json
 
     files = []
@@ -87,8 +72,3 @@ def fetch_all(client: Client, chunks: Iterable[Chunk], folder: Path, as_json: bo
     else:
         for file in files:
             typer.echo(str(file))
-
-
-def clock(seconds: float) -> str:
-    whole = round(seconds)
-    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"

@@ -1,11 +1,10 @@
-"""`whisperjob transcribe`: what is asked for, made into options; the work is done in `transcribing`."""
+"""`whisperjob transcribe`: its options, and the files it writes. `whisperjob_client.transcription` does the work."""
 
 from collections.abc import Callable
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass
 from functools import partial
-from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,19 +17,21 @@ from whisperjob_cli.options import (
     NumSpeakers,
     ProfileChoice,
     Server,
-    connection,
+    build_connection,
+    expand_options,
+    load_settings,
     reported_errors,
-    settings,
 )
 from whisperjob_client.errors import UsageError
+from whisperjob_client.speech.rate_limits import BASE_TIER, UNLIMITED, Limits
 from whisperjob_client.transcript.writers import Format
 
 if TYPE_CHECKING:
     from whisperjob_cli.display import Display
     from whisperjob_client.async_client import AsyncClient
-    from whisperjob_client.speech.rate_limits import Limits
     from whisperjob_client.speech.recogniser import Recogniser, SpeechOptions
-    from whisperjob_client.transcribing import Outcome, TranscribeOptions, Transcribing, Using, Work
+    from whisperjob_client.transcription.options import TranscribeOptions
+    from whisperjob_client.transcription.transcriber import ClientTask, ServerRunner, Transcriber, Transcription
 
 GROQ_MODEL = "whisper-large-v3"
 OTHER_MODEL = "whisper-1"
@@ -38,7 +39,7 @@ OTHER_MODEL = "whisper-1"
 
 @dataclass(frozen=True, kw_only=True)
 class TranscribeArguments:
-    """What a user asked of a transcription, wherever it is done; its fields are the command's options."""
+    """The options of `transcribe` and of `local transcribe`."""
 
     file: InputFile
     output: Annotated[
@@ -46,16 +47,21 @@ class TranscribeArguments:
         typer.Option("--output", "-o", help="A file or a folder.  Default: beside FILE, with the format's ending."),
     ] = None
     formats: Annotated[
-        list[Format] | None, typer.Option("--format", "-f", help="May be given often.  Default: -o's ending, or txt.")
+        list[Format] | None, typer.Option("--format", "-f", help="May be repeated.  Default: the ending of -o, or txt.")
     ] = None
-    language: Annotated[str | None, typer.Option("--language", help="Of the speech (en, de, …); better told.")] = None
+    language: Annotated[
+        str | None,
+        typer.Option("--language", help="Language of the speech (en, de, …); recognition is better with it."),
+    ] = None
     prompt: Annotated[str | None, typer.Option("--prompt", help="Names and words the recogniser should know.")] = None
-    diarize: Annotated[bool, typer.Option("--diarize", help="Find out who speaks; so do the next two.")] = False
+    diarize: Annotated[bool, typer.Option("--diarize", help="Find out who speaks; the next two options do it too.")] = (
+        False
+    )
     num_speakers: NumSpeakers = None
     speaker_name: Annotated[
         list[str] | None, typer.Option("--speaker-name", help="What to call them, in the order they first speak.")
     ] = None
-    drop_doubtful: Annotated[
+    omit_doubtful_words: Annotated[
         bool, typer.Option("--drop-doubtful", help="Leave out what was probably made up in silence.")
     ] = False
     asr_url: Annotated[
@@ -69,118 +75,111 @@ class TranscribeArguments:
         str | None, typer.Option("--model", help=f"Default: {GROQ_MODEL}; with --asr-url {OTHER_MODEL}.")
     ] = None
     requests_per_minute: Annotated[
-        int | None, typer.Option(min=0, help="The speech account's limit; 0: none.  Default: Groq's base tier, 20.")
+        int | None,
+        typer.Option(
+            min=0,
+            help=f"The speech account's limit; 0: none.  Default: Groq's base tier, {BASE_TIER.requests_per_minute}.",
+        ),
     ] = None
     audio_seconds_per_hour: Annotated[
-        float | None, typer.Option(min=0, help="The same; 0: none.  Default: Groq's base tier, 7200.")
+        float | None,
+        typer.Option(
+            min=0,
+            help=f"Another limit of it; 0: none.  Default: Groq's base tier, {BASE_TIER.audio_seconds_per_hour:g}.",
+        ),
     ] = None
-    parallel: Annotated[int, typer.Option(min=1, max=32, help="Chunks recognised side by side.")] = 4
-    asr_timeout: Annotated[float, typer.Option(min=1, help="For one chunk's answer, seconds.")] = 1800.0
+    parallel: Annotated[int, typer.Option(min=1, max=32, help="Chunks recognised at once.")] = 4
+    asr_timeout: Annotated[float, typer.Option(min=1, help="Longest wait for one chunk's answer, in seconds.")] = 1800.0
     profile: ProfileChoice = None
     max_chunk_seconds: ChunkSeconds = None
     as_json: AsJson = False
 
     @property
     def wants_speakers(self) -> bool:
+        """It is True if any option needs a diarization."""
         return self.diarize or bool(self.num_speakers) or bool(self.speaker_name)
 
 
-def with_options_from(kind: type) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Lets typer read a dataclass's fields as options of a command that takes them all as `**asked`."""
+@expand_options
+def transcribe(arguments: TranscribeArguments, server: Server = None, api_key: ApiKey = None) -> None:
+    """Make FILE a transcript: optimise it on the server, recognise its chunks, find out who speaks, write files.
 
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        options = [
-            Parameter(
-                option.name,
-                Parameter.KEYWORD_ONLY,
-                default=Parameter.empty if option.default is MISSING else option.default,
-                annotation=option.type,
-            )
-            for option in fields(kind)
-        ]
-        own = [one.replace(kind=Parameter.KEYWORD_ONLY) for one in signature(command).parameters.values()]
-        taken = [*options, *(one for one in own if one.name != "asked")]
-        command.__signature__ = Signature(taken, return_annotation=None)  # type: ignore[attr-defined]  # PEP 362
-        return command
-
-    return decorate
-
-
-@with_options_from(TranscribeArguments)
-def transcribe(server: Server = None, api_key: ApiKey = None, **asked: Any) -> None:
-    """Make FILE a transcript: optimise it on the server, recognise its chunks, say who speaks, write files.
-
-    Recognised chunks are kept in a folder `<name>.whisperjob` beside the output: broken off and started again, it
-    sends none of them twice. It may be deleted once the transcript is there.
+    Recognised chunks are stored in a folder `<name>.whisperjob` beside the output, so that an interrupted run can be
+    started again and sends none of them twice. The folder may be deleted once the transcript is there.
     """
-    wish = TranscribeArguments(**asked)
 
-    async def with_server(work: "Work") -> "Outcome":
+    async def run_on_server(task: "ClientTask") -> "Transcription":
         from whisperjob_client.async_client import AsyncClient
 
-        where = connection(server, api_key)
-        async with AsyncClient(where) as client:
-            return await work(client, where.url)
+        connection = build_connection(server, api_key)
+        async with AsyncClient(connection) as client:
+            return await task(client, connection.url)
 
-    with reported_errors(wish.as_json):
-        run_transcription(wish, lambda _: with_server)
+    with reported_errors(arguments.as_json):
+        transcribe_file(arguments, lambda _: run_on_server)
 
 
-def run_transcription(asked: TranscribeArguments, using: "Callable[[Path], Using]") -> None:
-    """Transcribes, writes the files, names them. `using` is told where work is kept. Raises ClientError."""
+def transcribe_file(arguments: TranscribeArguments, server_runner: "Callable[[Path], ServerRunner]") -> None:
+    """Transcribes, writes the files and prints their names. Raises ClientError.
+
+    `server_runner` takes the checkpoint's folder and returns what runs the transcription with a server.
+    """
     import asyncio
     import json
 
     from whisperjob_cli.display import Display
 
-    targets = plan_files(asked.file, asked.output, asked.formats or [])
-    if asked.file in targets.values():
-        raise UsageError(f"{asked.file} would be overwritten; say by -o where the transcript goes.")
-    options = _options(asked)
-    kept_in = next(iter(targets.values())).with_suffix(".whisperjob")
-    with Display(quiet=asked.as_json) as display:
+    targets = plan_files(arguments.file, arguments.output, arguments.formats or [])
+    if arguments.file in targets.values():
+        raise UsageError(f"{arguments.file} would be overwritten; choose another place for the transcript by -o.")
+    options = _build_options(arguments)
+    checkpoint_folder = next(iter(targets.values())).with_suffix(".whisperjob")
+    with Display(quiet=arguments.as_json) as display:
 
-        async def work(client: "AsyncClient", server: str) -> "Outcome":
-            recogniser = partial(_recogniser, options.speech, asked.asr_api_key, asked.asr_timeout)
-            return await _transcribe(client, server, recogniser, options, asked.file, kept_in, display)
+        async def task(client: "AsyncClient", server: str) -> "Transcription":
+            from whisperjob_client.transcription.transcriber import Transcriber
 
-        async def whole() -> "Outcome":
-            return await using(kept_in)(work)
+            build = partial(_build_recogniser, options.speech, arguments.asr_api_key, arguments.asr_timeout)
+            transcriber = Transcriber(client, server, build, options, display)
+            return await _run_until_stopped(transcriber, arguments.file, checkpoint_folder, display)
 
-        outcome = asyncio.run(whole())
-    _write(outcome, targets, asked.file.name, asked.drop_doubtful)
+        async def run() -> "Transcription":
+            return await server_runner(checkpoint_folder)(task)
+
+        transcription = asyncio.run(run())
+    _write_files(transcription, targets, arguments.file.name, arguments.omit_doubtful_words)
     files = {str(format_): str(target) for format_, target in targets.items()}
-    if asked.as_json:
-        typer.echo(json.dumps({"jobId": outcome.job.job_id, "files": files, "notes": display.notes}))
+    if arguments.as_json:
+        typer.echo(json.dumps({"jobId": transcription.job.job_id, "files": files, "notes": display.notes}))
     else:
         typer.echo("\n".join(files.values()))
 
 
-def _options(asked: TranscribeArguments) -> "TranscribeOptions":
+def _build_options(arguments: TranscribeArguments) -> "TranscribeOptions":
+    from whisperjob_client.options import SpeakerCount, UploadOptions
     from whisperjob_client.speech.recogniser import SpeechOptions
-    from whisperjob_client.transcribing import TranscribeOptions
-    from whisperjob_client.uploading import UploadOptions
+    from whisperjob_client.transcription.options import TranscribeOptions
 
-    config = settings().asr
-    url = asked.asr_url or config.url
+    config = load_settings().asr
+    url = arguments.asr_url or config.url
     return TranscribeOptions(
         speech=SpeechOptions(
-            model=asked.model or config.model or (OTHER_MODEL if url else GROQ_MODEL),
-            language=asked.language,
-            prompt=asked.prompt,
+            model=arguments.model or config.model or (OTHER_MODEL if url else GROQ_MODEL),
+            language=arguments.language,
+            prompt=arguments.prompt,
             endpoint=url or "groq",
         ),
-        upload=UploadOptions(asked.profile.value if asked.profile else None, asked.max_chunk_seconds),
-        limits=_limits(url, config, asked.requests_per_minute, asked.audio_seconds_per_hour),
-        parallel=asked.parallel,
-        diarize=asked.wants_speakers,
-        num_speakers=asked.num_speakers or None,
-        names=tuple(asked.speaker_name or ()),
+        upload=UploadOptions(arguments.profile, arguments.max_chunk_seconds),
+        limits=_choose_limits(url, config, arguments.requests_per_minute, arguments.audio_seconds_per_hour),
+        parallel=arguments.parallel,
+        diarize=arguments.wants_speakers,
+        speakers=SpeakerCount(arguments.num_speakers or None),
+        names=tuple(arguments.speaker_name or ()),
     )
 
 
 def plan_files(file: Path, output: Path | None, formats: list[Format]) -> dict[Format, Path]:
-    """Where each format goes. Raises UsageError where that says two things at once."""
+    """Returns the file of each format. Raises UsageError if the ending of `output` contradicts the formats."""
     ending = output.suffix[1:].lower() if output is not None else ""
     known = Format(ending) if ending in list(Format) else None
     wanted = list(dict.fromkeys(formats or [known or Format.TXT]))
@@ -195,11 +194,9 @@ def plan_files(file: Path, output: Path | None, formats: list[Format]) -> dict[F
     return {format_: stem.with_name(f"{stem.name}.{format_}") for format_ in wanted}
 
 
-def _limits(url: str | None, config: AsrConfig, requests: int | None, audio_seconds: float | None) -> "Limits":
-    """Groq's base tier, unless told otherwise; an endpoint of one's own has no limits but those told."""
-    from whisperjob_client.speech.rate_limits import UNLIMITED, Limits
-
-    default = UNLIMITED if url else Limits()
+def _choose_limits(url: str | None, config: AsrConfig, requests: int | None, audio_seconds: float | None) -> Limits:
+    """Returns the limits of the options, else of the file, else Groq's base tier (other endpoints: none)."""
+    default = UNLIMITED if url else BASE_TIER
     requests = config.requests_per_minute if requests is None else requests
     audio_seconds = config.audio_seconds_per_hour if audio_seconds is None else audio_seconds
     return Limits(
@@ -208,29 +205,21 @@ def _limits(url: str | None, config: AsrConfig, requests: int | None, audio_seco
     )
 
 
-async def _transcribe(
-    client: "AsyncClient",
-    server: str,
-    recogniser: Callable[[], "Recogniser"],
-    options: "TranscribeOptions",
-    file: Path,
-    kept_in: Path,
-    display: "Display",
-) -> "Outcome":
+async def _run_until_stopped(
+    transcriber: "Transcriber", file: Path, checkpoint_folder: Path, display: "Display"
+) -> "Transcription":
     import asyncio
 
-    from whisperjob_client.speech.recognising import StoppedError
-    from whisperjob_client.transcribing import Transcribing
+    from whisperjob_client.speech.paced_recogniser import StoppedError
 
-    work = Transcribing(client, server, recogniser, options, display)
-    _stop_on_signals(work, display)
+    _stop_on_signals(transcriber, display)
     try:
-        return await work.run(file, kept_in)
+        return await transcriber.run(file, checkpoint_folder)
     except asyncio.CancelledError:
-        raise StoppedError("Interrupted; what was recognised so far is kept.") from None
+        raise StoppedError("Interrupted; what was recognised so far is stored.") from None
 
 
-def _recogniser(options: "SpeechOptions", api_key: str | None, timeout_seconds: float) -> "Recogniser":
+def _build_recogniser(options: "SpeechOptions", api_key: str | None, timeout_seconds: float) -> "Recogniser":
     if options.endpoint != "groq":
         from whisperjob_client.speech.openai_api import OpenAiRecogniser
 
@@ -242,34 +231,38 @@ def _recogniser(options: "SpeechOptions", api_key: str | None, timeout_seconds: 
     return GroqRecogniser(options, timeout_seconds)
 
 
-def _stop_on_signals(work: "Transcribing", display: "Display") -> None:
-    """The first signal lets answers in flight arrive, for they are paid for; the second does not."""
+def _stop_on_signals(transcriber: "Transcriber", display: "Display") -> None:
+    """Makes the first SIGINT or SIGTERM wait for answers in flight, which are paid for, and the second one cancel."""
     import asyncio
     import contextlib
     import signal
 
-    loop, whole = asyncio.get_running_loop(), asyncio.current_task()
-    told_before = False
+    loop, run = asyncio.get_running_loop(), asyncio.current_task()
+    stopping = False
 
     def stop() -> None:
-        nonlocal told_before
-        in_flight = 0 if told_before else work.stop()
-        told_before = True
+        nonlocal stopping
+        in_flight = 0 if stopping else transcriber.stop()
+        stopping = True
         if in_flight:
-            display.say(f"Stopping when what is in flight ({in_flight}) was answered; interrupt again to leave it.")
-        elif whole is not None:
-            whole.cancel()
+            display.print(f"Stopping when what is in flight ({in_flight}) was answered; interrupt again to leave it.")
+        elif run is not None:
+            run.cancel()
 
     with contextlib.suppress(NotImplementedError):
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop)
 
 
-def _write(outcome: "Outcome", targets: dict[Format, Path], title: str, drop_doubtful: bool) -> None:
-    from whisperjob_client.checkpoint import write_atomically
+def _write_files(
+    transcription: "Transcription", targets: dict[Format, Path], title: str, omit_doubtful_words: bool
+) -> None:
+    from whisperjob_client.atomic_files import write_atomically
     from whisperjob_client.transcript.writers import write
 
-    transcript = outcome.transcript.without_doubtful() if drop_doubtful else outcome.transcript
+    transcript = transcription.transcript
+    if omit_doubtful_words:
+        transcript = transcript.without_doubtful_words()
     for format_, target in targets.items():
         target.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(target, write(transcript, format_, title).encode())

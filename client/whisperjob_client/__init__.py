@@ -1,4 +1,4 @@
-"""The typed client of a WhisperJob server, its command line, and the transcript merge. Imports no server part.
+"""The typed client of a WhisperJob server, and the merge of transcripts. It imports no part of the server.
 
 from whisperjob_client import Client, Connection
 
@@ -6,13 +6,18 @@ with Client(Connection("http://127.0.0.1:8080", "the key")) as client:
     job = client.wait(client.submit(Path("talk.mp4")).job_id)
     files = [client.download(chunk, Path("out")) for chunk in job.chunks]
 
-Everything is imported when it is first used: a command that needs no HTTP does not wait for it.
+Every name is imported when it is first used, so that a command that needs no HTTP does not wait for its import.
+
+`async_client` and `sync_client` are the clients; `api` decides what they send, retry and wait for; `transfer` has the
+files on their way; `speech`, `transcript` and `transcription` make text of a recording.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from whisperjob_client.api.polling import Patience
+    from whisperjob_client.api.retrying import NO_RETRIES, RetryPolicy
     from whisperjob_client.async_client import AsyncClient
     from whisperjob_client.connection import Connection
     from whisperjob_client.errors import (
@@ -44,12 +49,11 @@ if TYPE_CHECKING:
         Stats,
         Trim,
     )
-    from whisperjob_client.polling import Patience
-    from whisperjob_client.retrying import RetryPolicy
+    from whisperjob_client.options import SpeakerCount, UploadOptions
     from whisperjob_client.sync_client import Client
-    from whisperjob_client.uploading import UploadOptions
 
 __all__ = [
+    "NO_RETRIES",
     "Accepted",
     "ApiError",
     "AsyncClient",
@@ -71,6 +75,7 @@ __all__ = [
     "NotFoundError",
     "Patience",
     "RetryPolicy",
+    "SpeakerCount",
     "SpeechError",
     "Stats",
     "StorageError",
@@ -83,14 +88,14 @@ __all__ = [
     "WaitTimeoutError",
 ]
 
-_MODULES = ("errors", "models", "polling", "retrying", "connection", "uploading", "sync_client", "async_client")
-"""The dearer to import, the later."""
+_MODULES = ("errors", "options", "models", "api.polling", "api.retrying", "connection", "sync_client", "async_client")
+"""Where the names are; what takes long to import comes late."""
 
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
         for module in _MODULES:
-            found = import_module(f"{__name__}.{module}")
-            if hasattr(found, name):
-                return getattr(found, name)
+            imported = import_module(f"{__name__}.{module}")
+            if hasattr(imported, name):
+                return getattr(imported, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,21 +1,34 @@
-"""The client for programs with an event loop (asyncio, trio). The twin of `sync_client`; what decides is shared."""
+"""The client for programs with an event loop (asyncio, trio).
+
+`sync_client.py`, the same client without an event loop, is generated from this file; after every change here, run
+`python client/generate_sync.py`. What the two do differently beyond `async` and `await` is in `async_io` and `sync_io`.
+"""
 
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-import anyio
-import anyio.to_thread
 import httpx
 
-from whisperjob_client import api_requests
-from whisperjob_client.api_requests import Request
-from whisperjob_client.connection import Connection, had_connected
-from whisperjob_client.downloading import PartialDownload, Wanted, has, redirected, wanted
+from whisperjob_client import async_io
+from whisperjob_client.api import requests
+from whisperjob_client.api.polling import Patience, Poll
+from whisperjob_client.api.requests import Request
+from whisperjob_client.api.responses import check, may_have_arrived, parse, unreachable
+from whisperjob_client.api.results import (
+    diarization_ended,
+    diarization_result,
+    diarization_state,
+    job_ended,
+    job_result,
+    job_state,
+)
+from whisperjob_client.api.retrying import NO_RETRIES, RetryPolicy, retry_delay
+from whisperjob_client.connection import Connection
 from whisperjob_client.errors import ClientError, DamagedDownloadError, NotFoundError
 from whisperjob_client.models import (
     Accepted,
@@ -31,40 +44,35 @@ from whisperjob_client.models import (
     Stats,
     Trim,
 )
-from whisperjob_client.polling import Patience, Poll
-from whisperjob_client.responses import check, parse, unreachable
-from whisperjob_client.results import (
-    diarization_ended,
-    diarization_result,
-    diarization_state,
-    job_ended,
-    job_result,
-    job_state,
+from whisperjob_client.options import SpeakerCount, UploadOptions
+from whisperjob_client.transfer import BLOCK_BYTES
+from whisperjob_client.transfer.downloading import (
+    DownloadTarget,
+    PartialDownload,
+    download_target,
+    is_complete,
+    redirect_to_store,
 )
-from whisperjob_client.retrying import NO_RETRIES, RetryPolicy, retry_delay
-from whisperjob_client.uploading import (
-    BLOCK_BYTES,
-    UPLOAD_PATH,
-    Upload,
-    UploadOptions,
-    build_upload,
-    changed,
-    new_idempotency_key,
-)
+from whisperjob_client.transfer.uploading import Upload, build_upload, changed_while_sent, new_idempotency_key
 
 T = TypeVar("T", bound=Answer)
 R = TypeVar("R")
-Sent = Callable[[int, int], None]
-"""Is told bytes so far and bytes in all."""
+
+UploadProgress = Callable[[int, int], None]
+"""Takes the bytes sent so far, and the bytes of the whole file."""
+
+DownloadProgress = Callable[[int], None]
+"""Takes the bytes that are here so far."""
 
 
 class AsyncClient:
-    """A WhisperJob server. Every method raises ClientError and nothing else on purpose.
+    """A client of one WhisperJob server. The errors that its methods raise on purpose are all ClientError.
 
-    Safe requests are tried again by themselves; so are uploads, which carry an Idempotency-Key of their own.
+    Requests that may be repeated are retried; so are uploads, because each has an Idempotency-Key of its own.
     """
 
-    def __init__(self, connection: Connection, *, sleep: Callable[[float], Awaitable[None]] = anyio.sleep) -> None:
+    def __init__(self, connection: Connection, *, sleep: async_io.Sleep = async_io.sleep) -> None:
+        """Raises UsageError if the URL or the key is unusable."""
         self._connection = connection
         self._http = httpx.AsyncClient(**connection.to_httpx())
         self._retries = connection.retries
@@ -82,19 +90,19 @@ class AsyncClient:
         await self._http.aclose()
 
     async def health(self) -> Health:
-        return await self._call(api_requests.health())
+        return await self._call(requests.health())
 
     async def stats(self) -> Stats:
-        return await self._call(api_requests.stats())
+        return await self._call(requests.stats())
 
     async def job(self, job_id: str) -> Job:
-        return await self._call(api_requests.job(job_id))
+        return await self._call(requests.job(job_id))
 
     async def page(self, status: JobState | None = None, limit: int = 50, cursor: str | None = None) -> JobPage:
-        return await self._call(api_requests.jobs(status, limit, cursor))
+        return await self._call(requests.jobs(status, limit, cursor))
 
     async def jobs(self, status: JobState | None = None) -> AsyncIterator[Job]:
-        """All of them, newest first, a page at a time."""
+        """Yields all jobs, newest first; it fetches them a page at a time."""
         cursor = None
         while True:
             page = await self.page(status, 200, cursor)
@@ -105,23 +113,24 @@ class AsyncClient:
                 return
 
     async def delete(self, job_id: str) -> None:
-        """A second try that finds nothing any more has been successful the first time."""
-        tried = False
+        """Raises NotFoundError if there is no such job. A second attempt that finds none means that the first one,
+        whose answer was lost, has deleted it."""
+        attempted = False
 
-        async def once() -> None:
-            nonlocal tried
+        async def attempt() -> None:
+            nonlocal attempted
             try:
-                check(await self._http.request("DELETE", api_requests.job_path(job_id)))
+                check(await self._http.request("DELETE", requests.job_path(job_id)))
             except NotFoundError:
-                if not tried:
+                if not attempted:
                     raise
             finally:
-                tried = True
+                attempted = True
 
-        await self._again(once, repeatable=True)
+        await self._retry(attempt, repeatable=True)
 
     async def trim(self, job_id: str, max_seconds: float) -> Trim:
-        return await self._call(api_requests.trim(job_id, max_seconds))
+        return await self._call(requests.trim(job_id, max_seconds))
 
     async def diarize(
         self,
@@ -131,10 +140,20 @@ class AsyncClient:
         min_speakers: int | None = None,
         max_speakers: int | None = None,
     ) -> DiarizationStarted:
-        return await self._call(api_requests.diarize(job_id, num_speakers, min_speakers, max_speakers))
+        return await self._call(requests.diarize(job_id, SpeakerCount(num_speakers, min_speakers, max_speakers)))
 
     async def diarization(self, job_id: str) -> Diarization:
-        return await self._call(api_requests.diarization(job_id))
+        return await self._call(requests.diarization(job_id))
+
+    async def diarization_rttm(self, job_id: str) -> str:
+        """Returns a completed diarization as NIST's RTTM. Raises ConflictError if it is not completed."""
+
+        async def attempt() -> str:
+            response = await self._http.get(requests.diarization_path(job_id), params={"format": "rttm"})
+            check(response)
+            return response.text
+
+        return await self._retry(attempt, repeatable=True)
 
     async def submit(
         self,
@@ -142,90 +161,93 @@ class AsyncClient:
         options: UploadOptions | None = None,
         *,
         idempotency_key: str | None = None,
-        on_sent: Sent | None = None,
+        on_sent: UploadProgress | None = None,
     ) -> Accepted:
-        """Sends the file in blocks; memory stays flat whatever its size."""
+        """Sends the file in blocks; memory stays flat whatever its size. Raises UsageError if it cannot be sent."""
         key = new_idempotency_key() if idempotency_key is None else idempotency_key
         upload = build_upload(file, options or UploadOptions(), key)
 
-        async def once() -> Accepted:
+        async def attempt() -> Accepted:
             content = _body(upload, on_sent)
-            return parse(await self._http.post(UPLOAD_PATH, content=content, headers=upload.headers), Accepted)
+            response = await self._http.post(requests.UPLOAD_PATH, content=content, headers=upload.headers)
+            return parse(response, Accepted)
 
-        return await self._again(once, repeatable=upload.repeatable)
+        return await self._retry(attempt, repeatable=upload.repeatable)
 
     async def wait(
         self, job_id: str, *, on_change: Callable[[Job], None] | None = None, patience: Patience | None = None
     ) -> Job:
-        """The completed job. Raises JobFailedError if it failed, WaitTimeoutError if `patience` ran out."""
-        return job_result(await self._poll(api_requests.job(job_id), job_state, job_ended, on_change, patience))
+        """Returns the completed job. Raises JobFailedError if it failed, WaitTimeoutError if `patience` ran out."""
+        return job_result(await self._poll(requests.job(job_id), job_state, job_ended, on_change, patience))
 
     async def wait_diarization(
         self, job_id: str, *, on_change: Callable[[Diarization], None] | None = None, patience: Patience | None = None
     ) -> DiarizationResult:
-        """The result. Raises DiarizationFailedError if it failed, WaitTimeoutError if `patience` ran out."""
-        request = api_requests.diarization(job_id)
+        """Returns the result. Raises DiarizationFailedError if it failed, WaitTimeoutError if `patience` ran out."""
+        request = requests.diarization(job_id)
         return diarization_result(await self._poll(request, diarization_state, diarization_ended, on_change, patience))
 
-    async def download(self, chunk: Chunk, folder: Path, *, on_received: Callable[[int], None] | None = None) -> Path:
-        """The file in `folder`, whole and checked; taken up where an earlier try broke off."""
-        file = wanted(chunk, folder)
-        if await anyio.to_thread.run_sync(has, file.target, file.sha256):
-            return file.target
-        try:
-            return await self._again(lambda: self._fetch(file, on_received), repeatable=True)
-        except DamagedDownloadError:
-            return await self._again(lambda: self._fetch(file, on_received), repeatable=True)
+    async def download(self, chunk: Chunk, folder: Path, *, on_received: DownloadProgress | None = None) -> Path:
+        """Returns the file in `folder`, whole and checked. It continues where an earlier download stopped.
 
-    async def _fetch(self, file: Wanted, on_received: Callable[[int], None] | None) -> Path:
-        with PartialDownload(file) as landing:
-            async with self._opened(file.path, landing.headers) as response:
+        Raises DamagedDownloadError if the file arrives damaged twice, StorageError if it cannot be written.
+        """
+        target = download_target(chunk, folder)
+        if await async_io.run_blocking(is_complete, target.file, target.sha256):
+            return target.file
+        try:
+            return await self._retry(lambda: self._fetch(target, on_received), repeatable=True)
+        except DamagedDownloadError:
+            return await self._retry(lambda: self._fetch(target, on_received), repeatable=True)
+
+    async def _fetch(self, target: DownloadTarget, on_received: DownloadProgress | None) -> Path:
+        with PartialDownload(target) as download:
+            async with self._open_stream(target.path, download.headers) as response:
                 if response.is_error:
                     await response.aread()
-                if landing.begin(response):
-                    async for piece in response.aiter_bytes():
-                        landing.add(piece)
+                if download.accept(response):
+                    async for block in response.aiter_bytes():
+                        download.write(block)
                         if on_received:
-                            on_received(landing.size_bytes)
-                return landing.finish()
+                            on_received(download.size_bytes)
+                return download.finish()
 
     @asynccontextmanager
-    async def _opened(self, path: str, headers: dict[str, str]) -> AsyncIterator[httpx.Response]:
+    async def _open_stream(self, path: str, headers: dict[str, str]) -> AsyncIterator[httpx.Response]:
+        """Opens a file of the service, or of the object store that the service redirects to."""
         async with self._http.stream("GET", path, headers=headers) as response:
-            if (elsewhere := redirected(response)) is None:
+            if (store_url := redirect_to_store(response)) is None:
                 yield response
                 return
-        store = httpx.AsyncClient(**self._connection.to_store(elsewhere.host))
-        async with store, store.stream("GET", elsewhere, headers=headers) as response:
+        store = httpx.AsyncClient(**self._connection.to_store(store_url.host))
+        async with store, store.stream("GET", store_url, headers=headers) as response:
             yield response
 
     async def _call(self, request: Request[T], retries: RetryPolicy | None = None) -> T:
-        async def once() -> T:
+        async def attempt() -> T:
             response = await self._http.request(request.method, request.path, params=request.params, json=request.json)
             return parse(response, request.answer)
 
-        return await self._again(once, repeatable=request.repeatable, retries=retries)
+        return await self._retry(attempt, repeatable=request.repeatable, retries=retries)
 
-    async def _again(
-        self, once: Callable[[], Awaitable[R]], *, repeatable: bool, retries: RetryPolicy | None = None
-    ) -> R:
-        failed = 0
+    async def _retry(self, attempt: async_io.Attempt[R], *, repeatable: bool, retries: RetryPolicy | None = None) -> R:
+        failures = 0
         while True:
-            connected = True
+            arrived = True
             failure: ClientError
             try:
-                return await once()
+                return await attempt()
             except httpx.TransportError as error:
-                connected, failure = had_connected(error), unreachable(error, self._http.base_url)
+                arrived, failure = may_have_arrived(error), unreachable(error, self._http.base_url)
             except ClientError as error:
                 failure = error
-            failed += 1
+            failures += 1
             delay = retry_delay(
                 retries or self._retries,
                 failure,
-                failed=failed,
+                failures=failures,
                 repeatable=repeatable,
-                connected=connected,
+                may_have_arrived=arrived,
                 chance=random.random(),  # noqa: S311 - jitter is no secret
             )
             if delay is None:
@@ -235,37 +257,38 @@ class AsyncClient:
     async def _poll(
         self,
         request: Request[T],
-        state: Callable[[T], object],
-        ended: Callable[[T], bool],
+        state_of: Callable[[T], object],
+        has_ended: Callable[[T], bool],
         on_change: Callable[[T], None] | None,
         patience: Patience | None,
     ) -> T:
         poll = Poll(patience or Patience(), time.monotonic())
-        last: object = None
+        last_state: object = None
         while True:
             try:
                 answer = await self._call(request, NO_RETRIES)
             except ClientError as error:
-                await self._sleep(poll.failed(error, time.monotonic()))
+                await self._sleep(poll.after_error(error, time.monotonic()))
                 continue
-            now_state = state(answer)
-            if on_change and now_state != last:
+            state = state_of(answer)
+            if on_change and state != last_state:
                 on_change(answer)
-            last = now_state
-            if ended(answer):
+            last_state = state
+            if has_ended(answer):
                 return answer
-            await self._sleep(poll.seen(now_state, time.monotonic()))
+            await self._sleep(poll.after_state(state, time.monotonic()))
 
 
-async def _body(upload: Upload, on_sent: Sent | None) -> AsyncIterator[bytes]:
+async def _body(upload: Upload, on_sent: UploadProgress | None) -> AsyncIterator[bytes]:
+    """Yields the body. Raises UsageError if the file has become shorter; what it grew by is not sent."""
     yield upload.head
     sent = 0
-    async with await anyio.open_file(upload.file, "rb") as file:
+    async with await async_io.open_file(upload.file) as file:
         while block := await file.read(min(BLOCK_BYTES, upload.size_bytes - sent)):
             yield block
             sent += len(block)
             if on_sent:
                 on_sent(sent, upload.size_bytes)
     if sent != upload.size_bytes:
-        raise changed(upload.file)
+        raise changed_while_sent(upload.file)
     yield upload.tail

@@ -1,21 +1,23 @@
-"""What both clients know about a server: where it is, with which key, and how an httpx client for it is set up."""
+"""A server's address and key, and the arguments of an httpx client for it."""
 
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
+from whisperjob_client.api.retrying import RetryPolicy
 from whisperjob_client.errors import UsageError
-from whisperjob_client.retrying import RetryPolicy
 
 if TYPE_CHECKING:
     import httpx
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 
+_CONNECT_SECONDS = 10.0
+
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """`timeout_seconds` is for one read or write, never for a whole transfer."""
+    """How a client reaches a server. `timeout_seconds` limits one read or write, never a whole transfer."""
 
     url: str = DEFAULT_URL
     api_key: str | None = field(default=None, repr=False)
@@ -23,10 +25,10 @@ class Connection:
     timeout_seconds: float = 60.0
 
     def to_httpx(self) -> dict[str, Any]:
-        """Arguments of httpx.Client and AsyncClient. Raises UsageError if the URL is none.
+        """Returns the arguments of httpx.Client and AsyncClient. Raises UsageError if the URL or the key is unusable.
 
-        Proxies of the environment are not asked for this machine's own addresses. Redirects are not followed: the key
-        must not go where the service does not live; one of a download is, with the client of `to_store`.
+        Proxies of the environment are not used for addresses of this machine. Redirects are not followed, because the
+        key must not go where the service does not live; that of a download is, with the client of `to_store`.
         """
         import httpx
 
@@ -45,13 +47,18 @@ class Connection:
         }
 
     def to_store(self, host: str) -> dict[str, Any]:
-        """Arguments of a client for the store on `host`, which gets no key."""
-        import httpx
-
+        """Returns the arguments of a client for the object store on `host`, which gets no key."""
         return {
-            "timeout": httpx.Timeout(self.timeout_seconds, connect=min(self.timeout_seconds, 10.0)),
+            "timeout": build_timeout(self.timeout_seconds),
             "trust_env": not is_loopback(host),
         }
+
+
+def build_timeout(seconds: float) -> "httpx.Timeout":
+    """Returns the timeouts of one read or write; a connection must be made sooner."""
+    import httpx
+
+    return httpx.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS))
 
 
 def is_loopback(host: str) -> bool:
@@ -59,10 +66,3 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def had_connected(error: "httpx.TransportError") -> bool:
-    """Whether the request may have reached the server."""
-    import httpx
-
-    return not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)

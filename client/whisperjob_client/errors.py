@@ -1,11 +1,11 @@
-"""What can go wrong between a caller and the service; an error is one sentence for a person, and a code.
+"""What can go wrong between a caller and the service: each error is one sentence for people, and a code for programs.
 
-Server errors carry the API's own code and sentence.
+Errors of the service have the API's own code and sentence.
 """
 
 
 class ClientError(Exception):
-    """The root. `code` is stable, for programs; `str()` is one sentence."""
+    """The base of all errors of the client. `code` is stable, for programs; `str()` is one sentence."""
 
     code = "client_error"
 
@@ -16,25 +16,25 @@ class ClientError(Exception):
 
 
 class UsageError(ClientError):
-    """The caller asked for something that cannot be; nothing was sent."""
+    """The caller's arguments or settings are unusable; nothing was sent."""
 
     code = "usage"
 
 
 class UnreachableError(ClientError):
-    """No answer came: no connection, or it broke. Trying again later may help."""
+    """No answer arrived: there was no connection, or it broke. Trying again later may help."""
 
     code = "unreachable"
 
 
 class BadAnswerError(ClientError):
-    """Something answered that is no WhisperJob service, or one of another version."""
+    """The answer is not that of a WhisperJob service, or that of an incompatible version."""
 
     code = "bad_answer"
 
 
 class ApiError(ClientError):
-    """The service said no. `retry_after_seconds` is what it asked to wait, where it did."""
+    """The service refused. `retry_after_seconds` is its Retry-After, None if it gave none."""
 
     def __init__(self, status: int, code: str, message: str, retry_after_seconds: float | None = None) -> None:
         super().__init__(message, code)
@@ -47,15 +47,15 @@ class UnauthorizedError(ApiError):
 
 
 class NotFoundError(ApiError):
-    """404: no such job or file, or not ours."""
+    """404: there is no such job or file, or it belongs to another owner."""
 
 
 class ConflictError(ApiError):
-    """409: not completed yet, an Idempotency-Key used for something else, another diarization running."""
+    """409: the job is not completed, the Idempotency-Key was used for something else, or another diarization runs."""
 
 
 class UnavailableError(ApiError):
-    """429, 502, 503, 504, 507: not now."""
+    """429, 502, 503, 504, 507: the service cannot do it now."""
 
 
 class DiarizationUnavailableError(UnavailableError):
@@ -71,33 +71,33 @@ class JobFailedError(ClientError):
 
 
 class DiarizationFailedError(JobFailedError):
-    """The diarization ended in an error; the job itself stands."""
+    """The diarization ended in an error; the job itself stays completed."""
 
 
 class WaitTimeoutError(ClientError):
-    """It did not end in the time it was given; it goes on without us."""
+    """The caller's patience ran out; the service goes on with the job."""
 
     code = "wait_timeout"
 
 
 class DamagedDownloadError(ClientError):
-    """What arrived is not what the service says the file is; nothing was kept."""
+    """The file that arrived has another hash than the service says; it was removed."""
 
     code = "damaged_download"
 
 
 class StorageError(ClientError):
-    """A file on this machine cannot be read or written: no room, no permission."""
+    """A file on this machine cannot be read or written, for example for want of space or permission."""
 
     code = "local_storage"
 
     @classmethod
-    def of(cls, error: OSError, file: object) -> "StorageError":
+    def from_os_error(cls, error: OSError, file: object) -> "StorageError":
         return cls(f"{error.filename or file}: {error.strerror or error}.")
 
 
 class SpeechError(ClientError):
-    """The speech recogniser failed or refused; finished chunks are kept."""
+    """The speech recogniser failed or refused; the answers for finished chunks are stored."""
 
     code = "speech_recognition_failed"
 
@@ -115,6 +115,7 @@ _BY_STATUS: dict[int, type[ApiError]] = {
 
 
 def api_error(status: int, code: str, message: str, retry_after_seconds: float | None = None) -> ApiError:
+    """Returns the error of the class that stands for the status and the code."""
     kind = _BY_STATUS.get(status, ApiError)
     if code == "diarization_unavailable":
         kind = DiarizationUnavailableError

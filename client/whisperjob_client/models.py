@@ -1,4 +1,4 @@
-"""What the service answers, parsed. Unknown fields are ignored: a newer service may say more."""
+"""The answers of the service, parsed. Unknown fields are retained, because a newer service may have more."""
 
 from typing import Annotated, Literal
 
@@ -13,14 +13,17 @@ def _alias(field: str) -> str:
 
 
 class Answer(BaseModel):
-    """snake_case here, camelCase on the wire; `to_json` gives the wire's form back, unknown fields included."""
+    """An answer has names in snake_case here and in camelCase on the wire.
+
+    `to_json` returns the wire's form, with unknown fields.
+    """
 
     model_config = ConfigDict(
         alias_generator=_alias,
         populate_by_name=True,
         frozen=True,
         extra="allow",
-        defer_build=True,  # until the first answer: commands that ask no server import this too
+        defer_build=True,  # until the first answer: commands that need no server import this too
     )
 
     def to_json(self, *, indent: int | None = None) -> str:
@@ -54,7 +57,7 @@ class Accepted(Answer):
 
 
 class Chunk(Answer):
-    """One MP3. `start_seconds` and `duration_seconds` are its exact place in the undivided audio."""
+    """One MP3. `start_seconds` and `duration_seconds` are its exact place in the whole optimised audio."""
 
     index: int
     filename: str
@@ -66,7 +69,7 @@ class Chunk(Answer):
 
 
 class Job(Answer):
-    """`chunks` are there once it is completed; `error` and `error_code` once it failed."""
+    """A job as its owner sees it; it has `chunks` once it is completed, `error` and `error_code` once it failed."""
 
     job_id: str
     status: JobState
@@ -85,6 +88,7 @@ class Job(Answer):
 
     @property
     def ended(self) -> bool:
+        """It is True once the job is completed or has failed."""
         return self.status in ("completed", "error")
 
 
@@ -94,7 +98,7 @@ class JobPage(Answer):
 
 
 class Trim(Answer):
-    """`trimmed` is False where the audio was short enough already; `chunks` are the files either way."""
+    """A job's first seconds. `trimmed` is False where the audio was short enough; `chunks` are the files either way."""
 
     job_id: str
     trimmed: bool
@@ -127,7 +131,7 @@ class SpeakerTotal(BaseModel):
 
 
 class DiarizationResult(BaseModel):
-    """`segments` may overlap; `exclusive` ones, where the service has them, never do."""
+    """Who speaks when. `segments` may overlap; `exclusive` ones, where the service has them, never do."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -139,7 +143,7 @@ class DiarizationResult(BaseModel):
     model: str | None = None
     device: str | None = None
     notes: tuple[str, ...] = ()
-    """Sentences: what is worth knowing of how it went, a fallback for one."""
+    """Sentences about how it went, for example about a fallback."""
 
 
 class Diarization(Answer):

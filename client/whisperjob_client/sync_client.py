@@ -1,4 +1,5 @@
-"""The client for programs without an event loop. Thin: requests, retries, waiting and parsing are shared and pure."""
+# Generated from async_client.py by client/generate_sync.py; do not edit.
+"""The client for programs without an event loop."""
 
 import random
 import time
@@ -10,10 +11,21 @@ from typing import Self, TypeVar
 
 import httpx
 
-from whisperjob_client import api_requests
-from whisperjob_client.api_requests import Request
-from whisperjob_client.connection import Connection, had_connected
-from whisperjob_client.downloading import PartialDownload, Wanted, has, redirected, wanted
+from whisperjob_client import sync_io
+from whisperjob_client.api import requests
+from whisperjob_client.api.polling import Patience, Poll
+from whisperjob_client.api.requests import Request
+from whisperjob_client.api.responses import check, may_have_arrived, parse, unreachable
+from whisperjob_client.api.results import (
+    diarization_ended,
+    diarization_result,
+    diarization_state,
+    job_ended,
+    job_result,
+    job_state,
+)
+from whisperjob_client.api.retrying import NO_RETRIES, RetryPolicy, retry_delay
+from whisperjob_client.connection import Connection
 from whisperjob_client.errors import ClientError, DamagedDownloadError, NotFoundError
 from whisperjob_client.models import (
     Accepted,
@@ -29,40 +41,35 @@ from whisperjob_client.models import (
     Stats,
     Trim,
 )
-from whisperjob_client.polling import Patience, Poll
-from whisperjob_client.responses import check, parse, unreachable
-from whisperjob_client.results import (
-    diarization_ended,
-    diarization_result,
-    diarization_state,
-    job_ended,
-    job_result,
-    job_state,
+from whisperjob_client.options import SpeakerCount, UploadOptions
+from whisperjob_client.transfer import BLOCK_BYTES
+from whisperjob_client.transfer.downloading import (
+    DownloadTarget,
+    PartialDownload,
+    download_target,
+    is_complete,
+    redirect_to_store,
 )
-from whisperjob_client.retrying import NO_RETRIES, RetryPolicy, retry_delay
-from whisperjob_client.uploading import (
-    BLOCK_BYTES,
-    UPLOAD_PATH,
-    Upload,
-    UploadOptions,
-    build_upload,
-    changed,
-    new_idempotency_key,
-)
+from whisperjob_client.transfer.uploading import Upload, build_upload, changed_while_sent, new_idempotency_key
 
 T = TypeVar("T", bound=Answer)
 R = TypeVar("R")
-Sent = Callable[[int, int], None]
-"""Is told bytes so far and bytes in all."""
+
+UploadProgress = Callable[[int, int], None]
+"""Takes the bytes sent so far, and the bytes of the whole file."""
+
+DownloadProgress = Callable[[int], None]
+"""Takes the bytes that are here so far."""
 
 
 class Client:
-    """A WhisperJob server. Every method raises ClientError and nothing else on purpose.
+    """A client of one WhisperJob server. The errors that its methods raise on purpose are all ClientError.
 
-    Safe requests are tried again by themselves; so are uploads, which carry an Idempotency-Key of their own.
+    Requests that may be repeated are retried; so are uploads, because each has an Idempotency-Key of its own.
     """
 
-    def __init__(self, connection: Connection, *, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, connection: Connection, *, sleep: sync_io.Sleep = sync_io.sleep) -> None:
+        """Raises UsageError if the URL or the key is unusable."""
         self._connection = connection
         self._http = httpx.Client(**connection.to_httpx())
         self._retries = connection.retries
@@ -80,19 +87,19 @@ class Client:
         self._http.close()
 
     def health(self) -> Health:
-        return self._call(api_requests.health())
+        return self._call(requests.health())
 
     def stats(self) -> Stats:
-        return self._call(api_requests.stats())
+        return self._call(requests.stats())
 
     def job(self, job_id: str) -> Job:
-        return self._call(api_requests.job(job_id))
+        return self._call(requests.job(job_id))
 
     def page(self, status: JobState | None = None, limit: int = 50, cursor: str | None = None) -> JobPage:
-        return self._call(api_requests.jobs(status, limit, cursor))
+        return self._call(requests.jobs(status, limit, cursor))
 
     def jobs(self, status: JobState | None = None) -> Iterator[Job]:
-        """All of them, newest first, a page at a time."""
+        """Yields all jobs, newest first; it fetches them a page at a time."""
         cursor = None
         while True:
             page = self.page(status, 200, cursor)
@@ -102,23 +109,24 @@ class Client:
                 return
 
     def delete(self, job_id: str) -> None:
-        """A second try that finds nothing any more has been successful the first time."""
-        tried = False
+        """Raises NotFoundError if there is no such job. A second attempt that finds none means that the first one,
+        whose answer was lost, has deleted it."""
+        attempted = False
 
-        def once() -> None:
-            nonlocal tried
+        def attempt() -> None:
+            nonlocal attempted
             try:
-                check(self._http.request("DELETE", api_requests.job_path(job_id)))
+                check(self._http.request("DELETE", requests.job_path(job_id)))
             except NotFoundError:
-                if not tried:
+                if not attempted:
                     raise
             finally:
-                tried = True
+                attempted = True
 
-        self._again(once, repeatable=True)
+        self._retry(attempt, repeatable=True)
 
     def trim(self, job_id: str, max_seconds: float) -> Trim:
-        return self._call(api_requests.trim(job_id, max_seconds))
+        return self._call(requests.trim(job_id, max_seconds))
 
     def diarize(
         self,
@@ -128,10 +136,20 @@ class Client:
         min_speakers: int | None = None,
         max_speakers: int | None = None,
     ) -> DiarizationStarted:
-        return self._call(api_requests.diarize(job_id, num_speakers, min_speakers, max_speakers))
+        return self._call(requests.diarize(job_id, SpeakerCount(num_speakers, min_speakers, max_speakers)))
 
     def diarization(self, job_id: str) -> Diarization:
-        return self._call(api_requests.diarization(job_id))
+        return self._call(requests.diarization(job_id))
+
+    def diarization_rttm(self, job_id: str) -> str:
+        """Returns a completed diarization as NIST's RTTM. Raises ConflictError if it is not completed."""
+
+        def attempt() -> str:
+            response = self._http.get(requests.diarization_path(job_id), params={"format": "rttm"})
+            check(response)
+            return response.text
+
+        return self._retry(attempt, repeatable=True)
 
     def submit(
         self,
@@ -139,87 +157,92 @@ class Client:
         options: UploadOptions | None = None,
         *,
         idempotency_key: str | None = None,
-        on_sent: Sent | None = None,
+        on_sent: UploadProgress | None = None,
     ) -> Accepted:
-        """Sends the file in blocks; memory stays flat whatever its size."""
+        """Sends the file in blocks; memory stays flat whatever its size. Raises UsageError if it cannot be sent."""
         key = new_idempotency_key() if idempotency_key is None else idempotency_key
         upload = build_upload(file, options or UploadOptions(), key)
 
-        def once() -> Accepted:
+        def attempt() -> Accepted:
             content = _body(upload, on_sent)
-            return parse(self._http.post(UPLOAD_PATH, content=content, headers=upload.headers), Accepted)
+            response = self._http.post(requests.UPLOAD_PATH, content=content, headers=upload.headers)
+            return parse(response, Accepted)
 
-        return self._again(once, repeatable=upload.repeatable)
+        return self._retry(attempt, repeatable=upload.repeatable)
 
     def wait(
         self, job_id: str, *, on_change: Callable[[Job], None] | None = None, patience: Patience | None = None
     ) -> Job:
-        """The completed job. Raises JobFailedError if it failed, WaitTimeoutError if `patience` ran out."""
-        return job_result(self._poll(api_requests.job(job_id), job_state, job_ended, on_change, patience))
+        """Returns the completed job. Raises JobFailedError if it failed, WaitTimeoutError if `patience` ran out."""
+        return job_result(self._poll(requests.job(job_id), job_state, job_ended, on_change, patience))
 
     def wait_diarization(
         self, job_id: str, *, on_change: Callable[[Diarization], None] | None = None, patience: Patience | None = None
     ) -> DiarizationResult:
-        """The result. Raises DiarizationFailedError if it failed, WaitTimeoutError if `patience` ran out."""
-        request = api_requests.diarization(job_id)
+        """Returns the result. Raises DiarizationFailedError if it failed, WaitTimeoutError if `patience` ran out."""
+        request = requests.diarization(job_id)
         return diarization_result(self._poll(request, diarization_state, diarization_ended, on_change, patience))
 
-    def download(self, chunk: Chunk, folder: Path, *, on_received: Callable[[int], None] | None = None) -> Path:
-        """The file in `folder`, whole and checked; taken up where an earlier try broke off."""
-        file = wanted(chunk, folder)
-        if has(file.target, file.sha256):
-            return file.target
-        try:
-            return self._again(lambda: self._fetch(file, on_received), repeatable=True)
-        except DamagedDownloadError:
-            return self._again(lambda: self._fetch(file, on_received), repeatable=True)
+    def download(self, chunk: Chunk, folder: Path, *, on_received: DownloadProgress | None = None) -> Path:
+        """Returns the file in `folder`, whole and checked. It continues where an earlier download stopped.
 
-    def _fetch(self, file: Wanted, on_received: Callable[[int], None] | None) -> Path:
-        with PartialDownload(file) as landing, self._opened(file.path, landing.headers) as response:
+        Raises DamagedDownloadError if the file arrives damaged twice, StorageError if it cannot be written.
+        """
+        target = download_target(chunk, folder)
+        if sync_io.run_blocking(is_complete, target.file, target.sha256):
+            return target.file
+        try:
+            return self._retry(lambda: self._fetch(target, on_received), repeatable=True)
+        except DamagedDownloadError:
+            return self._retry(lambda: self._fetch(target, on_received), repeatable=True)
+
+    def _fetch(self, target: DownloadTarget, on_received: DownloadProgress | None) -> Path:
+        with PartialDownload(target) as download, self._open_stream(target.path, download.headers) as response:
             if response.is_error:
                 response.read()
-            if landing.begin(response):
-                for piece in response.iter_bytes():
-                    landing.add(piece)
+            if download.accept(response):
+                for block in response.iter_bytes():
+                    download.write(block)
                     if on_received:
-                        on_received(landing.size_bytes)
-            return landing.finish()
+                        on_received(download.size_bytes)
+            return download.finish()
 
     @contextmanager
-    def _opened(self, path: str, headers: dict[str, str]) -> Iterator[httpx.Response]:
+    def _open_stream(self, path: str, headers: dict[str, str]) -> Iterator[httpx.Response]:
+        """Opens a file of the service, or of the object store that the service redirects to."""
         with self._http.stream("GET", path, headers=headers) as response:
-            if (elsewhere := redirected(response)) is None:
+            if (store_url := redirect_to_store(response)) is None:
                 yield response
                 return
-        store = httpx.Client(**self._connection.to_store(elsewhere.host))
-        with store, store.stream("GET", elsewhere, headers=headers) as response:
+        store = httpx.Client(**self._connection.to_store(store_url.host))
+        with store, store.stream("GET", store_url, headers=headers) as response:
             yield response
 
     def _call(self, request: Request[T], retries: RetryPolicy | None = None) -> T:
-        def once() -> T:
+        def attempt() -> T:
             response = self._http.request(request.method, request.path, params=request.params, json=request.json)
             return parse(response, request.answer)
 
-        return self._again(once, repeatable=request.repeatable, retries=retries)
+        return self._retry(attempt, repeatable=request.repeatable, retries=retries)
 
-    def _again(self, once: Callable[[], R], *, repeatable: bool, retries: RetryPolicy | None = None) -> R:
-        failed = 0
+    def _retry(self, attempt: sync_io.Attempt[R], *, repeatable: bool, retries: RetryPolicy | None = None) -> R:
+        failures = 0
         while True:
-            connected = True
+            arrived = True
             failure: ClientError
             try:
-                return once()
+                return attempt()
             except httpx.TransportError as error:
-                connected, failure = had_connected(error), unreachable(error, self._http.base_url)
+                arrived, failure = may_have_arrived(error), unreachable(error, self._http.base_url)
             except ClientError as error:
                 failure = error
-            failed += 1
+            failures += 1
             delay = retry_delay(
                 retries or self._retries,
                 failure,
-                failed=failed,
+                failures=failures,
                 repeatable=repeatable,
-                connected=connected,
+                may_have_arrived=arrived,
                 chance=random.random(),  # noqa: S311 - jitter is no secret
             )
             if delay is None:
@@ -229,37 +252,38 @@ class Client:
     def _poll(
         self,
         request: Request[T],
-        state: Callable[[T], object],
-        ended: Callable[[T], bool],
+        state_of: Callable[[T], object],
+        has_ended: Callable[[T], bool],
         on_change: Callable[[T], None] | None,
         patience: Patience | None,
     ) -> T:
         poll = Poll(patience or Patience(), time.monotonic())
-        last: object = None
+        last_state: object = None
         while True:
             try:
                 answer = self._call(request, NO_RETRIES)
             except ClientError as error:
-                self._sleep(poll.failed(error, time.monotonic()))
+                self._sleep(poll.after_error(error, time.monotonic()))
                 continue
-            now_state = state(answer)
-            if on_change and now_state != last:
+            state = state_of(answer)
+            if on_change and state != last_state:
                 on_change(answer)
-            last = now_state
-            if ended(answer):
+            last_state = state
+            if has_ended(answer):
                 return answer
-            self._sleep(poll.seen(now_state, time.monotonic()))
+            self._sleep(poll.after_state(state, time.monotonic()))
 
 
-def _body(upload: Upload, on_sent: Sent | None) -> Iterator[bytes]:
+def _body(upload: Upload, on_sent: UploadProgress | None) -> Iterator[bytes]:
+    """Yields the body. Raises UsageError if the file has become shorter; what it grew by is not sent."""
     yield upload.head
     sent = 0
-    with upload.file.open("rb") as file:
+    with sync_io.open_file(upload.file) as file:
         while block := file.read(min(BLOCK_BYTES, upload.size_bytes - sent)):
             yield block
             sent += len(block)
             if on_sent:
                 on_sent(sent, upload.size_bytes)
     if sent != upload.size_bytes:
-        raise changed(upload.file)
+        raise changed_while_sent(upload.file)
     yield upload.tail

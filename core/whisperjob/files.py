@@ -3,7 +3,7 @@
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 
@@ -26,9 +26,12 @@ def atomic_write(target: Path, *, staging: Path | None = None, durable: bool = F
         sync_folder(target.parent)
 
 
-def sync_folder(folder: Path) -> None:
-    """Makes the names in a folder survive a crash of the machine, on the file systems that can."""
-    with suppress(OSError):
+def sync_folder(folder: Path, *, strict: bool = False) -> None:
+    """Makes the names in a folder survive a crash of the machine.
+
+    With `strict` it raises OSError where that fails; by default a file system that cannot do it is no error.
+    """
+    with nullcontext() if strict else suppress(OSError):
         _sync(folder, os.O_RDONLY | os.O_DIRECTORY)
 
 

@@ -1,4 +1,4 @@
-"""The service over HTTP against the least that the same work costs without it."""
+"""Measures the service over HTTP against the least that the same work costs without it."""
 
 import hashlib
 import json
@@ -26,7 +26,7 @@ _KEY = "bench"
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """Rates in MB/s or requests/s, each beside its floor; seconds from an upload's end to the first progress."""
+    """Rates in MB/s or requests/s, each beside its baseline; seconds from the end of an upload to first progress."""
 
     upload_folder: float
     copy_sha_fsync: float
@@ -39,7 +39,7 @@ class Serving:
 
 @contextmanager
 def service(folder: Path, environment: Mapping[str, str] | None = None) -> Iterator[httpx.Client]:
-    """`whisperjob serve` in a process of its own, ended when done."""
+    """Runs `whisperjob serve` in a process of its own, which ends with the block."""
     program = str(Path(sys.executable).with_name("whisperjob"))
     env = {**os.environ, "WHISPERJOB_API_KEYS": _KEY, **(environment or {})}
     process = subprocess.Popen(
@@ -56,54 +56,54 @@ def service(folder: Path, environment: Mapping[str, str] | None = None) -> Itera
 
 
 def serving(folder: Path, speech: Path, s3: Mapping[str, str] | None, *, rounds: int) -> Serving:
-    """`s3`: the environment of a service that keeps its objects in an S3 store; None if there is none."""
-    payload = _payload(folder)
+    """Measures all rates. `s3` is the environment of a service with an S3 store; None if there is none."""
+    payload = _create_payload(folder)
     with tempfile.TemporaryDirectory(dir=folder) as data, service(Path(data)) as client:
-        pairs = [(_upload(client, payload), _copy(payload, Path(data))) for _ in range(rounds)]
-        first = statistics.median(_first_progress(client, speech) for _ in range(rounds))
-        get_job, bare = _requests(client, rounds)
+        pairs = [(_measure_upload(client, payload), _measure_copy(payload, Path(data))) for _ in range(rounds)]
+        first = statistics.median(_measure_first_progress(client, speech) for _ in range(rounds))
+        get_job, bare = _measure_requests(client, rounds)
     s3_pairs = _against_minio(folder, payload, s3, rounds) if s3 else None
     return Serving(
-        upload_folder=statistics.median(ours for ours, _ in pairs),
-        copy_sha_fsync=statistics.median(floor for _, floor in pairs),
-        upload_s3=statistics.median(ours for ours, _ in s3_pairs) if s3_pairs else None,
-        minio_put=statistics.median(floor for _, floor in s3_pairs) if s3_pairs else None,
+        upload_folder=statistics.median(rate for rate, _ in pairs),
+        copy_sha_fsync=statistics.median(baseline for _, baseline in pairs),
+        upload_s3=statistics.median(rate for rate, _ in s3_pairs) if s3_pairs else None,
+        minio_put=statistics.median(baseline for _, baseline in s3_pairs) if s3_pairs else None,
         get_job=get_job,
         bare_route=bare,
         first_progress_seconds=first,
     )
 
 
-def _payload(folder: Path) -> Path:
-    made = folder / "payload.bin"
-    if not made.exists():
-        with made.open("wb") as file:
+def _create_payload(folder: Path) -> Path:
+    payload = folder / "payload.bin"
+    if not payload.exists():
+        with payload.open("wb") as file:
             for _ in range(_UPLOAD_BYTES // 1_000_000):
                 file.write(secrets.token_bytes(1_000_000))
-    return made
+    return payload
 
 
-def _rate(work: Callable[[], object]) -> float:
-    """MB a second of one pass over the payload."""
-    begun = time.perf_counter()
+def _measure_rate(work: Callable[[], object]) -> float:
+    """Returns the MB a second of one pass over the payload."""
+    began = time.perf_counter()
     work()
-    return _UPLOAD_BYTES / 1e6 / (time.perf_counter() - begun)
+    return _UPLOAD_BYTES / 1e6 / (time.perf_counter() - began)
 
 
-def _upload(client: httpx.Client, payload: Path) -> float:
-    """By curl, whose own cost is small, as a browser or script would send it. Ends when the job has ended too."""
-    answer = payload.with_suffix(".json")
-    command = ["curl", "-sS", "-f", "-H", f"X-API-Key: {_KEY}", "-F", f"file=@{payload}", "-o", str(answer)]
+def _measure_upload(client: httpx.Client, payload: Path) -> float:
+    """Uploads by curl, whose own cost is small, as a browser or script would; waits until the job has ended."""
+    response = payload.with_suffix(".json")
+    command = ["curl", "-sS", "-f", "-H", f"X-API-Key: {_KEY}", "-F", f"file=@{payload}", "-o", str(response)]
     command += [f"{client.base_url}/whisper_optimize"]
-    rate = _rate(lambda: subprocess.check_call(command))
-    job = json.loads(answer.read_bytes())["jobId"]
+    rate = _measure_rate(lambda: subprocess.check_call(command))
+    job = json.loads(response.read_bytes())["jobId"]
     _wait(lambda: client.get(f"/job/{job}").json()["status"] in ("completed", "error"))
     client.delete(f"/job/{job}").raise_for_status()
     return rate
 
 
-def _copy(payload: Path, folder: Path) -> float:
-    """Copying, hashing and syncing: what keeping an upload in a folder cannot do without."""
+def _measure_copy(payload: Path, folder: Path) -> float:
+    """Copies, hashes and syncs: the least that storing an upload in a folder needs."""
 
     def work() -> None:
         digest = hashlib.sha256()
@@ -115,7 +115,7 @@ def _copy(payload: Path, folder: Path) -> float:
             os.fsync(target.fileno())
         (folder / "copy.bin").unlink()
 
-    return _rate(work)
+    return _measure_rate(work)
 
 
 def _against_minio(folder: Path, payload: Path, s3: Mapping[str, str], rounds: int) -> list[tuple[float, float]]:
@@ -135,24 +135,24 @@ def _against_minio(folder: Path, payload: Path, s3: Mapping[str, str], rounds: i
         with payload.open("rb") as file:
             minio.put_object(bucket, "floor", file, _UPLOAD_BYTES, part_size=16 * 1024 * 1024)
 
-    def floor() -> float:
-        rate = _rate(put)
+    def measure_put() -> float:
+        rate = _measure_rate(put)
         minio.remove_object(bucket, "floor")  # the upload's object is deleted after its time, too
         return rate
 
     with tempfile.TemporaryDirectory(dir=folder) as data, service(Path(data), s3) as client:
-        _upload(client, payload)  # makes the bucket
-        floor()  # opens the connections
-        return [(_upload(client, payload), floor()) for _ in range(rounds)]
+        _measure_upload(client, payload)  # makes the bucket
+        measure_put()  # opens the connections
+        return [(_measure_upload(client, payload), measure_put()) for _ in range(rounds)]
 
 
-def _first_progress(client: httpx.Client, speech: Path) -> float:
-    """From the end of an upload to the first thing its worker said: the length it found."""
+def _measure_first_progress(client: httpx.Client, speech: Path) -> float:
+    """Measures the seconds from the end of an upload to the first report of its worker: the duration."""
     with speech.open("rb") as file:
         job = client.post("/whisper_optimize", files={"file": ("talk.m4a", file)}).json()["jobId"]
-    begun = time.perf_counter()
+    began = time.perf_counter()
     _wait(lambda: client.get(f"/job/{job}").json()["duration"] is not None)
-    seconds = time.perf_counter() - begun
+    seconds = time.perf_counter() - began
     _wait(lambda: client.get(f"/job/{job}").json()["status"] == "completed")
     return seconds
 
@@ -165,18 +165,18 @@ def _wait(condition: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
-def _requests(client: httpx.Client, rounds: int) -> tuple[float, float]:
-    """Requests a second for a completed job's status, ours and a bare FastAPI route with the same JSON."""
+def _measure_requests(client: httpx.Client, rounds: int) -> tuple[float, float]:
+    """Measures the requests a second for a completed job's status, and for a bare FastAPI route with the same JSON."""
     job = client.get("/jobs", params={"status": "completed"}).json()["jobs"][0]["jobId"]
     body = client.get(f"/job/{job}").json()
-    with _bare(body) as url:
-        rates = [(_wrk(f"{client.base_url}/job/{job}"), _wrk(url)) for _ in range(rounds)]
-    return statistics.median(ours for ours, _ in rates), statistics.median(bare for _, bare in rates)
+    with _serve_bare_route(body) as url:
+        rates = [(_run_wrk(f"{client.base_url}/job/{job}"), _run_wrk(url)) for _ in range(rounds)]
+    return statistics.median(rate for rate, _ in rates), statistics.median(baseline for _, baseline in rates)
 
 
 @contextmanager
-def _bare(body: object) -> Iterator[str]:
-    """A FastAPI application of one route, served by uvicorn with its default settings."""
+def _serve_bare_route(body: object) -> Iterator[str]:
+    """Serves a FastAPI application of one route, by uvicorn with its default settings."""
     source = (
         "import json, sys, fastapi, uvicorn\n"
         "app, body = fastapi.FastAPI(), json.loads(sys.argv[1])\n"
@@ -194,7 +194,7 @@ def _bare(body: object) -> Iterator[str]:
         process.wait(10)
 
 
-def _wrk(url: str) -> float:
+def _run_wrk(url: str) -> float:
     if shutil.which("wrk") is None:
         raise SystemExit("wrk is missing; it measures requests a second: apt-get install wrk")
     command = ["wrk", "-t1", "-c16", "-d5s", "-H", f"X-API-Key: {_KEY}", url]

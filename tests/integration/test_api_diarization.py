@@ -1,4 +1,4 @@
-"""Asking who speaks when, over HTTP: what is started, what is left alone, and what is shown of it."""
+"""Diarization over HTTP: which requests start one, which change nothing, and what is shown."""
 
 import hashlib
 import io
@@ -31,102 +31,104 @@ async def job(server: ApiServer) -> WhisperJob:
     return await server.completed(16_000)
 
 
-async def ask(server: ApiServer, job: WhisperJob, **numbers: Any) -> httpx.Response:
+async def request_diarization(server: ApiServer, job: WhisperJob, **numbers: Any) -> httpx.Response:
     return await server.client.post("/diarize", json={"jobId": job.name, **numbers})
 
 
-async def shown(server: ApiServer, job: WhisperJob) -> Any:
+async def get_diarization(server: ApiServer, job: WhisperJob) -> Any:
     return (await server.client.get(f"/diarize/{job.name}")).raise_for_status().json()
 
 
-async def live(server: ApiServer, job: WhisperJob) -> WhisperJob:
+async def read_record(server: ApiServer, job: WhisperJob) -> WhisperJob:
     return await server.records.get(job.name)
 
 
-async def write(server: ApiServer, job: WhisperJob, conditions: tuple[Condition, ...] = (), **state: Any) -> None:
-    """What the engine writes about the request that stands in the spec."""
-    now = await live(server, job)
+async def write_status(
+    server: ApiServer, job: WhisperJob, conditions: tuple[Condition, ...] = (), **state: Any
+) -> None:
+    """Writes the status of the current request, as the engine does."""
+    now = await read_record(server, job)
     assert now.spec.diarization is not None
     fresh = DiarizationState(request_id=now.spec.diarization.request_id, request_time=at(0), **state)
     status = now.status.model_copy(update={"diarization": fresh, "conditions": conditions})
     written = await server.records.patch_status(job.name, status, now.version)
-    await until(lambda: server.api.cache.get(job.name) == written, "the cache to know it")
+    await until(lambda: server.cache.get(job.name) == written, "the cache to know it")
 
 
-async def finish(server: ApiServer, job: WhisperJob) -> None:
-    """What worker and engine do at the end."""
+async def complete_diarization(server: ApiServer, job: WhisperJob) -> None:
+    """Completes the diarization as a worker and the engine do."""
     data = TIMELINE.model_dump_json(by_alias=True).encode()
     key = names.attempt_prefix(job.metadata.namespace, job.uid, Stage.DIARIZE, 1) + names.MANIFEST_NAME
     server.store.put(key, io.BytesIO(data))
     sha256 = hashlib.sha256(data).hexdigest()
-    await write(server, job, phase=Phase.COMPLETED, attempt=1, result_key=key, result_sha256=sha256)
+    await write_status(server, job, phase=Phase.COMPLETED, attempt=1, result_key=key, result_sha256=sha256)
 
 
-async def test_asking_starts_one(server: ApiServer, job: WhisperJob) -> None:
-    answer = await ask(server, job, numSpeakers=3)
+async def test_a_request_starts_a_diarization(server: ApiServer, job: WhisperJob) -> None:
+    answer = await request_diarization(server, job, numSpeakers=3)
     assert answer.status_code == 202
     assert answer.json() == {"jobId": job.name, "status": "running", "message": "Diarization started"}
-    asked = (await live(server, job)).spec.diarization
-    assert asked is not None
-    assert (asked.num_speakers, asked.min_speakers, asked.max_speakers) == (3, None, None)
+    request = (await read_record(server, job)).spec.diarization
+    assert request is not None
+    assert (request.num_speakers, request.min_speakers, request.max_speakers) == (3, None, None)
 
 
 async def test_zero_speakers_means_find_out(server: ApiServer, job: WhisperJob) -> None:
-    await ask(server, job, numSpeakers=0)
-    asked = (await live(server, job)).spec.diarization
-    assert asked is not None
-    assert asked.num_speakers is None
+    await request_diarization(server, job, numSpeakers=0)
+    request = (await read_record(server, job)).spec.diarization
+    assert request is not None
+    assert request.num_speakers is None
 
 
 @pytest.mark.parametrize("bounds", [{"minSpeakers": 3}, {"maxSpeakers": 1}, {"minSpeakers": 1, "maxSpeakers": 1}])
 async def test_a_number_outside_its_bounds_is_refused(
     server: ApiServer, job: WhisperJob, bounds: dict[str, int]
 ) -> None:
-    answer = await ask(server, job, numSpeakers=2, **bounds)
+    answer = await request_diarization(server, job, numSpeakers=2, **bounds)
     assert (answer.status_code, answer.json()) == (
         422,
         {"error": "numSpeakers must lie between minSpeakers and maxSpeakers.", "code": "invalid_request"},
     )
-    assert (await live(server, job)).spec.diarization is None
+    assert (await read_record(server, job)).spec.diarization is None
 
 
-async def test_bounds_around_a_number_ask_for_nothing_else(server: ApiServer, job: WhisperJob) -> None:
-    await ask(server, job, numSpeakers=2)
-    first = (await live(server, job)).spec.diarization
-    assert (await ask(server, job, numSpeakers=2, minSpeakers=1, maxSpeakers=4)).status_code == 202
-    assert (await live(server, job)).spec.diarization == first
+async def test_bounds_around_a_number_change_nothing(server: ApiServer, job: WhisperJob) -> None:
+    await request_diarization(server, job, numSpeakers=2)
+    first = (await read_record(server, job)).spec.diarization
+    assert (await request_diarization(server, job, numSpeakers=2, minSpeakers=1, maxSpeakers=4)).status_code == 202
+    assert (await read_record(server, job)).spec.diarization == first
 
 
-async def test_asking_again_while_it_runs_points_at_the_running_one(server: ApiServer, job: WhisperJob) -> None:
-    await ask(server, job, numSpeakers=3)
-    first = (await live(server, job)).spec.diarization
-    assert (await ask(server, job, numSpeakers=3)).status_code == 202
-    assert (await live(server, job)).spec.diarization == first
+async def test_a_repeated_request_returns_the_running_diarization(server: ApiServer, job: WhisperJob) -> None:
+    await request_diarization(server, job, numSpeakers=3)
+    first = (await read_record(server, job)).spec.diarization
+    assert (await request_diarization(server, job, numSpeakers=3)).status_code == 202
+    assert (await read_record(server, job)).spec.diarization == first
 
 
-async def test_asking_for_something_else_while_it_runs_is_refused(server: ApiServer, job: WhisperJob) -> None:
-    await ask(server, job, numSpeakers=3)
-    answer = await ask(server, job, numSpeakers=2)
+async def test_another_request_is_refused_while_one_runs(server: ApiServer, job: WhisperJob) -> None:
+    await request_diarization(server, job, numSpeakers=3)
+    answer = await request_diarization(server, job, numSpeakers=2)
     assert (answer.status_code, answer.json()["code"]) == (409, "diarization_running")
 
 
-async def test_a_result_stands_until_something_else_is_asked(server: ApiServer, job: WhisperJob) -> None:
-    await ask(server, job)
-    await finish(server, job)
-    before = (await live(server, job)).spec.diarization
-    assert (await ask(server, job)).status_code == 202
-    assert (await live(server, job)).spec.diarization == before
-    assert (await shown(server, job))["status"] == "completed"
-    assert (await ask(server, job, numSpeakers=2)).status_code == 202
-    assert (await live(server, job)).spec.diarization != before
-    assert (await shown(server, job))["status"] == "running"
+async def test_a_result_stays_until_another_number_is_requested(server: ApiServer, job: WhisperJob) -> None:
+    await request_diarization(server, job)
+    await complete_diarization(server, job)
+    before = (await read_record(server, job)).spec.diarization
+    assert (await request_diarization(server, job)).status_code == 202
+    assert (await read_record(server, job)).spec.diarization == before
+    assert (await get_diarization(server, job))["status"] == "completed"
+    assert (await request_diarization(server, job, numSpeakers=2)).status_code == 202
+    assert (await read_record(server, job)).spec.diarization != before
+    assert (await get_diarization(server, job))["status"] == "running"
 
 
-async def test_a_failed_one_may_be_tried_again(server: ApiServer, job: WhisperJob) -> None:
-    await ask(server, job)
+async def test_a_failed_diarization_may_be_repeated(server: ApiServer, job: WhisperJob) -> None:
+    await request_diarization(server, job)
     failure = JobFailure(code=JobCode.MODEL_UNAVAILABLE, message="Set HF_TOKEN.")
-    await write(server, job, phase=Phase.ERROR, error=failure)
-    assert await shown(server, job) == {
+    await write_status(server, job, phase=Phase.ERROR, error=failure)
+    assert await get_diarization(server, job) == {
         "jobId": job.name,
         "status": "error",
         "startedAt": "2026-02-12T10:00:00.000Z",
@@ -134,15 +136,15 @@ async def test_a_failed_one_may_be_tried_again(server: ApiServer, job: WhisperJo
         "error": "Diarization failed: Set HF_TOKEN.",
         "errorCode": "model_unavailable",
     }
-    before = (await live(server, job)).spec.diarization
-    assert (await ask(server, job)).status_code == 202
-    assert (await live(server, job)).spec.diarization != before
+    before = (await read_record(server, job)).spec.diarization
+    assert (await request_diarization(server, job)).status_code == 202
+    assert (await read_record(server, job)).spec.diarization != before
 
 
-async def test_a_running_one_shows_its_progress(server: ApiServer, job: WhisperJob) -> None:
-    await ask(server, job)
-    assert (await shown(server, job))["status"] == "running"
-    await write(
+async def test_a_running_diarization_shows_its_progress(server: ApiServer, job: WhisperJob) -> None:
+    await request_diarization(server, job)
+    assert (await get_diarization(server, job))["status"] == "running"
+    await write_status(
         server,
         job,
         phase=Phase.PROCESSING,
@@ -151,7 +153,7 @@ async def test_a_running_one_shows_its_progress(server: ApiServer, job: WhisperJ
         attempt=1,
         start_time=at(1.5),
     )
-    assert await shown(server, job) == {
+    assert await get_diarization(server, job) == {
         "jobId": job.name,
         "status": "running",
         "startedAt": "2026-02-12T10:00:01.500Z",
@@ -161,9 +163,9 @@ async def test_a_running_one_shows_its_progress(server: ApiServer, job: WhisperJ
     }
 
 
-async def test_what_it_waits_for_is_the_scheduler_s_own_sentence(server: ApiServer, job: WhisperJob) -> None:
+async def test_the_reason_to_wait_is_the_sentence_of_the_scheduler(server: ApiServer, job: WhisperJob) -> None:
     why = "0/1 nodes are available: 1 Insufficient nvidia.com/gpu."
-    await ask(server, job)
+    await request_diarization(server, job)
     waits = Condition(
         type=ConditionType.SCHEDULED,
         status="False",
@@ -171,30 +173,32 @@ async def test_what_it_waits_for_is_the_scheduler_s_own_sentence(server: ApiServ
         message=why,
         last_transition_time=at(0),
     )
-    await write(server, job, (waits,), attempt=1)
-    assert (await shown(server, job))["waitingFor"] == why
+    await write_status(server, job, (waits,), attempt=1)
+    assert (await get_diarization(server, job))["waitingFor"] == why
 
 
-async def test_one_that_is_tried_again_waits_as_the_first_did(server: ApiServer, job: WhisperJob) -> None:
+async def test_a_retry_shows_its_reason_to_wait_too(server: ApiServer, job: WhisperJob) -> None:
     def unscheduled(reason: Reason, message: str) -> Condition:
         return Condition(
             type=ConditionType.SCHEDULED, status="False", reason=reason, message=message, last_transition_time=at(0)
         )
 
-    await ask(server, job)
+    await request_diarization(server, job)
     failed = unscheduled(Reason.RETRYING, "the worker was killed (SIGKILL)")
-    await write(server, job, (failed,), phase=Phase.PROCESSING, attempt=1, progress=20)
-    assert "waitingFor" not in await shown(server, job)
+    await write_status(server, job, (failed,), phase=Phase.PROCESSING, attempt=1, progress=20)
+    assert "waitingFor" not in await get_diarization(server, job)
     why = "0/1 nodes are available: 1 Insufficient nvidia.com/gpu."
-    await write(server, job, (unscheduled(Reason.UNSCHEDULABLE, why),), phase=Phase.PROCESSING, attempt=2, progress=20)
-    now = await shown(server, job)
+    await write_status(
+        server, job, (unscheduled(Reason.UNSCHEDULABLE, why),), phase=Phase.PROCESSING, attempt=2, progress=20
+    )
+    now = await get_diarization(server, job)
     assert (now["progress"], now["waitingFor"]) == (20, why)
 
 
-async def test_a_completed_one_shows_who_speaks_when(server: ApiServer, job: WhisperJob) -> None:
-    await ask(server, job)
-    await finish(server, job)
-    assert (await shown(server, job))["result"] == {
+async def test_a_completed_diarization_shows_its_result(server: ApiServer, job: WhisperJob) -> None:
+    await request_diarization(server, job)
+    await complete_diarization(server, job)
+    assert (await get_diarization(server, job))["result"] == {
         "segments": [
             {"start": 0.0, "end": 2.0, "speaker": "SPEAKER_00"},
             {"start": 1.5, "end": 3.5, "speaker": "SPEAKER_01"},
@@ -214,10 +218,10 @@ async def test_a_completed_one_shows_who_speaks_when(server: ApiServer, job: Whi
 
 
 async def test_rttm_is_for_other_tools(server: ApiServer, job: WhisperJob) -> None:
-    await ask(server, job)
+    await request_diarization(server, job)
     early = await server.client.get(f"/diarize/{job.name}", params={"format": "rttm"})
     assert (early.status_code, early.json()["code"]) == (409, "not_completed")
-    await finish(server, job)
+    await complete_diarization(server, job)
     answer = await server.client.get(f"/diarize/{job.name}", params={"format": "rttm"})
     assert answer.headers["content-type"].startswith("text/plain")
     assert answer.text.splitlines() == [
@@ -227,26 +231,26 @@ async def test_rttm_is_for_other_tools(server: ApiServer, job: WhisperJob) -> No
     ]
 
 
-async def test_never_asked_is_not_found(server: ApiServer, job: WhisperJob) -> None:
+async def test_without_a_request_nothing_is_found(server: ApiServer, job: WhisperJob) -> None:
     answer = await server.client.get(f"/diarize/{job.name}")
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
-async def test_two_at_once_start_one(server: ApiServer, job: WhisperJob) -> None:
+async def test_two_requests_at_once_start_one_diarization(server: ApiServer, job: WhisperJob) -> None:
     """The cache of a replica may be behind: the version decides."""
-    stale = server.api.cache.get(job.name)
+    stale = server.cache.get(job.name)
     assert stale is not None
-    await ask(server, job)
-    first = (await live(server, job)).spec.diarization
-    server.api.cache.forget(job)
-    server.api.cache.put(stale)
-    assert (await ask(server, job)).status_code == 202
-    assert (await live(server, job)).spec.diarization == first
+    await request_diarization(server, job)
+    first = (await read_record(server, job)).spec.diarization
+    server.cache.forget(job)
+    server.cache.put(stale)
+    assert (await request_diarization(server, job)).status_code == 202
+    assert (await read_record(server, job)).spec.diarization == first
 
 
-async def test_without_a_diarizer_it_says_so_and_results_stay_readable(tmp_path: Path) -> None:
+async def test_without_a_diarizer_requests_are_refused_and_results_stay_readable(tmp_path: Path) -> None:
     async with serving_api(tmp_path) as server:
         job = await server.completed(16_000)
-        answer = await ask(server, job)
+        answer = await request_diarization(server, job)
         assert (answer.status_code, answer.json()["code"]) == (503, "diarization_unavailable")
-        assert (await live(server, job)).spec.diarization is None
+        assert (await read_record(server, job)).spec.diarization is None

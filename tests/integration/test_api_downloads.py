@@ -18,10 +18,10 @@ from whisperjob.model import names
 from whisperjob.model.mp3 import parse_info
 from whisperjob.model.phase import Stage
 from whisperjob.model.resource import WhisperJob
-from whisperjob_api.threads import DOWNLOAD_THREADS
+from whisperjob_api.thread_pools import DOWNLOAD_THREADS
 
 
-async def test_a_file_comes_whole_with_what_caches_need(tmp_path: Path) -> None:
+async def test_a_whole_file_has_the_headers_that_caches_need(tmp_path: Path) -> None:
     async with serving_api(tmp_path) as server:
         job = await server.completed(RATE, filename="Mein Gespräch.mp4")
         url = f"/job/{job.name}/download/output.mp3"
@@ -70,15 +70,15 @@ async def test_parts_join_to_the_whole(tmp_path: Path) -> None:
             {"Range": "bytes=0-9", "If-Range": f"W/{etag}"},
         ):
             assert (await server.client.get(url, headers=headers)).status_code == 200
-        kept = await server.client.get(url, headers={"Range": "bytes=0-9", "If-Range": etag})
-        assert (kept.status_code, kept.content) == (206, data[:10])
+        unchanged = await server.client.get(url, headers={"Range": "bytes=0-9", "If-Range": etag})
+        assert (unchanged.status_code, unchanged.content) == (206, data[:10])
         for header in (f"bytes={size}-", "bytes=-0"):
             beyond = await server.client.get(url, headers={"Range": header})
             assert (beyond.status_code, beyond.json()["code"]) == (416, "range_not_satisfiable")
             assert beyond.headers["content-range"] == f"bytes */{size}"
 
 
-async def test_only_names_the_manifest_gives_exist(tmp_path: Path) -> None:
+async def test_only_names_in_the_manifest_exist(tmp_path: Path) -> None:
     async with serving_api(tmp_path) as server:
         job = await server.completed(RATE, RATE)
         for name in (
@@ -95,7 +95,7 @@ async def test_only_names_the_manifest_gives_exist(tmp_path: Path) -> None:
             assert (await server.client.get(f"/job/{job.name}/download/chunk_00{index}.mp3")).status_code == 200
 
 
-async def test_a_missing_object_is_an_error_and_not_half_an_answer(tmp_path: Path) -> None:
+async def test_a_missing_object_is_an_error_and_not_half_a_response(tmp_path: Path) -> None:
     async with serving_api(tmp_path) as server:
         job = await server.completed(RATE)
         server.store.delete(chunk_key(job, "output.mp3"))
@@ -105,9 +105,7 @@ async def test_a_missing_object_is_an_error_and_not_half_an_answer(tmp_path: Pat
         assert (await server.client.get(f"/job/{job.name}")).status_code == 200  # the manifest is still there
 
 
-async def test_a_manifest_that_was_tampered_with_is_not_believed(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_manifest_that_was_changed_is_refused(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async with serving_api(tmp_path) as server:
         job = await server.completed(RATE)
         file = tmp_path / "store" / "objects" / chunk_key(job, "manifest.json")
@@ -118,12 +116,12 @@ async def test_a_manifest_that_was_tampered_with_is_not_believed(
         assert chunk_key(job, "manifest.json") in caplog.text
 
 
-async def test_downloads_that_are_not_read_hold_up_nobody(tmp_path: Path) -> None:
+async def test_downloads_that_are_not_read_block_no_other(tmp_path: Path) -> None:
     data = os.urandom(16 * MIB)  # more than the buffers of a connection hold
     async with serving_api(tmp_path) as server, AsyncExitStack() as clients:
         job = await server.records.create("large", a_spec(tenant="alice"))
         job = await complete(server.records, server.store, job, [(data, RATE)])
-        await until(lambda: server.api.cache.get(job.name) == job, "the cache to know the job")
+        await until(lambda: server.cache.get(job.name) == job, "the cache to know the job")
         url = f"/job/{job.name}/download/output.mp3"
         for _ in range(2 * DOWNLOAD_THREADS):
             client = await clients.enter_async_context(connected(server.port))
@@ -146,7 +144,7 @@ async def download(server: ApiServer, url: str) -> bytes:
 
 
 @pytest.mark.parametrize("max_seconds", [1, 0.003, 0.5, 1.2345, 2.999, 2.99995])
-async def test_a_trim_decodes_to_exactly_what_was_asked_for(tmp_path: Path, max_seconds: float) -> None:
+async def test_a_trim_decodes_to_exactly_the_requested_samples(tmp_path: Path, max_seconds: float) -> None:
     async with serving_api(tmp_path) as server:
         job = await server.completed(3 * RATE)
         answer = await trim(server, job, max_seconds)

@@ -1,4 +1,4 @@
-"""Requests no decent client makes: what is before and around the app, byte by byte."""
+"""Requests that no proper client makes, byte by byte: the server before and around the app."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ from support.api.raw_http import RawClient, chunked, connected, form, part, uplo
 from support.api.server import KEY, MIB, ApiServer, serving_api
 from support.waiting import until
 from whisperjob.model import names
-from whisperjob_api import middleware
+from whisperjob_api import request_middleware
 from whisperjob_api.http_protocol import ApiProtocol
 
 SOUND = bytes(range(256)) * 400
@@ -23,13 +23,13 @@ async def still_serves(server: ApiServer) -> bool:
     return (await server.client.get("/health")).status_code == 200
 
 
-async def nothing_was_kept(server: ApiServer) -> bool:
+async def nothing_is_stored(server: ApiServer) -> bool:
     await server.settled()
     return not server.objects() and not await server.jobs()
 
 
-async def told(client: RawClient, status: int, code: str = "invalid_request") -> bool:
-    """The answer is an error in our shape, and the last on this connection."""
+async def gets_error(client: RawClient, status: int, code: str = "invalid_request") -> bool:
+    """Checks that the response is an error with the usual JSON, and the last one on this connection."""
     answer = await client.answer()
     assert (answer.status, answer.code) == (status, code)
     assert answer.headers["content-type"] == "application/json"
@@ -54,7 +54,7 @@ async def test_a_head_too_large_is_not_collected(tmp_path: Path, head: bytes) ->
     async with serving_api(tmp_path) as server:
         async with connected(server.port) as client:
             client.writer.write(head)
-            assert await told(client, 431, "headers_too_large")
+            assert await gets_error(client, 431, "headers_too_large")
         assert await still_serves(server)
 
 
@@ -78,12 +78,12 @@ async def test_slow_heads_are_not_waited_for(tmp_path: Path) -> None:
             assert await silent.closed_by_server()
         async with connected(server.port) as dripping:
             await dripping.send(b"GET /health HT")
-            assert await told(dripping, 408, "request_timeout")
+            assert await gets_error(dripping, 408, "request_timeout")
         async with connected(server.port) as second_request:
             await second_request.send(HEALTH + b"GET /hea")
             assert (await second_request.answer()).status == 200
             await second_request.send(b"l")
-            assert await told(second_request, 408, "request_timeout")
+            assert await gets_error(second_request, 408, "request_timeout")
         async with connected(server.port) as blank_lines:
             await blank_lines.send(HEALTH)
             assert (await blank_lines.answer()).status == 200
@@ -104,11 +104,11 @@ async def test_a_slow_body_is_not_a_slow_head(tmp_path: Path) -> None:
 
 
 async def test_a_small_body_that_drips_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(middleware, "BODY_SECONDS", 0.3)
+    monkeypatch.setattr(request_middleware, "BODY_SECONDS", 0.3)
     head = f"POST /demo_trim HTTP/1.1\r\nHost: x\r\nX-API-Key: {KEY}\r\nContent-Type: application/json\r\n"
     async with serving_api(tmp_path) as server, connected(server.port) as client:
         await client.send(head.encode() + b'Content-Length: 100\r\n\r\n{"jobId"')
-        assert await told(client, 408, "request_timeout")
+        assert await gets_error(client, 408, "request_timeout")
         assert await still_serves(server)
 
 
@@ -129,7 +129,7 @@ async def test_connections_are_limited(tmp_path: Path, monkeypatch: pytest.Monke
         assert await still_serves(server)
 
 
-async def test_an_answer_nobody_reads_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_response_that_is_not_read_is_aborted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ApiProtocol, "unread_seconds", 0.3)
     async with serving_api(tmp_path) as server, connected(server.port) as client:
         asset = b"GET /docs/assets/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -160,31 +160,31 @@ async def test_an_answer_nobody_reads_is_given_up(tmp_path: Path, monkeypatch: p
         pytest.param("X: a\rb\r\n", id="lone CR"),
     ],
 )
-async def test_what_two_servers_could_read_in_two_ways_is_refused(tmp_path: Path, head: str) -> None:
+async def test_ambiguous_requests_are_refused(tmp_path: Path, head: str) -> None:
     smuggled = b"0\r\n\r\n" + STATS
     async with serving_api(tmp_path) as server, connected(server.port) as client:
         start = f"POST /demo_trim HTTP/1.1\r\nHost: x\r\nX-API-Key: {KEY}\r\n"
         await client.send((start + head + "\r\n").encode("latin-1") + smuggled)
-        assert await told(client, 400)
+        assert await gets_error(client, 400)
 
 
 @pytest.mark.parametrize("size", [b"-1", b"g", b"0x5", b"fffffffffffffffff", b"5 5"])
 async def test_a_chunk_of_no_size_is_refused(tmp_path: Path, size: bytes) -> None:
     async with serving_api(tmp_path) as server, connected(server.port) as client:
         await client.send(upload_head(None) + size + b"\r\nhello\r\n0\r\n\r\n")
-        assert await told(client, 400)
-        assert await nothing_was_kept(server)
+        assert await gets_error(client, 400)
+        assert await nothing_is_stored(server)
 
 
 @pytest.mark.parametrize(
     "tail", [b"5;" + b"x" * 300_000, b"0\r\nX-T: " + b"y" * 300_000, b"0\r\n" + b"X: y\r\n" * 20_000]
 )
-async def test_what_hides_behind_chunks_is_not_collected(tmp_path: Path, tail: bytes) -> None:
+async def test_chunk_extensions_and_trailers_are_not_collected(tmp_path: Path, tail: bytes) -> None:
     body = form(part("file", SOUND))
     async with serving_api(tmp_path) as server, connected(server.port) as client:
         client.writer.write(upload_head(None) + b"%x\r\n%s\r\n" % (len(body) - 9, body[:-9]) + tail)
-        assert await told(client, 431, "headers_too_large")
-        assert await nothing_was_kept(server)
+        assert await gets_error(client, 431, "headers_too_large")
+        assert await nothing_is_stored(server)
 
 
 async def test_a_trailer_is_no_header(tmp_path: Path) -> None:
@@ -224,7 +224,7 @@ async def test_pipelined_requests_are_answered_in_order(tmp_path: Path) -> None:
         assert (await client.answer()).status == 401
 
 
-async def test_rubbish_behind_a_request_does_not_take_its_answer(tmp_path: Path) -> None:
+async def test_rubbish_after_a_request_does_not_suppress_its_response(tmp_path: Path) -> None:
     async with serving_api(tmp_path) as server, connected(server.port) as client:
         await client.send(HEALTH + b"rubbish\r\n\r\n" * 3)
         answer = await client.answer()
@@ -267,7 +267,7 @@ async def test_http_1_0_is_served_and_closed(tmp_path: Path) -> None:
                 assert await client.closed_by_server()
 
 
-async def test_a_client_that_would_rather_speak_http_2_is_served(tmp_path: Path) -> None:
+async def test_a_client_that_offers_http_2_is_served(tmp_path: Path) -> None:
     """curl --http2 asks to upgrade, and takes no for an answer."""
     upgrade = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n"
     body = form(part("file", SOUND))
@@ -333,7 +333,7 @@ async def test_a_hostile_filename_is_a_name_to_show_and_nothing_else(tmp_path: P
         pytest.param(b"; " * 7_000 + b'filename="a"', None, None, id="parameters"),
     ],
 )
-async def test_whatever_a_filename_looks_like_it_is_answered(
+async def test_any_filename_gets_a_response(
     tmp_path: Path, parameter: bytes, status: int | None, shown: str | None
 ) -> None:
     body = form(part("file", SOUND)).replace(b'name="file"', b'name="file"; ' + parameter)
@@ -345,7 +345,7 @@ async def test_whatever_a_filename_looks_like_it_is_answered(
             assert (await server.records.get(answer.json["jobId"])).spec.source.filename == shown
         if answer.status == 400:
             assert answer.code == "invalid_upload"
-            assert await nothing_was_kept(server)
+            assert await nothing_is_stored(server)
 
 
 BOMBS = {
@@ -366,10 +366,10 @@ async def test_a_form_that_is_a_bomb_is_refused_early(tmp_path: Path, body: byte
         client.writer.write(upload_head(len(body)) + body)
         answer = await client.answer()
         assert (answer.status, answer.code) == (400, "invalid_upload")
-        assert await nothing_was_kept(server)
+        assert await nothing_is_stored(server)
 
 
-async def test_who_vanishes_while_being_answered_harms_nobody(tmp_path: Path) -> None:
+async def test_a_client_that_vanishes_during_a_response_does_no_harm(tmp_path: Path) -> None:
     async with serving_api(tmp_path) as server:
         job = await server.completed(16_000 * 600)
         request = f"GET /job/{job.name}/download/output.mp3 HTTP/1.1\r\nHost: x\r\nX-API-Key: {KEY}\r\n\r\n".encode()

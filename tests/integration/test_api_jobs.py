@@ -28,7 +28,7 @@ async def a_job(server: ApiServer, tenant: str = "alice", client_ip: str | None 
     job = await server.records.create(name, Spec(source=source, tenant=tenant, client_ip=client_ip))
     if status:
         job = await server.records.patch_status(name, Status.model_validate(status), job.version)
-    await until(lambda: server.api.cache.get(name) == job, "the cache to know the job")
+    await until(lambda: server.cache.get(name) == job, "the cache to know the job")
     await until(lambda: datetime.now(UTC) > job.metadata.creation_timestamp + TICK, "the clock to move")
     return job
 
@@ -116,7 +116,7 @@ async def test_stats_count_the_jobs_that_exist(tmp_path: Path) -> None:
         await a_job(server, tenant="bob", client_ip="192.0.2.99")
         await server.client.delete(f"/job/{gone.name}")
         await server.completed(1000)
-        await until(lambda: len(server.api.cache.all()) == 6, "the cache to know all")
+        await until(lambda: len(server.cache.all()) == 6, "the cache to know all")
         assert (await server.client.get("/stats")).json() == {
             "totalJobs": 5,
             "queued": 2,
@@ -137,10 +137,10 @@ async def test_a_deleted_job_is_gone_at_once(tmp_path: Path) -> None:
         assert await server.jobs() == []
 
 
-async def test_a_job_the_cache_does_not_know_yet_is_found(tmp_path: Path) -> None:
+async def test_a_job_that_is_not_cached_yet_is_found(tmp_path: Path) -> None:
     async with serving_api(tmp_path) as server:
         job = await a_job(server)
-        server.api.cache._by_name.clear()  # another replica made it, and the watch has not told yet
+        server.cache._by_name.clear()  # another replica created it, and the watch has not reported it yet
         assert (await server.client.get(f"/job/{job.name}")).status_code == 200
 
 
@@ -195,7 +195,7 @@ NONSENSE: list[tuple[str, str, bytes | None, int, str]] = [
 ]
 
 
-async def test_what_makes_no_sense_is_said_so(tmp_path: Path) -> None:
+async def test_invalid_requests_get_a_sentence(tmp_path: Path) -> None:
     async with serving_api(tmp_path) as server:
         for method, path, body, status, code in NONSENSE:
             headers = {"Content-Type": "application/json"} if body is not None else {}
@@ -208,13 +208,13 @@ async def test_what_makes_no_sense_is_said_so(tmp_path: Path) -> None:
             assert answer.headers["cache-control"] == "no-store"
 
 
-async def test_a_wrong_key_is_told_before_a_body_too_large(tmp_path: Path) -> None:
+async def test_a_wrong_key_is_reported_before_a_body_too_large(tmp_path: Path) -> None:
     async with serving_api(tmp_path) as server:
         answer = await server.client.post("/diarize", content=bytes(70_000), headers={"X-API-Key": "wrong"})
         assert answer.status_code == 401
 
 
-async def test_what_is_no_http_is_told_so_too(tmp_path: Path) -> None:
+async def test_invalid_http_gets_an_error_too(tmp_path: Path) -> None:
     async with serving_api(tmp_path) as server, connected(server.port) as client:
         await client.send(b"GARBAGE\r\n\r\n")
         answer = await client.answer()
@@ -232,7 +232,7 @@ async def test_a_chunked_body_over_the_limit_is_too_large(tmp_path: Path) -> Non
         assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
 
 
-async def test_a_job_without_output_has_nothing_to_give(tmp_path: Path) -> None:
+async def test_a_job_without_output_has_no_files(tmp_path: Path) -> None:
     async with serving_api(tmp_path) as server:
         for job in (await a_job(server), await failed_job(server)):
             for answer in (
@@ -287,7 +287,7 @@ async def test_readiness_follows_records_and_store(tmp_path: Path) -> None:
         assert (await server.client.get("/livez")).status_code == 200
 
 
-async def test_records_that_are_away_are_told_with_when_to_come_back(tmp_path: Path) -> None:
+async def test_unavailable_records_are_an_error_with_retry_after(tmp_path: Path) -> None:
     async with serving_api(tmp_path) as server:
         await server.records.close()  # type: ignore[attr-defined]  # SqliteRecords'
         answer = await server.client.get(f"/job/{NOWHERE}")
@@ -295,7 +295,7 @@ async def test_records_that_are_away_are_told_with_when_to_come_back(tmp_path: P
         assert int(answer.headers["retry-after"]) >= 1
 
 
-async def test_a_bug_of_ours_is_told_without_its_details(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_internal_error_shows_no_details(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     def broken() -> bool:
         raise RuntimeError("secret detail")
 

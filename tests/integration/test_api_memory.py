@@ -59,5 +59,5 @@ async def test_a_large_upload_costs_little_memory_and_no_disk_but_the_stores(tmp
             await client.send(tail)
             assert (await client.answer(60)).status == 202
         assert peak_bytes(pid) - before < LIMIT_BYTES
-    kept = sorted(file.stat().st_size for file in (tmp_path / "store").rglob("*") if file.is_file())
-    assert kept == [5, FILE_BYTES]
+    stored_sizes = sorted(file.stat().st_size for file in (tmp_path / "store").rglob("*") if file.is_file())
+    assert stored_sizes == [5, FILE_BYTES]

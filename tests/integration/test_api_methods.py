@@ -19,7 +19,7 @@ async def test_head_is_get_without_a_body(tmp_path: Path) -> None:
                 assert head.headers[name] == whole.headers[name], path
 
 
-async def test_a_wrong_method_is_told_all_right_ones(tmp_path: Path) -> None:
+async def test_a_wrong_method_gets_the_allowed_ones(tmp_path: Path) -> None:
     job = f"/job/{names.new_job_name()}"
     async with serving_api(tmp_path) as server:
         for path, allowed in (

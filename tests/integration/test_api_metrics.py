@@ -17,7 +17,7 @@ def scraped(output: list[str]) -> dict[str, float]:
     return {name: float(value) for name, value in re.findall(r"^(\w\S*) (\S+)$", text, re.MULTILINE)}
 
 
-def test_what_is_told_of_a_job_and_its_requests(tmp_path: Path) -> None:
+def test_metrics_of_a_job_and_its_requests(tmp_path: Path) -> None:
     talk = write_speech_video(tmp_path / "talk.mp4", seconds=4)
     bad = tmp_path / "bad.mp4"
     bad.write_text("only words\n" * 100)
@@ -52,7 +52,7 @@ def test_what_is_told_of_a_job_and_its_requests(tmp_path: Path) -> None:
     assert not [name for name in seen for job in jobs if job in name]
 
 
-def test_without_the_setting_there_are_none(tmp_path: Path) -> None:
+def test_without_the_setting_there_are_no_metrics(tmp_path: Path) -> None:
     with served(tmp_path / "data") as service:
         assert service.client.get("/metrics").status_code in (401, 404)
     assert "metrics" not in "".join(service.output)

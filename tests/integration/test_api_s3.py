@@ -25,10 +25,10 @@ async def test_a_sender_that_vanishes_late_leaves_nothing_in_the_bucket(
     store = open_store(minio_server.settings(), tmp_path)
     body = form(part("file", SOUND, "a.wav"))
     async with serving_api(tmp_path, store=store) as server:
-        for kept in (len(body) - 1, len(body) * 99 // 100):
+        for sent in (len(body) - 1, len(body) * 99 // 100):
             async with connected(server.port) as client:
-                await client.send(upload_head(len(body)) + body[:kept])
-                await until(lambda: server.api.uploads.in_flight == 1, "the upload to begin")
+                await client.send(upload_head(len(body)) + body[:sent])
+                await until(lambda: server.upload_gate.in_flight == 1, "the upload to begin")
                 client.vanish()
             await server.settled()
             assert not await asyncio.to_thread(server.objects)
@@ -58,7 +58,7 @@ async def test_results_come_out_of_a_bucket(tmp_path: Path, minio_server: MinioS
         assert len(written) == 1, "the trim before is gone"
 
 
-async def test_a_bucket_that_is_away_is_told_with_when_to_come_back(tmp_path: Path, minio_binary: Path) -> None:
+async def test_an_unavailable_bucket_is_an_error_with_retry_after(tmp_path: Path, minio_binary: Path) -> None:
     minio = MinioServer(minio_binary, tmp_path / "minio")
     minio.start()
     try:

@@ -12,7 +12,7 @@ SECONDS = 60
 EXAMPLES = 12
 """For each operation and phase; deterministic, so that a failure is one of the code and not of the day."""
 
-# What no schema can tell: the state of a job, a cursor we never gave, minSpeakers above maxSpeakers, no diarizer.
+# What no schema can express: the state of a job, a foreign cursor, minSpeakers above maxSpeakers, no diarizer.
 CONFIG = """
 [checks]
 positive_data_acceptance.expected-statuses = ["2xx", "401", "403", "404", "409"]
@@ -29,7 +29,7 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", "401", "403", "404",
 
 
 @pytest.mark.parametrize("known_job", [False, True])
-async def test_the_service_does_what_it_says(tmp_path: Path, known_job: bool) -> None:
+async def test_the_service_matches_its_openapi_document(tmp_path: Path, known_job: bool) -> None:
     settings = api_settings(max_unfinished_jobs=100_000)
     async with serving_api(tmp_path / "data", settings) as server:
         config = CONFIG

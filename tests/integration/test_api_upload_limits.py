@@ -7,7 +7,7 @@ import pytest
 
 from support.api.raw_http import connected, form, part, upload_head
 from support.api.server import api_settings, serving_api
-from support.api.uploads import SOUND, nothing_was_kept, the_job, upload
+from support.api.uploads import SOUND, nothing_is_stored, the_job, upload
 from support.waiting import until
 from whisperjob.model.errors import RecordsUnavailableError, StoreFullError, StoreUnavailableError
 from whisperjob.model.phase import Phase, Step
@@ -21,7 +21,7 @@ async def test_uploads_over_the_limit_wait_their_turn(tmp_path: Path) -> None:
     async with serving_api(tmp_path, api_settings(max_concurrent_uploads=1)) as server:
         async with connected(server.port) as first:
             await first.send(upload_head(len(body)) + body[:1000])
-            await until(lambda: server.api.uploads.in_flight == 1, "the first upload to begin")
+            await until(lambda: server.upload_gate.in_flight == 1, "the first upload to begin")
             answer = await upload(server, body)
             assert (answer.status, answer.code) == (503, "unavailable")
             assert int(answer.headers["retry-after"]) > 0
@@ -46,7 +46,7 @@ async def test_unfinished_work_is_limited_by_tenant(tmp_path: Path) -> None:
         assert (await upload(server, body)).code == "too_many_jobs"
 
 
-async def test_a_store_without_room_says_so_before_a_byte_is_kept(tmp_path: Path) -> None:
+async def test_a_full_store_refuses_before_a_byte_is_stored(tmp_path: Path) -> None:
     class NearlyFull(FolderStore):
         def free_bytes(self) -> int:
             return 1_000_000
@@ -57,7 +57,7 @@ async def test_a_store_without_room_says_so_before_a_byte_is_kept(tmp_path: Path
         connected(server.port) as first,
     ):
         await first.send(upload_head(len(body)))
-        await until(lambda: server.api.uploads.in_flight == 1, "the first upload to begin")
+        await until(lambda: server.upload_gate.in_flight == 1, "the first upload to begin")
         answer = await upload(server, body)
         assert (answer.status, answer.code) == (507, "insufficient_storage")
         assert int(answer.headers["retry-after"]) > 0
@@ -69,7 +69,7 @@ async def test_a_store_without_room_says_so_before_a_byte_is_kept(tmp_path: Path
     ("error", "status", "code"),
     [(StoreFullError("full"), 507, "insufficient_storage"), (StoreUnavailableError("away"), 503, "unavailable")],
 )
-async def test_a_store_that_gives_up_halfway_is_told(tmp_path: Path, error: Exception, status: int, code: str) -> None:
+async def test_a_store_that_fails_halfway_is_reported(tmp_path: Path, error: Exception, status: int, code: str) -> None:
     class GivesUp(FolderStore):
         def put(self, key: str, data: Readable, *, content_type: str = "application/octet-stream") -> int:
             data.read(70_000)
@@ -80,15 +80,15 @@ async def test_a_store_that_gives_up_halfway_is_told(tmp_path: Path, error: Exce
         answer = await upload(server, body)
         assert (answer.status, answer.code) == (status, code)
         assert int(answer.headers["retry-after"]) > 0
-        assert await nothing_was_kept(server)
+        assert await nothing_is_stored(server)
 
 
-async def test_records_that_are_away_leave_no_job_and_tell_so(tmp_path: Path) -> None:
+async def test_unavailable_records_leave_no_job_and_are_reported(tmp_path: Path) -> None:
     async with serving_api(tmp_path) as server:
         body = form(part("file", SOUND))
         async with connected(server.port) as client:
             await client.send(upload_head(len(body)) + body[:-10])
-            await until(lambda: server.api.uploads.in_flight == 1, "the upload to begin")
+            await until(lambda: server.upload_gate.in_flight == 1, "the upload to begin")
             await server.records.close()  # type: ignore[attr-defined]  # SqliteRecords'
             await client.send(body[-10:])
             answer = await client.answer()
@@ -96,12 +96,12 @@ async def test_records_that_are_away_leave_no_job_and_tell_so(tmp_path: Path) ->
         assert int(answer.headers["retry-after"]) > 0
 
 
-async def test_a_service_that_shuts_down_takes_no_new_upload_but_ends_those_begun(tmp_path: Path) -> None:
+async def test_a_service_that_shuts_down_refuses_new_uploads_and_finishes_the_others(tmp_path: Path) -> None:
     body = form(part("file", SOUND))
     async with serving_api(tmp_path) as server, connected(server.port) as begun:
         await begun.send(upload_head(len(body)) + body[:1000])
-        await until(lambda: server.api.uploads.in_flight == 1, "the upload to begin")
-        server.api.uploads.close()
+        await until(lambda: server.upload_gate.in_flight == 1, "the upload to begin")
+        server.upload_gate.close()
         answer = await upload(server, body)
         assert (answer.status, answer.code) == (503, "unavailable")
         await begun.send(body[1000:])
@@ -112,10 +112,10 @@ async def test_an_upload_that_a_shutdown_cuts_off_leaves_nothing(tmp_path: Path)
     body = form(part("file", SOUND))
     async with serving_api(tmp_path) as server, connected(server.port) as client:
         await client.send(upload_head(len(body)) + body[:-1])
-        await until(lambda: server.api.uploads.in_flight == 1, "the upload to begin")
+        await until(lambda: server.upload_gate.in_flight == 1, "the upload to begin")
         for task in server.uvicorn.server_state.tasks:
             task.cancel()  # what uvicorn does when its grace is over
-        assert await nothing_was_kept(server)
+        assert await nothing_is_stored(server)
         assert not list((tmp_path / "store" / "staging").iterdir())
 
 
@@ -127,7 +127,7 @@ async def test_the_same_key_and_file_make_one_job(tmp_path: Path) -> None:
         job = await the_job(server)
         status = Status(phase=Phase.PROCESSING, step=Step.ENHANCING, progress=50, attempt=1)
         await server.records.patch_status(job.name, status, job.version)
-        await until(lambda: server.api.cache.get(job.name) != job, "the cache to follow")
+        await until(lambda: server.cache.get(job.name) != job, "the cache to follow")
         again = await upload(server, renamed, "Idempotency-Key: order-7\r\n")
         assert again.status == 202
         assert again.json == {**first.json, "status": "processing"}
@@ -182,15 +182,15 @@ async def test_tenants_do_not_share_idempotency_keys(tmp_path: Path) -> None:
         assert len(ids) == len(server.objects()) == 2
 
 
-async def test_a_lost_answer_of_the_records_is_settled(tmp_path: Path) -> None:
-    """`create` may have happened although its answer was lost: then the object is that job's, and stays."""
+async def test_a_lost_response_of_the_records_is_resolved(tmp_path: Path) -> None:
+    """`create` may have taken effect although its response was lost; then the object belongs to that job, and stays."""
     async with serving_api(tmp_path) as server:
         records = server.records
         create = records.create
 
         async def create_and_lose(name: str, spec: Spec) -> WhisperJob:
             await create(name, spec)
-            raise RecordsUnavailableError("the answer was lost")
+            raise RecordsUnavailableError("the response was lost")
 
         async def lose(name: str, spec: Spec) -> WhisperJob:
             raise RecordsUnavailableError("never arrived")
@@ -198,7 +198,7 @@ async def test_a_lost_answer_of_the_records_is_settled(tmp_path: Path) -> None:
         records.create = lose  # type: ignore[method-assign]  # a network that fails at this point and no other
         answer = await upload(server, form(part("file", SOUND)))
         assert (answer.status, answer.code) == (503, "unavailable")
-        assert await nothing_was_kept(server)
+        assert await nothing_is_stored(server)
         records.create = create_and_lose  # type: ignore[method-assign]  # likewise
         answer = await upload(server, form(part("file", SOUND)))
         job = await the_job(server)

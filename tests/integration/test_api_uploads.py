@@ -1,4 +1,4 @@
-"""Uploads byte by byte: what is kept, what is refused, and that a sender who vanishes leaves nothing."""
+"""Uploads byte by byte: what is stored, what is refused, and that a sender who vanishes leaves nothing."""
 
 import asyncio
 import hashlib
@@ -11,7 +11,7 @@ import pytest
 
 from support.api.raw_http import chunked, connected, form, part, upload_head
 from support.api.server import api_settings, serving_api
-from support.api.uploads import SOUND, nothing_was_kept, the_job, upload
+from support.api.uploads import SOUND, nothing_is_stored, the_job, upload
 from support.waiting import until
 from whisperjob.model.phase import Profile, RawFormat
 
@@ -95,14 +95,14 @@ async def test_options_may_stand_before_or_after_the_file(tmp_path: Path, before
         ),
     ],
 )
-async def test_a_form_that_makes_no_sense_is_refused_and_leaves_nothing(
+async def test_an_invalid_form_is_refused_and_leaves_nothing(
     tmp_path: Path, body: bytes, status: int, code: str
 ) -> None:
     async with serving_api(tmp_path) as server:
         answer = await upload(server, body)
         assert (answer.status, answer.code) == (status, code)
         assert answer.json["error"]
-        assert await nothing_was_kept(server)
+        assert await nothing_is_stored(server)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ async def test_every_way_of_sending_gives_the_same_file(tmp_path: Path) -> None:
         assert [b"".join(server.store.read(key)) == SOUND for key in server.objects()] == [True] * 4
 
 
-async def test_a_client_that_waits_to_be_told_is_told(tmp_path: Path) -> None:
+async def test_a_client_that_expects_100_continue_gets_it(tmp_path: Path) -> None:
     body = form(part("file", SOUND))
     async with serving_api(tmp_path) as server, connected(server.port) as client:
         await client.send(upload_head(len(body), headers="Expect: 100-continue\r\n"))
@@ -158,8 +158,8 @@ async def test_a_wrong_key_is_refused_before_the_body(tmp_path: Path, headers: s
         assert await client.closed_by_server()
 
 
-async def test_a_client_that_never_stops_sending_still_gets_its_answer(tmp_path: Path) -> None:
-    """Closing at once would reset the connection under its feet, and the answer would be lost."""
+async def test_a_client_that_never_stops_sending_still_gets_its_response(tmp_path: Path) -> None:
+    """Closing at once would reset the connection, and the response would be lost."""
     async with serving_api(tmp_path) as server, connected(server.port) as client:
         await client.send(upload_head(4_000_000, key="wrong") + bytes(4_000_000))
         answer = await client.answer()
@@ -211,15 +211,15 @@ async def test_a_sender_that_vanishes_leaves_nothing(tmp_path: Path) -> None:
         for offset in offsets:
             async with connected(server.port) as client:
                 await client.send(head + body[:offset])
-                await until(lambda: server.api.uploads.in_flight == 1, "the upload to begin")
+                await until(lambda: server.upload_gate.in_flight == 1, "the upload to begin")
                 client.vanish()
-            await until(lambda: server.api.uploads.in_flight == 0, "the upload to end")
+            await until(lambda: server.upload_gate.in_flight == 0, "the upload to end")
             assert not server.objects(), offset
             assert not await server.jobs(), offset
         assert not list((tmp_path / "store" / "staging").iterdir())
 
 
-async def test_a_content_length_that_lies_keeps_nothing(tmp_path: Path) -> None:
+async def test_a_wrong_content_length_leaves_nothing(tmp_path: Path) -> None:
     body = form(part("file", SOUND))
     async with serving_api(tmp_path) as server:
         async with connected(server.port) as client:  # too short: the end is missing
@@ -227,13 +227,13 @@ async def test_a_content_length_that_lies_keeps_nothing(tmp_path: Path) -> None:
             assert (await client.answer()).status == 400
         async with connected(server.port) as client:  # too long: the sender goes before it is all there
             await client.send(upload_head(len(body) + 10) + body)
-            await until(lambda: server.api.uploads.in_flight == 1, "the upload to begin")
+            await until(lambda: server.upload_gate.in_flight == 1, "the upload to begin")
             client.vanish()
         await server.settled()
-        assert await nothing_was_kept(server)
+        assert await nothing_is_stored(server)
 
 
-async def test_a_sender_that_stands_still_is_told_so(tmp_path: Path) -> None:
+async def test_a_sender_that_pauses_too_long_gets_an_error(tmp_path: Path) -> None:
     settings = api_settings(upload_idle_timeout=timedelta(seconds=0.3))
     body = form(part("file", SOUND))
     async with serving_api(tmp_path, settings) as server, connected(server.port) as client:
@@ -241,10 +241,10 @@ async def test_a_sender_that_stands_still_is_told_so(tmp_path: Path) -> None:
         answer = await client.answer()
         assert (answer.status, answer.code) == (408, "upload_too_slow")
         assert await client.closed_by_server()
-        assert await nothing_was_kept(server)
+        assert await nothing_is_stored(server)
 
 
-async def test_usual_clients_are_understood(tmp_path: Path) -> None:
+async def test_common_clients_can_upload(tmp_path: Path) -> None:
     async with serving_api(tmp_path) as server:
         answer = await server.client.post(
             "/whisper_optimize", files={"file": ("talk.mp4", io.BytesIO(SOUND), "video/mp4")}, data={"profile": "none"}
@@ -253,7 +253,7 @@ async def test_usual_clients_are_understood(tmp_path: Path) -> None:
         assert (await the_job(server)).spec.profile is Profile.NONE
 
 
-async def test_a_forwarded_address_is_believed_behind_a_known_proxy_only(tmp_path: Path) -> None:
+async def test_a_forwarded_address_counts_behind_a_trusted_proxy_only(tmp_path: Path) -> None:
     body = form(part("file", SOUND))
     forwarded = "X-Forwarded-For: 203.0.113.9, 198.51.100.3\r\n"
     for trusted, seen in (("", "127.0.0.1"), ("127.0.0.0/8", "198.51.100.3")):
@@ -262,7 +262,7 @@ async def test_a_forwarded_address_is_believed_behind_a_known_proxy_only(tmp_pat
             assert (await the_job(server)).spec.client_ip == seen
 
 
-async def test_httpx_hears_a_refusal_while_it_sends(tmp_path: Path) -> None:
+async def test_httpx_gets_a_refusal_while_it_sends(tmp_path: Path) -> None:
     async with serving_api(tmp_path, api_settings(max_upload_bytes=1000)) as server:
         answer = await server.client.post("/whisper_optimize", files={"file": ("a.wav", bytes(3_000_000))})
         assert isinstance(answer, httpx.Response)

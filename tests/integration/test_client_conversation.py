@@ -1,6 +1,6 @@
-"""`whisperjob transcribe` on a real conversation of two people: the real service, and a recogniser that knows it.
+"""`whisperjob transcribe` on a real conversation of two people, with the real service and a recogniser that knows it.
 
-Who speaks when is the truth that comes with the recording, told by a worker without a model.
+Who speaks when comes with the recording; a worker without a model reports it.
 """
 
 import json
@@ -29,7 +29,7 @@ def talk() -> Conversation:
 
 @pytest.fixture(scope="module")
 def folder(talk: Conversation, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the conversation was transcribed in every format."""
+    """A folder in which the conversation was transcribed in every format."""
     folder = tmp_path_factory.mktemp("conversation")
     shutil.copy(talk.file, folder / "call.wav")
     names = [option for name in talk.names for option in ("--speaker-name", name)]
@@ -50,14 +50,14 @@ def folder(talk: Conversation, tmp_path_factory: pytest.TempPathFactory) -> Path
     return folder
 
 
-def test_every_word_is_there_once_where_it_is_said_and_whose_it_is(talk: Conversation, folder: Path) -> None:
+def test_every_word_has_its_time_and_its_speaker(talk: Conversation, folder: Path) -> None:
     words = json.loads((folder / "call.json").read_text())["words"]
     assert [word["text"] for word in words] == [word.text for _, word in talk.words]
     for found, (_, said) in zip(words, talk.words, strict=True):
         assert found["start"] == pytest.approx(said.start, abs=TOLERANCE_SECONDS)
     numbers = {name: f"SPEAKER_{n:02d}" for n, name in enumerate(talk.names)}
     wrong = [(w["text"], name) for w, (name, _) in zip(words, talk.words, strict=True) if w["speaker"] != numbers[name]]
-    assert wrong == [], "the two truths that come with it, of words and of turns, agree on these words"
+    assert wrong == [], "the words and the turns that come with the recording agree"
 
 
 def test_the_text_is_the_conversation(talk: Conversation, folder: Path) -> None:
@@ -83,7 +83,7 @@ def test_the_subtitles_show_each_sentence_while_it_is_said(talk: Conversation, f
         assert near, f"{cue} while nobody says {first}"
 
 
-def test_killed_half_way_a_long_conversation_goes_on_and_sends_no_chunk_twice(
+def test_a_long_conversation_killed_half_way_goes_on_and_sends_no_chunk_twice(
     talk: Conversation, tmp_path: Path
 ) -> None:
     long = talk.repeated(5, tmp_path / "call.wav")
@@ -95,8 +95,8 @@ def test_killed_half_way_a_long_conversation_goes_on_and_sends_no_chunk_twice(
         environment = {**os.environ, **here, "GROQ_BASE_URL": asr.url}
         asr.held, asr.free = True, 1
         with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL) as process:
-            kept = tmp_path / "call.whisperjob"
-            until_sync(lambda: list(kept.rglob("answer-*.json")) and asr.in_hand, "one kept, one in flight", 60)
+            checkpoint = tmp_path / "call.whisperjob"
+            until_sync(lambda: list(checkpoint.rglob("answer-*.json")) and asr.in_hand, "one stored, one in flight", 60)
             process.kill()
         answered, in_flight = set(asr.answered), asr.received - asr.answered
         asr.release()

@@ -1,4 +1,4 @@
-"""Both clients against the real service, over a network that breaks where it hurts."""
+"""Both clients against the real service, over a network that breaks connections."""
 
 import hashlib
 from collections.abc import AsyncIterator, Iterator
@@ -113,7 +113,7 @@ def test_an_upload_whose_answer_was_lost_makes_one_job(client: Client, net: Netw
     client.delete(accepted.job_id)
 
 
-def test_a_delete_whose_answer_was_lost_is_done(client: Client, net: Network, recording: Path) -> None:
+def test_a_delete_whose_answer_was_lost_succeeds(client: Client, net: Network, recording: Path) -> None:
     accepted = client.submit(recording, UploadOptions(profile="none"))
     net.lose_answers = 1
     client.delete(accepted.job_id)
@@ -126,7 +126,7 @@ async def test_busy_answers_are_waited_out(aclient: AsyncClient, net: Network) -
     assert (await aclient.health()).status == "ok"
 
 
-def test_a_download_goes_on_where_it_broke_off(client: Client, net: Network, completed: Job, tmp_path: Path) -> None:
+def test_a_download_continues_where_it_broke_off(client: Client, net: Network, completed: Job, tmp_path: Path) -> None:
     net.cuts, net.cut_after = 2, 50_000
     chunk = completed.chunks[0]
     file = client.download(chunk, tmp_path)
@@ -135,7 +135,7 @@ def test_a_download_goes_on_where_it_broke_off(client: Client, net: Network, com
     assert [path.name for path in tmp_path.iterdir()] == [chunk.filename]
 
 
-async def test_a_later_run_takes_up_a_download(
+async def test_a_later_run_continues_a_download(
     aclient: AsyncClient, net: Network, completed: Job, tmp_path: Path
 ) -> None:
     net.cuts, net.cut_after = QUICK.attempts, 10_000
@@ -145,22 +145,20 @@ async def test_a_later_run_takes_up_a_download(
     assert not (tmp_path / chunk.filename).exists()
     await aclient.download(chunk, tmp_path)
     assert net.ranges[-1] == f"bytes={QUICK.attempts * 10_000}-"
-    asked = len(net.ranges)
+    requests = len(net.ranges)
     await aclient.download(chunk, tmp_path)
-    assert len(net.ranges) == asked, "a file that is there is not fetched again"
+    assert len(net.ranges) == requests, "a file that is there is not fetched again"
 
 
 @pytest.mark.parametrize("left", [b"not this file at all", b"\0" * 5_000_000], ids=["another start", "too long"])
-def test_a_part_that_is_not_of_this_file_is_begun_anew(
-    client: Client, completed: Job, tmp_path: Path, left: bytes
-) -> None:
+def test_a_part_of_another_file_is_discarded(client: Client, completed: Job, tmp_path: Path, left: bytes) -> None:
     chunk = completed.chunks[0]
     (tmp_path / f"{chunk.filename}.part").write_bytes(left)
     file = client.download(chunk, tmp_path)
     assert hashlib.sha256(file.read_bytes()).hexdigest() == chunk.sha256
 
 
-def test_a_file_that_is_not_what_was_promised_is_not_kept(client: Client, completed: Job, tmp_path: Path) -> None:
+def test_a_file_with_another_hash_is_removed(client: Client, completed: Job, tmp_path: Path) -> None:
     lying = completed.chunks[0].model_copy(update={"sha256": "0" * 64})
     with pytest.raises(DamagedDownloadError):
         client.download(lying, tmp_path)
@@ -225,13 +223,13 @@ def test_waiting_ends_when_time_is_up(client: Client, recording: Path) -> None:
     client.delete(accepted.job_id)
 
 
-def test_nothing_listens_there(tmp_path: Path) -> None:
+def test_a_server_that_does_not_listen_is_unreachable(tmp_path: Path) -> None:
     with Client(Connection("http://127.0.0.1:9", retries=QUICK)) as client, pytest.raises(UnreachableError):
         client.health()
 
 
 @pytest.mark.parametrize("url", ["", "localhost:8080", "ftp://host", "http://"])
-def test_an_url_that_is_none_is_refused_before_anything_is_sent(url: str) -> None:
+def test_an_unusable_url_is_refused_before_anything_is_sent(url: str) -> None:
     with pytest.raises(UsageError):
         Client(Connection(url))
 

@@ -1,4 +1,4 @@
-"""`whisperjob transcribe` as a user runs it: a process, the real service, a strict stand-in of the speech API."""
+"""`whisperjob transcribe` as a user runs it: a process, the real service, and a strict stand-in of the speech API."""
 
 import json
 import os
@@ -113,20 +113,20 @@ def short(tmp_path: Path, short_recording: Path, net: Network, service: Service,
 
 
 def two_speakers() -> tuple[dict[str, Any], list[str]]:
-    """Turns of a few words, and whose each word is."""
-    turns, whose = [], []
+    """Returns a diarization with turns of a few words, and the speaker of each word."""
+    turns, speakers = [], []
     for index in range(0, len(SAID), TURN_WORDS):
         group = SAID[index : index + TURN_WORDS]
         speaker = f"SPEAKER_{index // TURN_WORDS % 2:02d}"
         turns.append({"start": group[0].start - 0.1, "end": group[-1].end + 0.1, "speaker": speaker})
-        whose += [speaker] * len(group)
+        speakers += [speaker] * len(group)
     overlapping = [{"start": 0, "end": SECONDS, "speaker": "SPEAKER_00"}, *turns]
     result = {"segments": overlapping, "exclusive": turns, "num_speakers": 2, "total_segments": len(turns)}
-    return {**result, "notes": ["It went on with the CPU."]}, whose
+    return {**result, "notes": ["It went on with the CPU."]}, speakers
 
 
 def check_words(found: list[dict[str, Any]], said: list[Said] = SAID) -> None:
-    """Every word that sounds in the recording, once, in order, where it sounds."""
+    """Checks that every word of the recording is there once, in order, at its time."""
     assert [re.sub(r"\W", "", word["text"]).lower() for word in found] == [word.text for word in said]
     for word, truth in zip(found, said, strict=True):
         assert word["start"] == pytest.approx(truth.start, abs=TOLERANCE_SECONDS)
@@ -134,7 +134,7 @@ def check_words(found: list[dict[str, Any]], said: list[Said] = SAID) -> None:
 
 
 def test_a_conversation_becomes_a_transcript_with_names(talk: Talk, net: Network, asr: AsrServer) -> None:
-    net.speakers, whose = two_speakers()
+    net.speakers, speakers = two_speakers()
     options = ["--diarize", "--num-speakers", "2", "--speaker-name", "Anna", "--speaker-name", "Ben"]
     formats = [option for name in ("txt", "srt", "vtt", "json", "md") for option in ("--format", name)]
     out, err = talk.run(*options, *formats, "--language", "en")
@@ -142,7 +142,7 @@ def test_a_conversation_becomes_a_transcript_with_names(talk: Talk, net: Network
     assert out.split() == [str(talk.file.with_suffix(f".{name}")) for name in ("txt", "srt", "vtt", "json", "md")]
     words = talk.transcript()["words"]
     check_words(words)
-    assert [word["speaker"] for word in words] == whose
+    assert [word["speaker"] for word in words] == speakers
     assert len(asr.answered) == CHUNKS
     assert set(asr.answered.values()) == {1}
     assert asr.forms[0] == {
@@ -155,13 +155,13 @@ def test_a_conversation_becomes_a_transcript_with_names(talk: Talk, net: Network
     paragraphs = talk.file.with_suffix(".txt").read_text().split("\n\n")
     assert paragraphs[0] == "Anna: Anchor bridge candle desert engine. Forest garden"
     assert paragraphs[1].startswith("Ben: harbour island jungle.")
-    check_srt(talk.file.with_suffix(".srt").read_text(), whose)
-    kept = talk.file.with_suffix(".whisperjob")
-    assert not list(kept.rglob("*.mp3")), "only answers are kept"
+    check_srt(talk.file.with_suffix(".srt").read_text(), speakers)
+    checkpoint = talk.file.with_suffix(".whisperjob")
+    assert not list(checkpoint.rglob("*.mp3")), "only answers are stored"
 
 
-def check_srt(text: str, whose: list[str]) -> None:
-    """Every cue shows words that sound while it is shown, and names whoever begins to speak."""
+def check_srt(text: str, speakers: list[str]) -> None:
+    """Checks that every cue shows words that sound while it is shown, and names the speaker who begins."""
     names = {"SPEAKER_00": "Anna", "SPEAKER_01": "Ben"}
     place, latest, speaker = 0, 0.0, ""
     for number, block in enumerate(text.strip().split("\n\n"), 1):
@@ -176,7 +176,7 @@ def check_srt(text: str, whose: list[str]) -> None:
         for word in shown.split():
             assert word.strip(".").lower() == SAID[place].text
             assert start - TOLERANCE_SECONDS <= SAID[place].start <= end
-            assert names[whose[place]] == speaker
+            assert names[speakers[place]] == speaker
             place += 1
     assert place == len(SAID)
 
@@ -186,16 +186,18 @@ def _seconds(stamp: str) -> float:
     return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "asked to stop"])
-def test_broken_off_and_started_again_no_chunk_is_recognised_twice(
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "terminated"])
+def test_an_interrupted_run_started_again_recognises_no_chunk_twice(
     talk: Talk, net: Network, asr: AsrServer, how: signal.Signals
 ) -> None:
     asr.held, asr.free = True, 1
     parallel = 2 if how is signal.SIGKILL else 1
     with talk.started("--format", "json", "--parallel", str(parallel)) as process:
-        kept = talk.file.with_suffix(".whisperjob")
+        checkpoint = talk.file.with_suffix(".whisperjob")
         until_sync(
-            lambda: list(kept.rglob("answer-*.json")) and asr.in_hand == parallel, "one kept, more in flight", 60
+            lambda: list(checkpoint.rglob("answer-*.json")) and asr.in_hand == parallel,
+            "one stored, more in flight",
+            60,
         )
         process.send_signal(how)
         if how is signal.SIGTERM:
@@ -224,7 +226,7 @@ def test_broken_off_and_started_again_no_chunk_is_recognised_twice(
     assert sum(asr.received.values()) == sum(asr.answered.values())
 
 
-def test_a_job_that_the_server_forgot_is_made_again_and_answers_still_count(
+def test_a_job_that_the_server_lost_is_made_again_and_stored_answers_are_used(
     talk: Talk, net: Network, asr: AsrServer, service: Service
 ) -> None:
     out, _ = talk.run("--format", "json", "--json")
@@ -233,7 +235,7 @@ def test_a_job_that_the_server_forgot_is_made_again_and_answers_still_count(
     lost.unlink()
     talk.run("--format", "json")
     assert net.requests["POST /whisper_optimize"] == 2
-    assert sorted(asr.received.values()) == [1, 1, 2], "only the lost answer is asked for again"
+    assert sorted(asr.received.values()) == [1, 1, 2], "only the lost answer is requested again"
     assert lost.exists()
     check_words(talk.transcript()["words"])
 
@@ -246,7 +248,7 @@ def test_limits_and_failures_of_the_speech_account_are_waited_out(short: Talk, a
     assert set(asr.answered.values()) == {1}
 
 
-def test_interrupted_while_it_waits_it_ends_at_once(short: Talk, asr: AsrServer) -> None:
+def test_an_interrupted_wait_ends_at_once(short: Talk, asr: AsrServer) -> None:
     asr.faults = [Fault(429, "3600", "Rate limit reached")]
     with short.started("--format", "json") as process:
         assert process.stderr is not None
@@ -284,7 +286,7 @@ def test_a_failed_diarization_costs_only_the_names(short: Talk, net: Network) ->
 
 
 @pytest.mark.parametrize("words_supported", [True, False])
-def test_any_openai_compatible_endpoint_serves(short: Talk, asr: AsrServer, words_supported: bool) -> None:
+def test_any_openai_compatible_endpoint_works(short: Talk, asr: AsrServer, words_supported: bool) -> None:
     asr.shape, asr.words_supported = "inner-words", words_supported
     del short.environment["GROQ_API_KEY"]
     short.run("--format", "json", "--asr-url", f"{asr.url}/v1", "--asr-api-key", KEY)

@@ -1,4 +1,4 @@
-"""The copy of the records stays true whatever happens to its watch."""
+"""The record cache stays up to date whatever happens to its watch."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,13 +10,14 @@ import pytest
 from support.builders import a_spec
 from support.waiting import until
 from whisperjob.model.errors import RecordsUnavailableError, WatchExpiredError
+from whisperjob.records import cache as cache_module
 from whisperjob.records.cache import RecordCache
 from whisperjob.records.port import ChangeKind, RecordChange, RecordPage
 from whisperjob.records.sqlite import SqliteRecords
 
 
 class Shaky(SqliteRecords):
-    """Real records whose connection the test can cut."""
+    """Real records whose connection a test can cut."""
 
     away = False
     deaf = False
@@ -72,7 +73,7 @@ async def test_it_begins_with_all_pages_and_follows(records: Shaky) -> None:
         await until(lambda: cache.get("f") and not cache.get("a"), "the watch")
 
 
-async def test_an_outage_is_waited_out_and_nothing_of_it_is_missed(records: Shaky) -> None:
+async def test_no_change_during_an_outage_is_missed(records: Shaky) -> None:
     cache = RecordCache(records)
     async with running(cache):
         await records.create("before", a_spec())
@@ -85,7 +86,7 @@ async def test_an_outage_is_waited_out_and_nothing_of_it_is_missed(records: Shak
         await until(lambda: cache.get("during") and not cache.get("before"), "the outage's changes")
 
 
-async def test_a_watch_that_is_too_old_begins_anew(records: Shaky) -> None:
+async def test_a_watch_that_is_too_old_begins_again(records: Shaky) -> None:
     cache = RecordCache(records)
     async with running(cache):
         await cache.wait_synced()
@@ -94,10 +95,10 @@ async def test_a_watch_that_is_too_old_begins_anew(records: Shaky) -> None:
         await until(lambda: cache.get("a"), "the record")
 
 
-async def test_a_resync_drops_ghosts_and_finds_what_was_missed(records: Shaky) -> None:
+async def test_a_resync_drops_deleted_records_and_finds_missed_ones(records: Shaky) -> None:
     cache = RecordCache(records)
-    told: list[tuple[ChangeKind, str]] = []
-    cache.subscribe(lambda change: told.append((change.kind, change.record.name)))
+    events: list[tuple[ChangeKind, str]] = []
+    cache.subscribe(lambda change: events.append((change.kind, change.record.name)))
     async with running(cache):
         await records.create("ghost", a_spec())
         await until(lambda: cache.get("ghost"), "the record")
@@ -106,10 +107,10 @@ async def test_a_resync_drops_ghosts_and_finds_what_was_missed(records: Shaky) -
         await records.create("missed", a_spec())
         await cache.relist()
     assert present(cache) == ["missed"]
-    assert told == [(ChangeKind.ADDED, "ghost"), (ChangeKind.ADDED, "missed"), (ChangeKind.DELETED, "ghost")]
+    assert events == [(ChangeKind.ADDED, "ghost"), (ChangeKind.ADDED, "missed"), (ChangeKind.DELETED, "ghost")]
 
 
-async def test_own_writes_are_read_at_once_and_late_news_do_not_take_them_back(records: Shaky) -> None:
+async def test_own_writes_are_read_at_once_and_late_events_do_not_undo_them(records: Shaky) -> None:
     cache = RecordCache(records)
     created = await records.create("a", a_spec())
     changed = await records.patch_spec("a", a_spec(priority=5))
@@ -118,7 +119,7 @@ async def test_own_writes_are_read_at_once_and_late_news_do_not_take_them_back(r
     assert cache.get("a") == changed
 
 
-async def test_a_deleted_record_does_not_come_back_by_late_news(records: Shaky) -> None:
+async def test_a_deleted_record_does_not_come_back_by_late_events(records: Shaky) -> None:
     cache = RecordCache(records)
     created = await records.create("a", a_spec())
     cache.put(created)
@@ -127,15 +128,28 @@ async def test_a_deleted_record_does_not_come_back_by_late_news(records: Shaky) 
     assert cache.get("a") is None
 
 
+async def test_the_oldest_deletion_is_forgotten_first(records: Shaky, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache_module, "_REMEMBERED_DELETIONS", 2)
+    cache = RecordCache(records)
+    oldest, middle, latest = [await records.create(name, a_spec()) for name in ("a", "b", "c")]
+    cache.forget(oldest)
+    cache.forget(middle)
+    cache.put(oldest)  # a late event of a deleted record does not renew its deletion
+    cache.forget(latest)
+    for record in (oldest, middle, latest):
+        cache.put(record)
+    assert present(cache) == ["a"]
+
+
 async def test_a_name_that_is_used_again_is_another_record(records: Shaky) -> None:
     cache = RecordCache(records)
     old = await records.create("a", a_spec())
     cache.put(old)
     await records.delete("a")
     new = await records.create("a", a_spec())
-    told: list[tuple[ChangeKind, str]] = []
-    cache.subscribe(lambda change: told.append((change.kind, change.record.uid)))
+    events: list[tuple[ChangeKind, str]] = []
+    cache.subscribe(lambda change: events.append((change.kind, change.record.uid)))
     cache.put(new)
     cache.forget(old)
     assert cache.get("a") == new
-    assert told == [(ChangeKind.DELETED, old.uid), (ChangeKind.ADDED, new.uid)]
+    assert events == [(ChangeKind.DELETED, old.uid), (ChangeKind.ADDED, new.uid)]

@@ -41,7 +41,7 @@ def started(file: Path, asr: AsrServer, *options: str, **environment: str) -> It
 
 
 def run(file: Path, asr: AsrServer, *options: str, code: int = 0, **environment: str) -> str:
-    """What it said on standard error."""
+    """Returns what it wrote to standard error."""
     with started(file, asr, *options, **environment) as process:
         out, err = process.communicate(timeout=120)
     assert process.returncode == code, f"exit code {process.returncode}\n{out}\n{err}"
@@ -55,7 +55,7 @@ def test_a_conversation_becomes_text_with_names_without_a_server(tmp_path: Path)
     names = [option for name in talk.names for option in ("--speaker-name", name)]
     diarizer = str(talk.diarizer(tmp_path / "diarizer"))
     with asr_server(ear=talk.hear) as asr:
-        limit = "1000"  # is for uploads of others
+        limit = "1000"  # holds for uploads, not for a recording of this machine
         run(
             file,
             asr,
@@ -71,10 +71,10 @@ def test_a_conversation_becomes_text_with_names_without_a_server(tmp_path: Path)
     assert [word["text"] for word in words] == [word.text for _, word in talk.words]
     assert file.with_suffix(".txt").read_text().startswith("Diane: Hello?\n\nSheila: Hello?\n\nDiane: Oh, hello.")
     left = {path.name for path in file.with_suffix(".whisperjob").rglob("*")}
-    assert "service" not in left, "neither the recording nor its MP3s are kept twice"
+    assert "service" not in left, "neither the recording nor its MP3s are stored twice"
 
 
-def test_killed_half_way_it_goes_on_and_sends_no_chunk_twice(tmp_path: Path) -> None:
+def test_a_run_killed_half_way_goes_on_and_sends_no_chunk_twice(tmp_path: Path) -> None:
     said = script(SECONDS)
     file = tmp_path / "talk.wav"
     write_tones(file, said, SECONDS)
@@ -82,15 +82,15 @@ def test_killed_half_way_it_goes_on_and_sends_no_chunk_twice(tmp_path: Path) -> 
     with asr_server() as asr:
         asr.held, asr.free = True, 1
         with started(file, asr, *options) as process:
-            kept = file.with_suffix(".whisperjob")
-            until_sync(lambda: list(kept.rglob("answer-*.json")) and asr.in_hand, "one kept, one in flight", 90)
+            checkpoint = file.with_suffix(".whisperjob")
+            until_sync(lambda: list(checkpoint.rglob("answer-*.json")) and asr.in_hand, "one stored, one in flight", 90)
             os.killpg(process.pid, signal.SIGKILL)
             process.wait(30)
-        kept_ones, in_flight = set(asr.answered), asr.received - asr.answered
+        stored, in_flight = set(asr.answered), asr.received - asr.answered
         asr.release()
         until_sync(lambda: not asr.in_hand, "the stand-in to finish")
         run(file, asr, *options)
-        assert {asr.received[sha256] for sha256 in kept_ones} == {1}, "what was kept is not sent again"
+        assert {asr.received[sha256] for sha256 in stored} == {1}, "what was stored is not sent again"
         assert sum(asr.received.values()) == CHUNKS + sum(in_flight.values())
     words = json.loads(file.with_suffix(".json").read_text())["words"]
     assert [re.sub(r"\W", "", word["text"]).lower() for word in words] == [word.text for word in said]
@@ -105,7 +105,7 @@ def test_without_a_diarizer_it_says_so_before_any_work(tmp_path: Path) -> None:
         assert not asr.received
 
 
-def test_interrupted_while_a_worker_works_nothing_of_it_lives_on(tmp_path: Path) -> None:
+def test_an_interrupted_run_leaves_no_worker(tmp_path: Path) -> None:
     file = tmp_path / "long.wav"
     write_tones(file, script(1200), 1200)
     with asr_server() as asr, started(file, asr) as process:

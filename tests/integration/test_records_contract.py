@@ -1,4 +1,4 @@
-"""What every JobRecords must do, whatever keeps them; written against the port (engine/ports.py)."""
+"""The contract of JobRecords, tested on every implementation through the port (records/port.py)."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -46,7 +46,7 @@ async def changes(records: JobRecords, version: str, count: int) -> list[RecordC
     return seen
 
 
-def told(seen: list[RecordChange]) -> list[tuple[ChangeKind, str]]:
+def names_of(seen: list[RecordChange]) -> list[tuple[ChangeKind, str]]:
     return [(change.kind, change.record.name) for change in seen]
 
 
@@ -230,17 +230,17 @@ async def test_empty_list_can_be_watched_from(records: JobRecords) -> None:
     page = await records.list()
     assert (page.items, page.next_token) == ((), None)
     await records.create("a", SPEC)
-    assert told(await changes(records, page.version, 1)) == [(ChangeKind.ADDED, "a")]
+    assert names_of(await changes(records, page.version, 1)) == [(ChangeKind.ADDED, "a")]
 
 
-async def test_watch_tells_every_change_in_order(records: JobRecords) -> None:
+async def test_watch_yields_every_change_in_order(records: JobRecords) -> None:
     start = (await records.list()).version
     created = await records.create("a", SPEC)
     other = await records.create("b", SPEC)
     changed = await records.patch_status("a", Status(attempt=1), created.version)
     await records.delete("b")
     seen = await changes(records, start, 4)
-    assert told(seen) == [
+    assert names_of(seen) == [
         (ChangeKind.ADDED, "a"),
         (ChangeKind.ADDED, "b"),
         (ChangeKind.MODIFIED, "a"),
@@ -259,7 +259,7 @@ async def test_watch_resumes_after_any_change(records: JobRecords) -> None:
     for position, change in enumerate(first[:-1], start=1):
         assert await changes(records, change.record.version, 4 - position) == first[position:]
     await records.create("d", SPEC)
-    assert told(await changes(records, first[-1].record.version, 1)) == [(ChangeKind.ADDED, "d")]
+    assert names_of(await changes(records, first[-1].record.version, 1)) == [(ChangeKind.ADDED, "d")]
 
 
 async def test_watch_wakes_for_changes_to_come(records: JobRecords) -> None:
@@ -268,7 +268,7 @@ async def test_watch_wakes_for_changes_to_come(records: JobRecords) -> None:
     for name in "abc":
         await records.create(name, SPEC)
     for seen in await asyncio.gather(*watchers):
-        assert told(seen) == [(ChangeKind.ADDED, name) for name in "abc"]
+        assert names_of(seen) == [(ChangeKind.ADDED, name) for name in "abc"]
 
 
 async def test_changes_between_pages_are_not_lost(records: JobRecords) -> None:
@@ -287,7 +287,7 @@ async def test_changes_between_pages_are_not_lost(records: JobRecords) -> None:
     assert known == {"b", "c", "e"}
 
 
-async def test_watcher_that_stops_reading_holds_nobody_up(records: JobRecords) -> None:
+async def test_watcher_that_stops_reading_blocks_no_other(records: JobRecords) -> None:
     start = (await records.list()).version
     await records.create("first", SPEC)
     lazy = aiter(records.watch(start))

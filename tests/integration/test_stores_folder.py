@@ -1,4 +1,4 @@
-"""What only a store in a folder has: a disk that fills up, workers that write beside us, files that are not objects."""
+"""What only a store in a folder has: a full disk, workers that write to it, files that are not objects."""
 
 import io
 import os
@@ -37,7 +37,7 @@ def put(store: FolderStore, key: str, data: bytes = b"data") -> None:
 
 
 class Acting:
-    """Two pieces; between them it does something."""
+    """Two pieces, with an action between them."""
 
     def __init__(self, act: Callable[[], object]) -> None:
         self._steps = [lambda: None, act]
@@ -55,7 +55,7 @@ def test_without_an_endpoint_objects_lie_in_the_folder(root: Path) -> None:
     assert (root / "objects/jobs/1/a").read_bytes() == b"data"
 
 
-def test_recordings_are_nobody_elses(root: Path, store: FolderStore) -> None:
+def test_only_the_owner_may_read_recordings(root: Path, store: FolderStore) -> None:
     put(store, "uploads/1/a")
     for path in (root / "objects", root / "staging", *(root / "objects").rglob("*")):
         assert path.stat().st_mode & 0o077 == 0, path
@@ -77,7 +77,7 @@ def test_nothing_empty_is_left_behind(root: Path, store: FolderStore) -> None:
 
 
 def publish(grant: FileWrite, name: str, data: bytes) -> None:
-    """As a worker does it."""
+    """Publishes a file as a worker does."""
     staged = Path(grant.staging) / f"worker-{os.getpid()}-{name}"
     staged.write_bytes(data)
     staged.rename(Path(grant.directory) / name)
@@ -95,8 +95,8 @@ def test_a_worker_reads_and_publishes_in_place(store: FolderStore) -> None:
     assert b"".join(store.read("jobs/1/optimize/1/output.mp3")) == b"mp3"
 
 
-def test_a_dying_worker_does_not_hold_up_a_deletion(root: Path, store: FolderStore) -> None:
-    """It writes on until its folder is gone; then nothing of the job is left, and the deletion never failed."""
+def test_an_ending_worker_does_not_block_a_deletion(root: Path, store: FolderStore) -> None:
+    """A worker writes until its folder is gone; then nothing of the job is left, and the deletion did not fail."""
     grant = store.grant_write("jobs/1/optimize/1/", HOUR, 10)
     started = threading.Event()
 
@@ -120,7 +120,7 @@ def test_a_dying_worker_does_not_hold_up_a_deletion(root: Path, store: FolderSto
     assert list((root / "objects").iterdir()) == []
 
 
-def test_a_live_upload_is_not_swept_but_by_force(store: FolderStore) -> None:
+def test_a_live_upload_is_swept_by_force_only(store: FolderStore) -> None:
     assert store.put("a", Acting(lambda: store.sweep_unfinished(HOUR))) == 10
     with pytest.raises(StoreUnavailableError, match="swept"):
         store.put("b", Acting(lambda: store.sweep_unfinished(NO_AGE)))
@@ -146,7 +146,7 @@ def test_only_old_leftovers_are_swept(root: Path, store: FolderStore) -> None:
 
 @pytest.mark.parametrize("kind", ["link", "broken link", "folder link", "pipe", "folder"])
 def test_what_is_no_plain_file_is_no_object(root: Path, store: FolderStore, tmp_path: Path, kind: str) -> None:
-    """Whatever took over a worker must not make us read something else for it, nor wait for ever."""
+    """A compromised worker must not make the store read anything else, nor wait for ever."""
     secret = tmp_path / "secret"
     secret.write_text("secret")
     put(store, "jobs/1/real")

@@ -1,4 +1,4 @@
-"""What every object store promises of reading, listing and deleting, held against a folder and a real MinIO."""
+"""The contract of reading, listing and deleting objects, tested on a folder and on a real MinIO server."""
 
 import gc
 import secrets
@@ -71,7 +71,7 @@ def test_a_deleted_prefix_takes_its_own_and_no_more(store: ObjectStore) -> None:
 
 
 @pytest.mark.parametrize("prefix", ["", "/", "jobs", "jobs/1", "../", "jobs/../", "/jobs/"])
-def test_a_careless_prefix_deletes_nothing(store: ObjectStore, prefix: str) -> None:
+def test_an_invalid_prefix_deletes_nothing(store: ObjectStore, prefix: str) -> None:
     put(store, "jobs/1/a")
     with pytest.raises(ValueError, match="prefix"):
         store.delete_prefix(prefix)
@@ -142,7 +142,7 @@ def open_files() -> int:
     return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
-def test_readers_that_lose_interest_hold_nothing(store: ObjectStore) -> None:
+def test_abandoned_readers_hold_no_resources(store: ObjectStore) -> None:
     put(store, "a", bytes(3 * MIB))
 
     def open_and_leave() -> None:
@@ -166,7 +166,7 @@ def test_a_reader_gets_to_the_end_of_what_is_deleted_meanwhile(store: ObjectStor
     assert first + b"".join(pieces) == data
 
 
-def test_it_says_how_it_is(store: ObjectStore) -> None:
+def test_the_store_reports_its_health(store: ObjectStore) -> None:
     store.check()
     free = store.free_bytes()
     assert free is None or free > 0

@@ -1,4 +1,4 @@
-"""What only an S3 store has: grants that workers hold against it, a service that goes away, answers gone wrong."""
+"""What only an S3 store has: grants for workers, a service that becomes unavailable, broken responses."""
 
 import io
 import shutil
@@ -13,7 +13,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from support.stores.canned_s3 import Answer, canned_s3
+from support.stores.canned_s3 import CannedResponse, canned_s3
 from support.stores.minio_server import MinioServer
 from support.waiting import until_sync
 from whisperjob.model.errors import StoreFullError, StoreUnavailableError
@@ -43,7 +43,7 @@ def http() -> Iterator[httpx.Client]:
 
 
 def send_form(http: httpx.Client, grant: HttpWrite, key: str, data: bytes = b"mp3") -> int:
-    """As a worker does it; the HTTP status."""
+    """Sends a form as a worker does; returns the HTTP status."""
     return http.post(grant.url, data={**grant.fields, "key": key}, files={"file": data}).status_code
 
 
@@ -57,7 +57,7 @@ def test_with_an_endpoint_objects_lie_in_its_bucket(settings: StoreSettings, sto
     assert not (tmp_path / "unused").exists()
 
 
-def test_many_begin_with_an_absent_bucket(settings: StoreSettings) -> None:
+def test_many_stores_start_with_an_absent_bucket(settings: StoreSettings) -> None:
     stores = [S3Store(settings) for _ in range(8)]
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda pair: pair[1].put(f"a/{pair[0]}", io.BytesIO(b"")), enumerate(stores)))
@@ -131,7 +131,7 @@ def test_grants_are_signed_for_the_service_as_workers_reach_it(minio_server: Min
     assert send_form(http, results, "jobs/1/a") == 204
 
 
-def test_wrong_credentials_are_said_without_being_shown(settings: StoreSettings) -> None:
+def test_wrong_credentials_are_reported_without_being_shown(settings: StoreSettings) -> None:
     store = S3Store(settings.model_copy(update={"s3_secret_key": SecretStr("wrong-secret")}))
     with pytest.raises(StoreUnavailableError, match="refuses our credentials") as caught:
         store.check()
@@ -246,13 +246,13 @@ def test_a_full_service_is_full(minio_binary: Path, tmp_path: Path) -> None:
         server.stop()
 
 
-def fake(answer: Callable[[str, str], Answer]) -> Callable[[str, str], Answer]:
-    """The answers of a service that is healthy but for what `answer` says."""
+def with_healthy_heads(respond: Callable[[str, str], CannedResponse]) -> Callable[[str, str], CannedResponse]:
+    """Returns the responses of a service that is healthy except for `respond`."""
 
-    def whole(method: str, target: str) -> Answer:
+    def whole(method: str, target: str) -> CannedResponse:
         if method == "HEAD":
-            return Answer(200)
-        return answer(method, target)
+            return CannedResponse(200)
+        return respond(method, target)
 
     return whole
 
@@ -264,39 +264,43 @@ def canned_settings(endpoint: str) -> StoreSettings:
 def test_an_error_with_status_200_is_no_success() -> None:
     """S3 may have sent its status line before it fails to join the parts."""
 
-    def answer(method: str, target: str) -> Answer:
+    def respond(method: str, target: str) -> CannedResponse:
         if method == "POST" and target.endswith("?uploads="):
-            return Answer(200, "<R><UploadId>one</UploadId></R>")
+            return CannedResponse(200, "<R><UploadId>one</UploadId></R>")
         if method == "POST":
-            return Answer(200, "<Error><Code>InternalError</Code></Error>")
-        return Answer(204) if method == "DELETE" else Answer(200, headers={"ETag": '"e"'})
+            return CannedResponse(200, "<Error><Code>InternalError</Code></Error>")
+        return CannedResponse(204) if method == "DELETE" else CannedResponse(200, headers={"ETag": '"e"'})
 
-    with canned_s3(fake(answer)) as service:
+    with canned_s3(with_healthy_heads(respond)) as service:
         store = S3Store(canned_settings(service.endpoint))
         with pytest.raises(StoreUnavailableError, match="confirm"):
             store.put("a", io.BytesIO(bytes(9 * MIB)))
     assert service.requests[-1] == "DELETE /whisperjob/a?uploadId=one"
 
 
-def test_a_write_that_meets_a_removal_goes_through() -> None:
-    """MinIO refuses it for a moment; a refusal that stays is one."""
-    refusals = iter([Answer(403, "<Error><Code>AccessDenied</Code></Error>")] * 2)
-    confirmed = Answer(200, headers={"ETag": '"e"'})
-    with canned_s3(fake(lambda method, target: next(refusals, confirmed))) as service:
+def test_a_write_that_meets_a_removal_succeeds() -> None:
+    """MinIO refuses it for a moment; a refusal that persists is an error."""
+    refusals = iter([CannedResponse(403, "<Error><Code>AccessDenied</Code></Error>")] * 2)
+    confirmed = CannedResponse(200, headers={"ETag": '"e"'})
+    with canned_s3(with_healthy_heads(lambda method, target: next(refusals, confirmed))) as service:
         assert S3Store(canned_settings(service.endpoint)).put("a", io.BytesIO(b"data")) == 4
     assert service.requests.count("PUT /whisperjob/a") == 3
-    refused = Answer(403, "<Error><Code>AccessDenied</Code></Error>")
-    with canned_s3(fake(lambda method, target: refused)) as service, pytest.raises(StoreUnavailableError):
+    refused = CannedResponse(403, "<Error><Code>AccessDenied</Code></Error>")
+    with canned_s3(with_healthy_heads(lambda method, target: refused)) as service, pytest.raises(StoreUnavailableError):
         S3Store(canned_settings(service.endpoint)).put("a", io.BytesIO(b"data"))
 
 
 def test_a_part_that_fails_ends_the_upload_early() -> None:
-    """The rest of a large recording is not read for nothing."""
+    """A large recording is not read to its end in vain."""
 
-    def answer(method: str, target: str) -> Answer:
+    def respond(method: str, target: str) -> CannedResponse:
         if method == "POST":
-            return Answer(200, "<R><UploadId>one</UploadId></R>")
-        return Answer(204) if method == "DELETE" else Answer(507, "<Error><Code>XMinioStorageFull</Code></Error>")
+            return CannedResponse(200, "<R><UploadId>one</UploadId></R>")
+        return (
+            CannedResponse(204)
+            if method == "DELETE"
+            else CannedResponse(507, "<Error><Code>XMinioStorageFull</Code></Error>")
+        )
 
     class Endless:
         given = 0
@@ -306,32 +310,36 @@ def test_a_part_that_fails_ends_the_upload_early() -> None:
             return bytes(size)
 
     endless = Endless()
-    with canned_s3(fake(answer)) as service, pytest.raises(StoreFullError):
+    with canned_s3(with_healthy_heads(respond)) as service, pytest.raises(StoreFullError):
         S3Store(canned_settings(service.endpoint)).put("a", endless)
     assert endless.given <= 5 * 8 * MIB
     assert service.requests[-1] == "DELETE /whisperjob/a?uploadId=one"
 
 
 @pytest.mark.parametrize(
-    ("answer", "expected"),
+    ("response", "expected"),
     [
-        (Answer(503, "<Error><Code>SlowDown</Code></Error>", {"Retry-After": "120"}), StoreUnavailableError),
-        (Answer(502, "<html>Bad gateway", {}, "text/html"), StoreUnavailableError),
-        (Answer(200, "<html>Captive portal", {}, "text/html"), StoreUnavailableError),
-        (Answer(507, "", {}, "text/html"), StoreFullError),
+        (CannedResponse(503, "<Error><Code>SlowDown</Code></Error>", {"Retry-After": "120"}), StoreUnavailableError),
+        (CannedResponse(502, "<html>Bad gateway", {}, "text/html"), StoreUnavailableError),
+        (CannedResponse(200, "<html>Captive portal", {}, "text/html"), StoreUnavailableError),
+        (CannedResponse(507, "", {}, "text/html"), StoreFullError),
     ],
     ids=["busy", "gateway", "portal", "full"],
 )
 @pytest.mark.parametrize("size", [1, 9 * MIB])
-def test_answers_gone_wrong_come_soon_and_in_our_words(answer: Answer, expected: type[Exception], size: int) -> None:
+def test_broken_responses_become_store_errors_soon(
+    response: CannedResponse, expected: type[Exception], size: int
+) -> None:
     began = time.monotonic()
-    with canned_s3(fake(lambda method, target: answer)) as service, pytest.raises(expected):
+    with canned_s3(with_healthy_heads(lambda method, target: response)) as service, pytest.raises(expected):
         S3Store(canned_settings(service.endpoint)).put("a", io.BytesIO(bytes(size)))
     assert time.monotonic() - began < 10
 
 
 def test_a_download_cut_short_is_an_error() -> None:
-    with canned_s3(fake(lambda method, target: Answer(200, "x" * 100, withheld_bytes=1))) as service:
+    with canned_s3(
+        with_healthy_heads(lambda method, target: CannedResponse(200, "x" * 100, withheld_bytes=1))
+    ) as service:
         pieces = S3Store(canned_settings(service.endpoint)).read("a")
         with pytest.raises(StoreUnavailableError):
             b"".join(pieces)

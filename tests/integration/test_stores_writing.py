@@ -1,4 +1,4 @@
-"""What every object store promises of writing, held against a folder, and a bucket of a real MinIO server."""
+"""The contract of writing objects, tested on a folder and on a real MinIO server."""
 
 import hashlib
 import threading
@@ -31,7 +31,7 @@ def test_an_object_is_what_was_sent(case: Case, size: int) -> None:
     assert case.unfinished() == []
 
 
-def test_a_sender_of_small_pieces_is_put_together(store: ObjectStore) -> None:
+def test_small_pieces_are_joined(store: ObjectStore) -> None:
     stream = Stream(9 * MIB, most=100_003)
     assert store.put("a", stream) == 9 * MIB
     assert hashlib.sha256(get(store, "a")).digest() == stream.sha256.digest()

@@ -1,4 +1,4 @@
-"""Who may begin an upload, and who is too slow."""
+"""Which uploads may begin, and which senders are too slow."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from whisperjob.model.resource import Source, WhisperJob
 from whisperjob.model.settings import ApiSettings
 from whisperjob_api.admission import UploadGate
 from whisperjob_api.errors import HttpCode, RequestError
-from whisperjob_api.upload_rate import Pace
+from whisperjob_api.upload_rate import UploadRate
 
 SETTINGS = ApiSettings(
     max_concurrent_uploads=3, max_unfinished_jobs=4, max_unfinished_bytes=10_000, min_free_bytes=1000
@@ -36,7 +36,7 @@ def unfinished(*sizes: int) -> list[WhisperJob]:
         pytest.param([4000], [3000], 3001, None, HttpCode.TOO_MANY_JOBS, id="bytes, one more"),
     ],
 )
-def test_an_upload_is_admitted_or_told_why_not(
+def test_an_upload_is_admitted_or_refused_with_a_reason(
     in_flight: list[int], jobs: list[int], size: int, free: int | None, code: HttpCode | None
 ) -> None:
     gate = UploadGate()
@@ -60,14 +60,14 @@ def test_another_tenants_uploads_do_not_count_as_mine() -> None:
     gate.admit("alice", 10_000, [], None, SETTINGS)
 
 
-def test_what_has_arrived_is_in_the_store_already() -> None:
+def test_bytes_that_have_arrived_need_no_more_room() -> None:
     gate = UploadGate()
     first = gate.admit("alice", 4000, [], 20_000, SETTINGS)
     first.received_bytes = 4000
     gate.admit("alice", 5000, [], 6000, SETTINGS)
 
 
-def test_a_closed_gate_lets_nobody_in() -> None:
+def test_a_closed_gate_admits_no_upload() -> None:
     gate = UploadGate()
     gate.close()
     with pytest.raises(RequestError) as caught:
@@ -87,11 +87,11 @@ def test_a_closed_gate_lets_nobody_in() -> None:
         pytest.param([(59.0, 0), (1.0, 300_000)], False, id="a pause made good"),
     ],
 )
-def test_who_is_too_slow(waits: list[tuple[float, int]], slow: bool) -> None:
-    pace = Pace(4096)
-    assert any(pace.too_slow(seconds, received) for seconds, received in waits) is slow
+def test_which_senders_are_too_slow(waits: list[tuple[float, int]], slow: bool) -> None:
+    rate = UploadRate(4096)
+    assert any(rate.is_too_slow_after(seconds, received) for seconds, received in waits) is slow
 
 
-def test_a_rate_of_zero_turns_it_off() -> None:
-    pace = Pace(0)
-    assert not any(pace.too_slow(60.0, 0) for _ in range(10))
+def test_a_rate_of_zero_turns_the_check_off() -> None:
+    rate = UploadRate(0)
+    assert not any(rate.is_too_slow_after(60.0, 0) for _ in range(10))

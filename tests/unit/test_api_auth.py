@@ -1,4 +1,4 @@
-"""Whose key is whose."""
+"""Which tenant an API key belongs to."""
 
 import pytest
 
@@ -20,15 +20,15 @@ from whisperjob_api.auth import Keyring
     ],
 )
 def test_a_key_belongs_to_a_tenant(presented: str, tenant: str | None) -> None:
-    assert Keyring(["plain", "alice:of-alice", "alice:second-of-alice"]).tenant_of(presented) == tenant
+    assert Keyring(["plain", "alice:of-alice", "alice:second-of-alice"]).find_tenant(presented) == tenant
 
 
-def test_without_keys_nobody_gets_in() -> None:
-    assert Keyring([]).tenant_of("") is None
+def test_without_keys_no_request_is_authorized() -> None:
+    assert Keyring([]).find_tenant("") is None
 
 
 @pytest.mark.parametrize("entry", ["", "alice:", ":key", "Alice:key", "alice:with space", "ünicode", "-a:key", "a:b "])
-def test_an_entry_that_makes_no_sense_is_refused_without_being_repeated(entry: str) -> None:
+def test_an_invalid_entry_is_refused_without_being_repeated(entry: str) -> None:
     with pytest.raises(ValueError) as caught:
         Keyring([entry])
     assert len(entry) < 4 or entry not in str(caught.value)

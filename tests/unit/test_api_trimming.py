@@ -1,4 +1,4 @@
-"""Which chunks a trim keeps, and how much of the last."""
+"""Which chunks a trim has, and how much of the last one."""
 
 import pytest
 from hypothesis import given
@@ -11,7 +11,7 @@ MANIFEST = a_manifest((32_000, 16_000, 48_000))  # 2 s, 1 s, 3 s
 
 
 @pytest.mark.parametrize(
-    ("max_seconds", "kept"),
+    ("max_seconds", "expected"),
     [
         (6, None),
         (6.0001, None),
@@ -29,9 +29,9 @@ MANIFEST = a_manifest((32_000, 16_000, 48_000))  # 2 s, 1 s, 3 s
         (5e-324, [1]),
     ],
 )
-def test_a_trim_keeps(max_seconds: float, kept: list[int] | None) -> None:
+def test_which_samples_a_trim_has(max_seconds: float, expected: list[int] | None) -> None:
     plan = plan_trim(MANIFEST, max_seconds)
-    assert (None if plan is None else [part.samples for part in plan]) == kept
+    assert (None if plan is None else [part.samples for part in plan]) == expected
 
 
 @given(st.lists(st.integers(1, 10**6), min_size=1, max_size=8), st.floats(0.001, 700))

@@ -1,4 +1,4 @@
-"""How records look outside."""
+"""How the API shows records."""
 
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -7,7 +7,7 @@ import pytest
 from support.builders import a_job, a_manifest
 from whisperjob.model.phase import Phase
 from whisperjob_api import views
-from whisperjob_api.downloads import attachment
+from whisperjob_api.downloads import format_disposition
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ from whisperjob_api.downloads import attachment
     ],
 )
 def test_a_megabyte_is_1048576_bytes_to_one_decimal(size_bytes: int, megabytes: float) -> None:
-    assert views.megabytes(size_bytes) == megabytes
+    assert views.to_megabytes(size_bytes) == megabytes
 
 
 @pytest.mark.parametrize(
@@ -35,16 +35,16 @@ def test_a_megabyte_is_1048576_bytes_to_one_decimal(size_bytes: int, megabytes: 
     ],
 )
 def test_times_are_utc_with_milliseconds(moment: datetime, text: str) -> None:
-    assert views.timestamp(moment) == text
+    assert views.format_timestamp(moment) == text
 
 
 def test_a_name_given_by_kubectl_is_a_fine_id() -> None:
-    assert views.accepted(a_job(name="talk")).status_url == "/job/talk"
+    assert views.to_accepted(a_job(name="talk")).status_url == "/job/talk"
 
 
 def test_only_completed_jobs_list_chunks() -> None:
-    assert "chunks" not in views.job_view(a_job(phase=Phase.PROCESSING)).model_dump(exclude_unset=True)
-    (chunk,) = views.chunks("talk", a_manifest((24_000,), size_bytes=15_938_355).chunks)
+    assert "chunks" not in views.to_job_view(a_job(phase=Phase.PROCESSING)).model_dump(exclude_unset=True)
+    (chunk,) = views.to_chunks("talk", a_manifest((24_000,), size_bytes=15_938_355).chunks)
     assert (chunk.size_mb, chunk.duration_seconds, chunk.download_url) == (15.2, 1.5, "/job/talk/download/output.mp3")
 
 
@@ -61,4 +61,4 @@ def test_only_completed_jobs_list_chunks() -> None:
     ],
 )
 def test_downloads_are_named_after_the_recording(original: str, filename: str, plain: str) -> None:
-    assert f'filename="{plain}"' in attachment(original, filename)
+    assert f'filename="{plain}"' in format_disposition(original, filename)

@@ -1,4 +1,4 @@
-"""What the client decides, as tables: trying again, waiting, pacing, where things go."""
+"""The decisions of the client, as tables: retries, waits, pace, the places of files."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +10,10 @@ from hypothesis import strategies as st
 from whisperjob_cli.config import config_file, load_config
 from whisperjob_cli.exit_codes import exit_code
 from whisperjob_cli.transcribe import plan_files
+from whisperjob_client.api.polling import LONGEST_SECONDS, Patience, Poll
+from whisperjob_client.api.responses import retry_after
+from whisperjob_client.api.retrying import RetryPolicy, retry_delay
+from whisperjob_client.backoff import Backoff
 from whisperjob_client.connection import Connection
 from whisperjob_client.errors import (
     ClientError,
@@ -21,21 +25,19 @@ from whisperjob_client.errors import (
     WaitTimeoutError,
     api_error,
 )
-from whisperjob_client.polling import LONGEST_SECONDS, Patience, Poll
-from whisperjob_client.responses import retry_after
-from whisperjob_client.retrying import RetryPolicy, retry_delay
+from whisperjob_client.options import UploadOptions
 from whisperjob_client.speech.openai_api import endpoint_url
+from whisperjob_client.speech.paced_recogniser import StoppedError
 from whisperjob_client.speech.rate_limits import HOUR, MINUTE, UNLIMITED, Limits, Pace
-from whisperjob_client.speech.recognising import StoppedError
 from whisperjob_client.transcript.writers import Format
-from whisperjob_client.uploading import UploadOptions, build_upload
+from whisperjob_client.transfer.uploading import build_upload
 
 POLICY = RetryPolicy(attempts=3, base_seconds=1, cap_seconds=3, longest_wait_seconds=60)
 LOST = UnreachableError("gone")
 
 
 @pytest.mark.parametrize(
-    ("error", "repeatable", "connected", "tried_again"),
+    ("error", "repeatable", "may_have_arrived", "tried_again"),
     [
         pytest.param(LOST, True, True, True, id="a safe request whose answer was lost"),
         pytest.param(LOST, False, True, False, id="an unsafe one that may have arrived"),
@@ -54,18 +56,21 @@ LOST = UnreachableError("gone")
         pytest.param(api_error(422, "invalid_request", "", 1), True, True, False, id="nonsense"),
     ],
 )
-def test_what_is_tried_again(error: ClientError, repeatable: bool, connected: bool, tried_again: bool) -> None:
-    delay = retry_delay(POLICY, error, failed=1, repeatable=repeatable, connected=connected, chance=0.5)
+def test_what_is_tried_again(error: ClientError, repeatable: bool, may_have_arrived: bool, tried_again: bool) -> None:
+    delay = retry_delay(POLICY, error, failures=1, repeatable=repeatable, may_have_arrived=may_have_arrived, chance=0.5)
     assert (delay is not None) == tried_again
 
 
 @pytest.mark.parametrize(
-    ("failed", "asked", "chance", "delay"),
+    ("failures", "retry_after_seconds", "chance", "delay"),
     [(1, None, 0, 0.5), (1, None, 1, 1), (2, None, 1, 2), (1, 10, 0, 10), (1, 0, 0, 0.5), (3, None, 0, None)],
 )
-def test_how_long_before_the_next_try(failed: int, asked: float | None, chance: float, delay: float | None) -> None:
-    error = api_error(503, "unavailable", "", asked)
-    assert retry_delay(POLICY, error, failed=failed, repeatable=True, connected=True, chance=chance) == delay
+def test_how_long_before_the_next_try(
+    failures: int, retry_after_seconds: float | None, chance: float, delay: float | None
+) -> None:
+    error = api_error(503, "unavailable", "", retry_after_seconds)
+    waited = retry_delay(POLICY, error, failures=failures, repeatable=True, may_have_arrived=True, chance=chance)
+    assert waited == delay
 
 
 @pytest.mark.parametrize(
@@ -76,37 +81,43 @@ def test_retry_after_in_either_form(value: str, seconds: float | None) -> None:
     assert retry_after({"retry-after": value}, datetime(2026, 1, 1, tzinfo=UTC)) == seconds
 
 
-def test_polling_is_quick_while_things_move_and_slow_while_they_stand() -> None:
+def test_backoff_grows_to_its_cap_and_jitter_only_shortens_it() -> None:
+    backoff = Backoff(1, 10, growth=3, jitter=0.5)
+    assert [backoff.wait(failures) for failures in (0, 1, 2, 3, 4, 10_000)] == [1, 1, 3, 9, 10, 10]
+    assert backoff.wait(2, chance=0) == 1.5
+
+
+def test_polling_is_quick_while_the_state_changes_and_slow_while_it_does_not() -> None:
     poll = Poll(Patience(), now=0)
-    moving = [poll.seen(progress, progress) for progress in range(5)]
-    standing = [poll.seen(4, now) for now in range(30)]
+    moving = [poll.after_state(progress, progress) for progress in range(5)]
+    standing = [poll.after_state(4, now) for now in range(30)]
     assert max(moving) < 0.5
     assert standing == sorted(standing)
     assert standing[-1] == LONGEST_SECONDS
-    assert poll.seen(5, 40) < 0.5
+    assert poll.after_state(5, 40) < 0.5
 
 
 def test_a_restart_is_waited_out_but_not_for_ever() -> None:
     poll = Poll(Patience(restart_seconds=100), now=0)
-    poll.seen("queued", 50)
+    poll.after_state("queued", 50)
     for now in (60, 149):
-        assert poll.failed(LOST, now) > 0
+        assert poll.after_error(LOST, now) > 0
     with pytest.raises(UnreachableError):
-        poll.failed(LOST, 150)
+        poll.after_error(LOST, 150)
     with pytest.raises(ClientError, match="wrong"):
-        poll.failed(api_error(401, "unauthorized", "wrong"), 51)
+        poll.after_error(api_error(401, "unauthorized", "wrong"), 51)
 
 
-def test_a_wait_ends_in_time() -> None:
+def test_a_wait_ends_when_the_time_is_up() -> None:
     poll = Poll(Patience(total_seconds=10), now=100)
-    assert poll.seen("queued", 109.9) == pytest.approx(0.1)
+    assert poll.after_state("queued", 109.9) == pytest.approx(0.1)
     with pytest.raises(WaitTimeoutError):
-        poll.seen("queued", 110)
+        poll.after_state("queued", 110)
 
 
 @given(st.lists(st.tuples(st.floats(0, 400), st.floats(0, 2700)), min_size=1, max_size=60))
 def test_no_window_ever_holds_more_than_the_account_allows(files: list[tuple[float, float]]) -> None:
-    """Files come at any time and wait as long as they are told; a file is never made to wait without need for ever."""
+    """Files come at any time and wait as long as `delay` says; no file waits for ever."""
     limits = Limits(requests_per_minute=5, audio_seconds_per_hour=3000)
     pace, now, sent = Pace(limits), 1_700_000_000.0, []
     for gap, seconds in files:
@@ -142,7 +153,7 @@ def test_a_refusal_pauses_everything_and_does_not_count() -> None:
     assert pace.delay(107, 30) == 0
 
 
-def test_a_chunk_longer_than_the_limit_goes_when_all_is_quiet() -> None:
+def test_a_chunk_longer_than_the_limit_goes_when_the_window_is_free() -> None:
     pace = Pace(Limits(None, 600))
     assert pace.delay(0, 2600) == 0
     pace.book(0, 2600)
@@ -161,9 +172,9 @@ def test_a_chunk_longer_than_the_limit_goes_when_all_is_quiet() -> None:
         (".", [Format.JSON], {Format.JSON: "talk.json"}),
     ],
 )
-def test_where_transcripts_go(output: str | None, formats: list[Format], expected: dict[Format, str]) -> None:
-    found = plan_files(Path("talk.mp4"), Path(output) if output else None, formats)
-    assert found == {format_: Path(name) for format_, name in expected.items()}
+def test_the_files_of_transcripts(output: str | None, formats: list[Format], expected: dict[Format, str]) -> None:
+    files = plan_files(Path("talk.mp4"), Path(output) if output else None, formats)
+    assert files == {format_: Path(name) for format_, name in expected.items()}
 
 
 def test_an_ending_that_contradicts_the_format_is_refused() -> None:
@@ -202,17 +213,17 @@ def test_exit_codes(error: ClientError, code: int) -> None:
         ("http://host", "http://host/audio/transcriptions"),
     ],
 )
-def test_what_an_asr_url_stands_for(url: str, endpoint: str) -> None:
+def test_the_endpoint_of_an_asr_url(url: str, endpoint: str) -> None:
     assert endpoint_url(url) == endpoint
 
 
 @pytest.mark.parametrize("url", ["host:8000", "", "file:///etc/passwd"])
-def test_an_asr_url_that_is_none(url: str) -> None:
+def test_an_unusable_asr_url_is_refused(url: str) -> None:
     with pytest.raises(UsageError):
         endpoint_url(url)
 
 
-def test_the_configuration_file_is_looked_for_where_the_environment_says(tmp_path: Path) -> None:
+def test_the_environment_names_the_configuration_file(tmp_path: Path) -> None:
     assert config_file({"XDG_CONFIG_HOME": "/x"}) == Path("/x/whisperjob/config.toml")
     assert load_config({"XDG_CONFIG_HOME": str(tmp_path)}).server is None
     file = tmp_path / "c.toml"
@@ -224,17 +235,18 @@ def test_the_configuration_file_is_looked_for_where_the_environment_says(tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("text", "said"), [("sever = 1", "sever"), ("= =", "config"), ('server = ["a"]', "server"), (None, "no such file")]
+    ("text", "message"),
+    [("sever = 1", "sever"), ("= =", "config"), ('server = ["a"]', "server"), (None, "no such file")],
 )
-def test_a_broken_configuration_is_named(tmp_path: Path, text: str | None, said: str) -> None:
+def test_a_broken_configuration_is_named(tmp_path: Path, text: str | None, message: str) -> None:
     file = tmp_path / "config.toml"
     if text is not None:
         file.write_text(text)
-    with pytest.raises(UsageError, match=said):
+    with pytest.raises(UsageError, match=message):
         load_config({"WHISPERJOB_CONFIG": str(file)})
 
 
-def test_an_upload_says_its_length_and_escapes_its_name(tmp_path: Path) -> None:
+def test_an_upload_has_its_length_and_an_escaped_name(tmp_path: Path) -> None:
     file = tmp_path / 'a "b"\r\n.mp3'
     file.write_bytes(b"12345")
     upload = build_upload(file, UploadOptions(profile="light", max_chunk_seconds=90), "key")
@@ -245,9 +257,9 @@ def test_an_upload_says_its_length_and_escapes_its_name(tmp_path: Path) -> None:
     assert not build_upload(file, UploadOptions(), None).repeatable
 
 
-def test_what_cannot_be_uploaded_is_said_before_anything_is_sent(tmp_path: Path) -> None:
+def test_what_cannot_be_uploaded_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
     empty = tmp_path / "empty.wav"
     empty.touch()
-    for file, said in ((empty, "is empty"), (tmp_path, "is not a file"), (tmp_path / "none", "No such file")):
-        with pytest.raises(UsageError, match=said):
+    for file, message in ((empty, "is empty"), (tmp_path, "is not a file"), (tmp_path / "none", "No such file")):
+        with pytest.raises(UsageError, match=message):
             build_upload(file, UploadOptions(), None)

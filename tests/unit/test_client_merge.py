@@ -1,4 +1,4 @@
-"""The merge keeps every word once, in order and in its chunk, whatever a recogniser answers."""
+"""The merge has every word once, in order and in its chunk, whatever a recogniser answers."""
 
 from itertools import accumulate, groupby, pairwise
 from typing import Any
@@ -7,10 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from whisperjob_client.transcript.answers import AnswerShapeError, ChunkAnswer, Segment, TimedWord, parse_answer
 from whisperjob_client.transcript.matching import matches
 from whisperjob_client.transcript.merge import merge
-from whisperjob_client.transcript.model import (
+from whisperjob_client.transcript.paragraphs import CUE_COLUMNS, cues, labelled_lines, paragraphs
+from whisperjob_client.transcript.recogniser_answers import (
+    AnswerShapeError,
+    ChunkAnswer,
+    Segment,
+    TimedWord,
+    parse_answer,
+)
+from whisperjob_client.transcript.spelling import columns, joined, letters, tokens
+from whisperjob_client.transcript.transcript_model import (
     ChunkPlace,
     Doubt,
     NoSpeaker,
@@ -19,9 +27,7 @@ from whisperjob_client.transcript.model import (
     Transcript,
     Word,
 )
-from whisperjob_client.transcript.paragraphs import CUE_COLUMNS, cues, labelled_lines, paragraphs
-from whisperjob_client.transcript.spelling import columns, joined, letters, tokens
-from whisperjob_client.transcript.turns import at_sentence_ends
+from whisperjob_client.transcript.turns import move_changes_to_sentence_ends
 
 NOT_ASKED = Speakers.unknown(NoSpeaker.NOT_ASKED)
 
@@ -92,7 +98,7 @@ def test_every_word_stays_in_its_chunk(chunks: list[tuple[ChunkPlace, ChunkAnswe
 
 
 @given(st.lists(timed_words, max_size=20), st.floats(0, 60))
-def test_words_alone_are_kept_as_they_are(words: list[TimedWord], duration: float) -> None:
+def test_words_alone_stay_as_they_are(words: list[TimedWord], duration: float) -> None:
     transcript = merge([(ChunkPlace(0, duration), ChunkAnswer(words=tuple(words)))], NOT_ASKED)
     assert texts(transcript) == [word.text for word in words]
 
@@ -114,7 +120,7 @@ def test_words_and_segments_of_the_same_speech_are_one(said: list[str], data: st
 
 
 @given(st.lists(spoken, min_size=1, max_size=12), st.sets(st.integers(0, 11)))
-def test_words_the_recogniser_forgot_come_from_its_text(said: list[str], lost: set[int]) -> None:
+def test_words_missing_from_the_list_come_from_the_text(said: list[str], lost: set[int]) -> None:
     text = tokens(" ".join(said))
     words = tuple(TimedWord(w, i, i + 0.5) for i, w in enumerate(text) if i not in lost)
     answer = ChunkAnswer(segments=(Segment(joined(text), 0, 60),), words=words)
@@ -260,7 +266,7 @@ def test_chunks_that_overlap_are_refused() -> None:
                 ]
             },
             [("a", 1, 1.5), ("b", 1.5, 2), ("c", 2, 2.5), ("d", 3, 3.5)],
-            id="one glitch does not push the rest away",
+            id="one wrong time does not move the others",
         ),
         pytest.param(
             {
@@ -330,11 +336,11 @@ def spoken_at(start: float, end: float, *segments: tuple[float, float, str]) -> 
     ("start", "end", "segments", "speaker"),
     [
         pytest.param(1, 2, [(0, 5, "A")], "A", id="inside"),
-        pytest.param(4.5, 5.4, [(0, 5, "A"), (5, 9, "B")], "A", id="over a change: whoever speaks most of it"),
+        pytest.param(4.5, 5.4, [(0, 5, "A"), (5, 9, "B")], "A", id="over a change: the one who speaks most of it"),
         pytest.param(5.2, 5.3, [(0, 5, "A"), (7, 9, "B")], "A", id="in a gap: the nearest"),
         pytest.param(6, 6, [(0, 5, "A"), (5.5, 9, "B")], "B", id="without a length"),
         pytest.param(5.6, 6.4, [(0, 5, "A"), (7, 9, "B")], None, id="out of reach of both"),
-        pytest.param(2, 3, [(0, 10, "A"), (1, 4, "B")], "A", id="two at once: whoever began first"),
+        pytest.param(2, 3, [(0, 10, "A"), (1, 4, "B")], "A", id="two at once: the one who began first"),
         pytest.param(2, 3, [(0, 2.2, "A"), (2.1, 4, "B")], "B", id="two at once for a moment"),
         pytest.param(50, 51, [(0, 100, "A"), (1, 2, "B"), (3, 4, "B")], "A", id="a long segment begun long ago"),
     ],
@@ -353,11 +359,13 @@ def test_speaker_of_a_word(
         pytest.param("In Jersey. And I am Sheila.", "AAABBB", "AABBBB", id="the first word of a sentence"),
         pytest.param("What can I say? Well, no.", "AAABBB", "AAAABB", id="the last word of a sentence"),
         pytest.param("No. Yes. No.", "ABA", "ABA", id="changes at sentences' ends stay"),
-        pytest.param("I think that No! you are wrong.", "AAABAAA", "AAABAAA", id="nobody loses a whole turn"),
+        pytest.param("I think that No! you are wrong.", "AAABAAA", "AAABAAA", id="no turn is lost as a whole"),
         pytest.param("one two three four", "AABB", "AABB", id="no sentence ends near"),
         pytest.param("In Jersey. And _ I am Sheila.", "AAA-BBB", "AAABBB", id="a change in a pause stays"),
         pytest.param("It is. a very long way away", "AAAABBB", "AAAABBB", id="a sentence's end far away"),
-        pytest.param("It is so. Now you speak.", "AAAB-B", "AAAB-B", id="where nobody was heard nothing moves"),
+        pytest.param(
+            "It is so. Now you speak.", "AAAB-B", "AAAB-B", id="beside a word without a speaker nothing moves"
+        ),
     ],
 )
 def test_a_change_of_speakers_goes_to_the_sentence_end_close_by(text: str, heard: str, given: str) -> None:
@@ -366,7 +374,7 @@ def test_a_change_of_speakers_goes_to_the_sentence_end_close_by(text: str, heard
         for i, (word, who) in enumerate(zip(text.split(), heard, strict=True))
         if word != "_"
     ]
-    assert "".join(word.speaker or "-" for word in at_sentence_ends(said)) == given
+    assert "".join(word.speaker or "-" for word in move_changes_to_sentence_ends(said)) == given
 
 
 @given(
@@ -375,7 +383,7 @@ def test_a_change_of_speakers_goes_to_the_sentence_end_close_by(text: str, heard
 def test_settled_changes_lose_no_word_and_no_speaker(parts: list[tuple[str, str | None, float]]) -> None:
     starts = list(accumulate((length for *_, length in parts), initial=0.0))
     said = [Word(starts[i], starts[i + 1], text, who) for i, (text, who, _) in enumerate(parts)]
-    found = at_sentence_ends(said)
+    found = move_changes_to_sentence_ends(said)
     assert [(w.start, w.end, w.text) for w in found] == [(w.start, w.end, w.text) for w in said]
     assert [who for who, _ in groupby(w.speaker for w in found)] == [who for who, _ in groupby(w.speaker for w in said)]
 

@@ -1,4 +1,4 @@
-"""What is a key: the same in every store, and never a way out of one."""
+"""The rules for keys: the same in every store, and no key leads out of a store."""
 
 import posixpath
 
@@ -90,6 +90,6 @@ def test_a_key_never_leads_out_of_a_folder(key: str) -> None:
 
 
 @given(st.text(alphabet="ab./-", min_size=1, max_size=12), st.integers(0, 12))
-def test_every_beginning_of_a_key_may_be_listed(key: str, length: int) -> None:
+def test_every_prefix_of_a_key_may_be_listed(key: str, length: int) -> None:
     if keys.is_key(key):
         assert keys.is_listing_prefix(key[:length])

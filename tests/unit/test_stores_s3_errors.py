@@ -1,4 +1,4 @@
-"""Which error a caller sees for what a service said: missing, full, or try again."""
+"""Which store error an error of the service becomes: missing, full, or unavailable."""
 
 from xml.etree import ElementTree as ET
 
@@ -16,7 +16,7 @@ REFUSED = NewConnectionError(HTTPConnection("store.invalid"), "refused")
 ADDRESS = "/bucket/key?X-Amz-Signature=0123456789abcdef"
 
 
-def answer(code: str, status: int) -> S3Error:
+def s3_error(code: str, status: int) -> S3Error:
     return S3Error(
         HTTPResponse(status=status), code, "a message with X-Amz-Signature=0123456789abcdef", ADDRESS, "r", "h"
     )
@@ -25,15 +25,15 @@ def answer(code: str, status: int) -> S3Error:
 @pytest.mark.parametrize(
     ("error", "expected", "sentence"),
     [
-        (answer("NoSuchKey", 404), ObjectNotFoundError, "no object 'a/b'"),
-        (answer("NoSuchBucket", 404), StoreUnavailableError, "NoSuchBucket"),
-        (answer("XMinioStorageFull", 507), StoreFullError, "no room"),
-        (answer("XMinioAdminBucketQuotaExceeded", 400), StoreFullError, "no room"),
-        (answer("SomethingNew", 507), StoreFullError, "no room"),
-        (answer("SlowDown", 503), StoreUnavailableError, "cannot do it now"),
-        (answer("InternalError", 500), StoreUnavailableError, "cannot do it now"),
-        (answer("AccessDenied", 403), StoreUnavailableError, "refuses our credentials"),
-        (answer("SignatureDoesNotMatch", 403), StoreUnavailableError, "refuses our credentials"),
+        (s3_error("NoSuchKey", 404), ObjectNotFoundError, "no object 'a/b'"),
+        (s3_error("NoSuchBucket", 404), StoreUnavailableError, "NoSuchBucket"),
+        (s3_error("XMinioStorageFull", 507), StoreFullError, "no room"),
+        (s3_error("XMinioAdminBucketQuotaExceeded", 400), StoreFullError, "no room"),
+        (s3_error("SomethingNew", 507), StoreFullError, "no room"),
+        (s3_error("SlowDown", 503), StoreUnavailableError, "cannot do it now"),
+        (s3_error("InternalError", 500), StoreUnavailableError, "cannot do it now"),
+        (s3_error("AccessDenied", 403), StoreUnavailableError, "refuses our credentials"),
+        (s3_error("SignatureDoesNotMatch", 403), StoreUnavailableError, "refuses our credentials"),
         (ServerError("HTTP 503", 503), StoreUnavailableError, "HTTP 503"),
         (ServerError("HTTP 507", 507), StoreFullError, "no room"),
         (InvalidResponseError(502, "text/html", f"<h1>{ADDRESS}"), StoreUnavailableError, "HTTP 502"),
@@ -47,12 +47,12 @@ def answer(code: str, status: int) -> S3Error:
         (ET.ParseError("no XML"), StoreUnavailableError, "cannot be reached"),
     ],
 )
-def test_the_services_words_in_ours(error: Exception, expected: type[Exception], sentence: str) -> None:
+def test_service_errors_become_store_errors(error: Exception, expected: type[Exception], sentence: str) -> None:
     translated = to_store_error(error, "a/b")
     assert type(translated) is expected
     assert sentence in str(translated)
     assert "X-Amz" not in str(translated)
 
 
-def test_nothing_is_missing_where_no_key_was_asked_for() -> None:
-    assert type(to_store_error(answer("NoSuchKey", 404))) is StoreUnavailableError
+def test_no_object_is_missing_without_a_key() -> None:
+    assert type(to_store_error(s3_error("NoSuchKey", 404))) is StoreUnavailableError

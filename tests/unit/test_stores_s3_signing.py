@@ -1,4 +1,4 @@
-"""Which bodies a request to S3 is signed with. Real servers take both; what they take them for is shown here."""
+"""Which bodies the signature of a request to S3 covers. Real servers accept both kinds."""
 
 import hashlib
 
@@ -11,9 +11,9 @@ from whisperjob.stores.s3_signing import Client, unsigned_body
 BODY = b"a part"
 
 
-def headers(asked: DictType | None, *, secure: bool, body: bytes | None = BODY) -> DictType:
+def headers(given: DictType | None, *, secure: bool, body: bytes | None = BODY) -> DictType:
     client = Client("store:9000", access_key="key", secret_key="secret", secure=secure)
-    built, _ = client._build_headers("store:9000", asked, body, Credentials("key", "secret"))
+    built, _ = client._build_headers("store:9000", given, body, Credentials("key", "secret"))
     return built
 
 
@@ -25,10 +25,10 @@ def test_a_part_is_sent_without_hashing_it(secure: bool) -> None:
     assert "Content-MD5" not in built
 
 
-@pytest.mark.parametrize("asked", [None, {}, {"Content-Type": "audio/mpeg"}])
-def test_everything_else_is_signed_with_its_body(asked: DictType | None) -> None:
-    assert headers(asked, secure=False)["x-amz-content-sha256"] == hashlib.sha256(BODY).hexdigest()
+@pytest.mark.parametrize("given", [None, {}, {"Content-Type": "audio/mpeg"}])
+def test_everything_else_is_signed_with_its_body(given: DictType | None) -> None:
+    assert headers(given, secure=False)["x-amz-content-sha256"] == hashlib.sha256(BODY).hexdigest()
 
 
-def test_over_tls_the_client_guards_it_by_md5() -> None:
+def test_over_tls_the_client_protects_the_body_by_md5() -> None:
     assert "Content-MD5" in headers(None, secure=True)

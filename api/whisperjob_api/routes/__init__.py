@@ -1,1 +1,1 @@
-"""The routes: parse, call, translate."""
+"""The routes: each parses a request, calls a service and converts its result."""

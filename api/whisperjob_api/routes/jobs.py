@@ -1,4 +1,4 @@
-"""Jobs: one, many, counted, deleted, and their files."""
+"""The routes of jobs: reading one or many, counting, deleting, and downloading files."""
 
 from typing import Annotated, Any
 
@@ -10,12 +10,12 @@ from starlette.responses import Response
 from whisperjob.model.manifest import ChunkEntry, TrimEntry
 from whisperjob.model.resource import Output, WhisperJob
 from whisperjob_api import listing, views
-from whisperjob_api.downloads import MEDIA_TYPE, attachment, send_object
+from whisperjob_api.downloads import MEDIA_TYPE, format_disposition, respond_with_object
 from whisperjob_api.error_responses import error_table
 from whisperjob_api.errors import HttpCode, RequestError
-from whisperjob_api.middleware import is_head
+from whisperjob_api.request_middleware import is_head
 from whisperjob_api.schemas import JobPage, JobState, JobView, Stats
-from whisperjob_api.services import FileName, JobId, Services, Tenant, Use
+from whisperjob_api.services import ApiServices, FileName, JobId, Services, Tenant
 from whisperjob_api.trimming import chunk_prefix
 
 router = APIRouter(tags=["jobs"])
@@ -26,8 +26,8 @@ _AUDIO: dict[str, Any] = {MEDIA_TYPE: {"schema": {"type": "string", "format": "b
 
 
 @router.get("/stats", summary="How many jobs, from whom", responses=error_table())
-async def stats(use: Use, tenant: Tenant) -> Stats:
-    return listing.stats(listing.of_tenant(use.api.cache.all(), tenant))
+async def stats(services: Services, tenant: Tenant) -> Stats:
+    return listing.build_stats(listing.filter_by_tenant(services.cache.all(), tenant))
 
 
 @router.get(
@@ -37,19 +37,19 @@ async def stats(use: Use, tenant: Tenant) -> Stats:
     responses=error_table(HttpCode.INVALID_REQUEST),
 )
 async def jobs(
-    use: Use,
+    services: Services,
     tenant: Tenant,
     status: Annotated[JobState | None, _BLANK_IS_ABSENT, Query(description="Only jobs in this state")] = None,
     limit: Annotated[int, Query(ge=1, le=200, description="Jobs a page")] = 50,
     cursor: Annotated[str | None, Query(description="`nextCursor` of the page before")] = None,
 ) -> JobPage:
-    found, next_cursor = listing.page(
-        listing.of_tenant(use.api.cache.all(), tenant),
+    page, next_cursor = listing.take_page(
+        listing.filter_by_tenant(services.cache.all(), tenant),
         phase=_PHASES[status] if status else None,
         limit=limit,
         cursor=cursor or None,
     )
-    return JobPage(jobs=[views.job_summary(job) for job in found], next_cursor=next_cursor)
+    return JobPage(jobs=[views.to_job_summary(job) for job in page], next_cursor=next_cursor)
 
 
 @router.get(
@@ -58,9 +58,9 @@ async def jobs(
     response_model=JobView,
     responses=error_table(HttpCode.NOT_FOUND, HttpCode.INVALID_REQUEST, HttpCode.UNAVAILABLE),
 )
-async def job(use: Use, tenant: Tenant, job_id: JobId) -> Response:
-    found = await use.job(job_id, tenant)
-    return Response(await use.results.view(found), media_type="application/json")
+async def job(services: Services, tenant: Tenant, job_id: JobId) -> Response:
+    record = await services.get_job(job_id, tenant)
+    return Response(await services.results.view(record), media_type="application/json")
 
 
 @router.delete(
@@ -69,10 +69,10 @@ async def job(use: Use, tenant: Tenant, job_id: JobId) -> Response:
     summary="Delete a job and everything of it; running work is stopped",
     responses=error_table(HttpCode.NOT_FOUND, HttpCode.INVALID_REQUEST, HttpCode.UNAVAILABLE),
 )
-async def delete_job(use: Use, tenant: Tenant, job_id: JobId) -> None:
-    found = await use.job(job_id, tenant)
-    await use.api.records.delete(found.name, found.uid)
-    use.api.cache.forget(found)
+async def delete_job(services: Services, tenant: Tenant, job_id: JobId) -> None:
+    record = await services.get_job(job_id, tenant)
+    await services.records.delete(record.name, record.uid)
+    services.cache.forget(record)
 
 
 @router.get(
@@ -81,33 +81,40 @@ async def delete_job(use: Use, tenant: Tenant, job_id: JobId) -> None:
     response_class=Response,
     responses={
         200: {"description": "The file", "content": _AUDIO},
-        206: {"description": "The part of it that Range asked for", "content": _AUDIO},
-        304: {"description": "The caller has it already (If-None-Match)"},
-        307: {"description": "The store itself has it, at `Location`, where the service is set up so; send it no key"},
+        206: {"description": "The part of the file that Range requested", "content": _AUDIO},
+        304: {"description": "The caller has the file already (If-None-Match)"},
+        307: {
+            "description": "The store has the file, at `Location`, where the service is set up that way; send it no key"
+        },
         **error_table(HttpCode.NOT_FOUND, HttpCode.NOT_COMPLETED, HttpCode.RANGE_NOT_SATISFIABLE, HttpCode.UNAVAILABLE),
     },
 )
-async def download(request: Request, use: Use, tenant: Tenant, job_id: JobId, filename: FileName) -> Response:
-    found, output = await use.completed_job(job_id, tenant)
-    key, entry = await _file(use, found, output, filename)
-    return await send_object(
-        use.api.store,
-        use.threads,
+async def download(request: Request, services: Services, tenant: Tenant, job_id: JobId, filename: FileName) -> Response:
+    record, output = await services.get_completed_job(job_id, tenant)
+    key, entry = await _find_file(services, record, output, filename)
+    return await respond_with_object(
+        services.store,
+        services.threads,
         key,
         entry,
         request.headers,
         head=is_head(request.scope),
-        disposition=attachment(found.spec.source.filename, entry.filename),
+        disposition=format_disposition(record.spec.source.filename, entry.filename),
     )
 
 
-async def _file(use: Services, found: WhisperJob, output: Output, filename: str) -> tuple[str, ChunkEntry | TrimEntry]:
-    """The object behind a name of the manifest, or else of the latest trim. Nothing else exists."""
-    manifest = await use.results.manifest(output)
+async def _find_file(
+    services: ApiServices, job: WhisperJob, output: Output, filename: str
+) -> tuple[str, ChunkEntry | TrimEntry]:
+    """Returns the key and the entry of a file that the manifest or the latest trim names.
+
+    Raises RequestError `not_found` for any other name.
+    """
+    manifest = await services.results.manifest(output)
     for chunk in manifest.chunks:
         if chunk.filename == filename:
             return chunk_prefix(output.manifest_key) + filename, chunk
-    trim = await use.results.trim(found)
+    trim = await services.results.trim(job)
     for file in trim.files if trim else ():
         if file.filename == filename:
             return file.key, file

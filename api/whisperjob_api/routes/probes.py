@@ -1,4 +1,4 @@
-"""Is it there, is it ready; no key needed."""
+"""The probes: whether the service is alive, and whether it is ready. They need no key."""
 
 import asyncio
 import time
@@ -9,43 +9,43 @@ from fastapi import APIRouter
 from whisperjob.model.errors import RecordError, StoreError
 from whisperjob_api.error_responses import unavailable
 from whisperjob_api.schemas import Alive, ErrorBody, Health
-from whisperjob_api.services import Services, Use
+from whisperjob_api.services import ApiServices, Services
 
 router = APIRouter(tags=["service"])
 
 READY_SECONDS = 1.0
-"""How long a readiness verdict holds: probes of many load balancers cost one look a second."""
+"""How long a result is reused: the probes of many load balancers cost one check a second."""
 
 
 class Readiness:
-    """Asks the records and the store, at most once a second."""
+    """Checks the records and the store, at most once a second."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: ApiServices) -> None:
         self._services = services
         self._lock = asyncio.Lock()
         self._checked_at = float("-inf")
         self._ready = False
 
     async def check(self) -> bool:
+        """Returns whether requests can be served."""
         async with self._lock:
             if time.monotonic() - self._checked_at >= READY_SECONDS:
-                self._ready = await self._look()
+                self._ready = await self._check_backends()
                 self._checked_at = time.monotonic()
-            return self._ready and self._services.api.cache.synced
+            return self._ready and self._services.cache.synced
 
-    async def _look(self) -> bool:
-        api = self._services.api
+    async def _check_backends(self) -> bool:
         try:
-            await api.records.check()
-            await self._services.threads.call(api.store.check)
+            await self._services.records.check()
+            await self._services.threads.run(self._services.store.check)
         except (RecordError, StoreError):
             return False
         return True
 
 
 @router.get("/health", summary="Is the service there, and can it work on recordings?")
-async def health(use: Use) -> Health:
-    return Health(ffmpeg=use.api.engine_ready())
+async def health(services: Services) -> Health:
+    return Health(ffmpeg=services.engine_ready())
 
 
 @router.get("/livez", summary="Is the process alive?")
@@ -53,8 +53,8 @@ async def livez() -> Alive:
     return Alive()
 
 
-def ready_route(check: Callable[[], Awaitable[bool]]) -> APIRouter:
-    """`/readyz`: fails while the copy of the records is not there yet, or records or store do not answer."""
+def build_ready_route(check: Callable[[], Awaitable[bool]]) -> APIRouter:
+    """Builds `/readyz`, which fails until the record cache is filled, and while records or store do not answer."""
     ready = APIRouter(tags=["service"])
 
     @ready.get("/readyz", summary="Can it take requests?", responses={503: {"model": ErrorBody}})

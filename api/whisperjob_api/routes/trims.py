@@ -1,4 +1,4 @@
-"""POST /demo_trim: the first seconds of a completed job."""
+"""The route POST /demo_trim: the first seconds of a completed job."""
 
 from fastapi import APIRouter
 
@@ -6,7 +6,7 @@ from whisperjob_api import views
 from whisperjob_api.error_responses import error_table
 from whisperjob_api.errors import HttpCode
 from whisperjob_api.schemas import NotTrimmed, Trimmed, TrimRequest
-from whisperjob_api.services import Tenant, Use
+from whisperjob_api.services import Services, Tenant
 from whisperjob_api.trimming import apply_trim, plan_trim
 
 router = APIRouter(tags=["jobs"])
@@ -25,12 +25,14 @@ router = APIRouter(tags=["jobs"])
         HttpCode.INSUFFICIENT_STORAGE,
     ),
 )
-async def demo_trim(use: Use, tenant: Tenant, body: TrimRequest) -> Trimmed | NotTrimmed:
-    job, output = await use.completed_job(body.job_id, tenant)
-    manifest = await use.results.manifest(output)
-    kept = plan_trim(manifest, body.max_seconds)
-    if kept is None:
-        return views.not_trimmed(job.name, manifest)
-    async with use.sole_trim(job.uid):
-        trim = await use.threads.trim(apply_trim, use.api.store, job, output, manifest, kept, body.max_seconds)
-    return views.trimmed(job.name, trim, body.max_seconds)
+async def demo_trim(services: Services, tenant: Tenant, body: TrimRequest) -> Trimmed | NotTrimmed:
+    job, output = await services.get_completed_job(body.job_id, tenant)
+    manifest = await services.results.manifest(output)
+    parts = plan_trim(manifest, body.max_seconds)
+    if parts is None:
+        return views.to_not_trimmed(job.name, manifest)
+    async with services.lock_trim(job.uid):
+        trim = await services.threads.run_trim(
+            apply_trim, services.store, job, output, manifest, parts, body.max_seconds
+        )
+    return views.to_trimmed(job.name, trim, body.max_seconds)

@@ -1,4 +1,4 @@
-"""POST /whisper_optimize: every check that needs no body first, then the body, then the record."""
+"""The route POST /whisper_optimize: first every check that needs no body, then the body, then the record."""
 
 import re
 from typing import Any, Final
@@ -7,34 +7,47 @@ from fastapi import APIRouter, Header
 from starlette.requests import Request
 
 from whisperjob.model import names
+from whisperjob.model.resource import WhisperJob
 from whisperjob.model.settings import ApiSettings
 from whisperjob_api import views
-from whisperjob_api.clients import client_address
+from whisperjob_api.client_address import resolve_client_address
 from whisperjob_api.error_responses import error_table
 from whisperjob_api.errors import HttpCode, RequestError
-from whisperjob_api.form import MAX_OVERHEAD_BYTES, UploadOptions, too_large
-from whisperjob_api.listing import of_tenant
-from whisperjob_api.middleware import UPLOAD_PATH
-from whisperjob_api.multipart import boundary_of
+from whisperjob_api.job_creation import create_job, to_spec
+from whisperjob_api.listing import filter_by_tenant
+from whisperjob_api.multipart_reader import parse_boundary
+from whisperjob_api.request_middleware import UPLOAD_PATH
 from whisperjob_api.schemas import Accepted
-from whisperjob_api.services import Services, Tenant, Use
-from whisperjob_api.upload import create_job, store_upload, to_spec
+from whisperjob_api.services import ApiServices, Services, Tenant
+from whisperjob_api.upload_form import MAX_OVERHEAD_BYTES, RAW_CHANNELS, RAW_SAMPLE_RATE, UploadOptions, too_large
+from whisperjob_api.upload_receiver import receive_upload
 
 router = APIRouter(tags=["jobs"])
 
 _IDEMPOTENCY_KEY: Final = re.compile(r"[!-~]{1,255}")
 
-_FIELDS: Final = UploadOptions.model_json_schema()
+_SCHEMA: Final = UploadOptions.model_json_schema()
+
+_DESCRIPTIONS: Final = {
+    "profile": "full enhancement, light (band-pass and loudness) or none (conversion only)",
+    "maxChunkSeconds": "Longest chunk, beside its 20 MiB",
+    "rawFormat": "The file is headerless PCM of this sample layout",
+    "sampleRate": f"Of headerless PCM, Hz; {RAW_SAMPLE_RATE} if absent",
+    "channels": f"Of headerless PCM, interleaved; {RAW_CHANNELS} if absent",
+}
+"""What each option means for an upload; `AudioOptions` has the more general descriptions."""
 
 
-def _described(field: dict[str, Any]) -> dict[str, Any]:
-    """A form field's schema: its enum in place, and not nullable, for a form knows no null."""
-    kinds = [kind for kind in field.get("anyOf", [field]) if kind.get("type") != "null"]
-    kind = dict(kinds[0])
-    reference = kind.pop("$ref", "").rpartition("/")[2]
-    kept = {key: value for key, value in field.items() if key not in ("anyOf", "$ref", "title") and value is not None}
-    named = {key: value for key, value in _FIELDS["$defs"].get(reference, {}).items() if key in ("type", "enum")}
-    return {**kind, **named, **kept}
+def _build_field_schema(name: str) -> dict[str, Any]:
+    """Returns the schema of a form field: its enum in place, and not nullable, because a form has no null."""
+    field = _SCHEMA["properties"][name] | {"description": _DESCRIPTIONS[name]}
+    types = [option for option in field.get("anyOf", [field]) if option.get("type") != "null"]
+    schema = dict(types[0])
+    reference = schema.pop("$ref", "").rpartition("/")[2]
+    definition = _SCHEMA["$defs"].get(reference, {})
+    enum = {key: value for key, value in definition.items() if key in ("type", "enum")}
+    own = {key: value for key, value in field.items() if key not in ("anyOf", "$ref", "title") and value is not None}
+    return {**schema, **enum, **own}
 
 
 _FORM: Final[dict[str, Any]] = {
@@ -52,7 +65,7 @@ _FORM: Final[dict[str, Any]] = {
                             "format": "binary",
                             "description": "The recording: anything ffmpeg can read, at most 524,288,000 bytes",
                         },
-                        **{name: _described(field) for name, field in _FIELDS["properties"].items()},
+                        **{name: _build_field_schema(name) for name in _SCHEMA["properties"]},
                     },
                 },
                 "examples": {"usual": {"value": {"file": "recording.mp4", "profile": "full"}}},
@@ -81,7 +94,7 @@ _FORM: Final[dict[str, Any]] = {
 )
 async def whisper_optimize(
     request: Request,
-    use: Use,
+    services: Services,
     tenant: Tenant,
     idempotency_key: str | None = Header(
         default=None,
@@ -89,24 +102,24 @@ async def whisper_optimize(
         json_schema_extra={"pattern": f"^{_IDEMPOTENCY_KEY.pattern}$"},
     ),
 ) -> Accepted:
-    settings = use.api.settings
-    use.api.uploads.check_open()
-    name = _job_name(tenant, idempotency_key)
-    boundary = boundary_of(request.headers.get("content-type"))
-    expected_bytes = _expected_bytes(request.headers.get("content-length"), settings)
-    free_bytes = await use.threads.call(use.api.store.free_bytes)
-    unfinished = [] if use.api.cache.get(name) else _unfinished(use, tenant)
-    reservation = use.api.uploads.admit(tenant, expected_bytes, unfinished, free_bytes, settings)
+    settings = services.settings
+    services.upload_gate.check_open()
+    name = _choose_job_name(tenant, idempotency_key)
+    boundary = parse_boundary(request.headers.get("content-type"))
+    expected_bytes = _estimate_file_bytes(request.headers.get("content-length"), settings)
+    free_bytes = await services.threads.run(services.store.free_bytes)
+    unfinished = [] if services.cache.get(name) else _list_unfinished(services, tenant)
+    reservation = services.upload_gate.admit(tenant, expected_bytes, unfinished, free_bytes, settings)
     try:
-        key = names.new_upload_key(use.api.records.namespace, name)
-        upload = await store_upload(use, request, boundary, key, reservation)
-        job = await create_job(use, name, to_spec(upload, tenant, _client(request, settings)))
+        key = names.new_upload_key(services.records.namespace, name)
+        upload = await receive_upload(services, request, boundary, key, reservation)
+        job = await create_job(services, name, to_spec(upload, tenant, _get_client_address(request, settings)))
     finally:
-        use.api.uploads.release(reservation)
-    return views.accepted(job)
+        services.upload_gate.release(reservation)
+    return views.to_accepted(job)
 
 
-def _job_name(tenant: str, idempotency_key: str | None) -> str:
+def _choose_job_name(tenant: str, idempotency_key: str | None) -> str:
     if idempotency_key is None:
         return names.new_job_name()
     if not _IDEMPOTENCY_KEY.fullmatch(idempotency_key):
@@ -116,8 +129,8 @@ def _job_name(tenant: str, idempotency_key: str | None) -> str:
     return names.idempotent_job_name(tenant, idempotency_key)
 
 
-def _expected_bytes(content_length: str | None, settings: ApiSettings) -> int:
-    """What the file may have at most. Raises RequestError if the body alone says that it is too large."""
+def _estimate_file_bytes(content_length: str | None, settings: ApiSettings) -> int:
+    """Returns the most that the file can have. Raises RequestError if the body is declared to be too large."""
     if content_length is None or not content_length.isdecimal():
         return settings.max_upload_bytes
     if int(content_length[:20]) > settings.max_upload_bytes + MAX_OVERHEAD_BYTES:
@@ -125,12 +138,12 @@ def _expected_bytes(content_length: str | None, settings: ApiSettings) -> int:
     return min(int(content_length), settings.max_upload_bytes)
 
 
-def _unfinished(use: Services, tenant: str) -> list[Any]:
-    return [job for job in of_tenant(use.api.cache.all(), tenant) if not job.status.phase.terminal]
+def _list_unfinished(services: ApiServices, tenant: str) -> list[WhisperJob]:
+    return [job for job in filter_by_tenant(services.cache.all(), tenant) if not job.status.phase.terminal]
 
 
-def _client(request: Request, settings: ApiSettings) -> str | None:
-    return client_address(
+def _get_client_address(request: Request, settings: ApiSettings) -> str | None:
+    return resolve_client_address(
         request.client.host if request.client else None,
         request.headers.getlist("x-forwarded-for"),
         settings.trusted_proxies,

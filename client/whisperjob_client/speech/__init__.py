@@ -1,1 +1,1 @@
-"""Chunks to a speech recogniser and back: Groq, or anything that speaks OpenAI's audio API."""
+"""Sends chunks to a speech recogniser: Groq, or anything that has OpenAI's audio API."""

@@ -1,6 +1,6 @@
-"""Groq's Whisper through its own SDK. The only module that imports it, and only when it is used.
+"""Groq's Whisper through Groq's SDK. No other module imports the SDK, and this one is imported only when it is used.
 
-The SDK's own retries are off: the loop knows the account's limits and says how long it waits.
+The SDK's own retries are off: `PacedRecogniser` knows the account's limits and reports how long it waits.
 """
 
 from datetime import UTC, datetime
@@ -10,16 +10,16 @@ from typing import Any
 import anyio
 import groq
 
+from whisperjob_client.api.responses import retry_after
 from whisperjob_client.errors import UsageError
-from whisperjob_client.responses import retry_after
-from whisperjob_client.speech.recogniser import SpeechOptions, SpeechPassingError, speech_error
+from whisperjob_client.speech.recogniser import SpeechOptions, SpeechUnavailableError, speech_error
 
 
 class GroqRecogniser:
-    """GROQ_API_KEY, and GROQ_BASE_URL where it is not Groq itself, come from the environment, as the SDK reads them."""
+    """A recogniser whose key (GROQ_API_KEY) and address (GROQ_BASE_URL) the SDK reads from the environment."""
 
     def __init__(self, options: SpeechOptions, timeout_seconds: float) -> None:
-        """Raises UsageError without a key."""
+        """Raises UsageError if there is no key."""
         try:
             self._client = groq.AsyncGroq(max_retries=0, timeout=timeout_seconds)
         except groq.GroqError:
@@ -43,20 +43,20 @@ class GroqRecogniser:
             )
         except groq.APIStatusError as error:
             wait = retry_after(error.response.headers, datetime.now(UTC))
-            raise speech_error(error.status_code, _sentence(error), wait) from None
+            raise speech_error(error.status_code, _error_message(error), wait) from None
         except groq.APIConnectionError as error:
-            raise SpeechPassingError(f"No answer from Groq ({error.__cause__ or error}).") from None
+            raise SpeechUnavailableError(f"No answer from Groq ({error.__cause__ or error}).") from None
         try:
             body = response.http_response.json()
         except ValueError:
-            raise SpeechPassingError("Groq answered with something that is not JSON.") from None
+            raise SpeechUnavailableError("Groq answered with something that is not JSON.") from None
         return dict(body)
 
     async def close(self) -> None:
         await self._client.close()
 
 
-def _sentence(error: groq.APIStatusError) -> str:
-    inner = error.body.get("error") if isinstance(error.body, dict) else None
-    message = inner.get("message") if isinstance(inner, dict) else None
+def _error_message(error: groq.APIStatusError) -> str:
+    details = error.body.get("error") if isinstance(error.body, dict) else None
+    message = details.get("message") if isinstance(details, dict) else None
     return str(message or error.message)

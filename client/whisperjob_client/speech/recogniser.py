@@ -1,4 +1,4 @@
-"""What the loop needs from a speech recogniser."""
+"""The interface of a speech recogniser, its options and its errors."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +9,7 @@ from whisperjob_client.errors import SpeechError
 
 @dataclass(frozen=True, slots=True)
 class SpeechOptions:
-    """What changes the answer; part of what a kept answer is found by."""
+    """What changes an answer; part of the key under which a checkpoint stores it."""
 
     model: str
     language: str | None = None
@@ -19,22 +19,25 @@ class SpeechOptions:
 
 
 class Recogniser(Protocol):
-    async def recognise(self, file: Path) -> dict[str, Any]:
-        """The answer as it came (verbose_json).
+    """Makes text of one chunk."""
 
-        Raises SpeechLimitedError (wait, then again), SpeechPassingError (again soon), SpeechError (never again).
+    async def recognise(self, file: Path) -> dict[str, Any]:
+        """Returns the answer as it arrived (verbose_json).
+
+        Raises SpeechLimitedError (try again after a wait), SpeechUnavailableError (try again soon), SpeechError (never
+        try again).
         """
         ...
 
     async def close(self) -> None: ...
 
 
-class SpeechPassingError(SpeechError):
-    """The recogniser failed in a way that may pass: no connection, a 5xx."""
+class SpeechUnavailableError(SpeechError):
+    """The recogniser failed in a way that may pass: no connection, or a 5xx."""
 
 
 class SpeechLimitedError(SpeechError):
-    """429. `retry_after_seconds` is what it asked to wait, None if it did not say."""
+    """429: the account's limit is reached. `retry_after_seconds` is its Retry-After, None if it gave none."""
 
     def __init__(self, message: str, retry_after_seconds: float | None) -> None:
         super().__init__(message)
@@ -42,10 +45,10 @@ class SpeechLimitedError(SpeechError):
 
 
 def speech_error(status: int, message: str, retry_after_seconds: float | None) -> SpeechError:
-    """The error that an HTTP status of a recogniser stands for."""
+    """Returns the error that an HTTP status of a recogniser stands for."""
     sentence = f"The speech recogniser answered {status}: {message}"
     if status == 429:
         return SpeechLimitedError(sentence, retry_after_seconds)
     if status >= 500 or status in (408, 409):
-        return SpeechPassingError(sentence)
+        return SpeechUnavailableError(sentence)
     return SpeechError(sentence)

@@ -1,1 +1,1 @@
-"""What was said, when and by whom: answers for single chunks made into one transcript. Pure."""
+"""Makes one transcript of the answers for single chunks: which words were spoken, when and by whom. Pure."""

@@ -1,20 +1,20 @@
 """Gives the words of the text (spelt and punctuated) the times of the recogniser's words. Pure.
 
-The two lists mostly agree. Where they do not, nothing is lost and nothing is said twice: what only one of them has
-stays, and where both have something else, the longer account wins.
+The two lists mostly agree. Where they do not, no word is lost and none is doubled: a word that only one list has stays,
+and where the lists differ, the longer one counts.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from whisperjob_client.transcript.answers import ChunkAnswer, TimedWord
 from whisperjob_client.transcript.matching import matches
+from whisperjob_client.transcript.recogniser_answers import ChunkAnswer, TimedWord
 from whisperjob_client.transcript.spelling import letters, tokens
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A word of the chunk; its times, and the segment whose text it stood in, as far as they are known."""
+    """A word of the chunk, with its times and the index of the segment whose text has it, as far as they are known."""
 
     text: str
     start: float | None = None
@@ -23,7 +23,7 @@ class Token:
 
 
 def align(answer: ChunkAnswer) -> list[Token]:
-    """All words of a chunk, in order."""
+    """Returns all words of a chunk, in order."""
     written = [Token(text, segment=i) for i, part in enumerate(answer.segments) for text in tokens(part.text)]
     if not written and not answer.words:
         return [Token(text) for text in tokens(answer.text)]
@@ -34,54 +34,54 @@ def align(answer: ChunkAnswer) -> list[Token]:
 
 
 def _span(word: TimedWord) -> tuple[float | None, float | None]:
-    """Both times or, turned the right way round, what there is of them."""
+    """Returns the start and the end in this order; where one is missing, the other stands for both."""
     if word.start is None or word.end is None:
         return (word.end, word.end) if word.start is None else (word.start, word.start)
     return (word.start, max(word.start, word.end))
 
 
 def _merged(written: list[Token], heard: list[Token]) -> list[Token]:
-    found: list[Token] = []
-    a = b = 0
+    merged: list[Token] = []
+    next_written = next_heard = 0
     ends = (len(written), len(heard))
-    for ours, theirs in [*matches([letters(t.text) for t in written], [letters(t.text) for t in heard]), ends]:
-        found += _between(written[a:ours], heard[b:theirs])
-        if (ours, theirs) != ends:
-            found.append(_both(written[ours], heard[theirs]))
-        a, b = ours + 1, theirs + 1
-    return found
+    for i, j in [*matches([letters(t.text) for t in written], [letters(t.text) for t in heard]), ends]:
+        merged += _between_matches(written[next_written:i], heard[next_heard:j])
+        if (i, j) != ends:
+            merged.append(_matched(written[i], heard[j]))
+        next_written, next_heard = i + 1, j + 1
+    return merged
 
 
-def _both(written: Token, heard: Token) -> Token:
+def _matched(written: Token, heard: Token) -> Token:
     segment = heard.segment if written.segment is None else written.segment
     return Token(written.text, heard.start, heard.end, segment)
 
 
-def _between(ours: list[Token], theirs: list[Token]) -> list[Token]:
-    """Where the two differ."""
-    if ours and theirs and (len(ours) > len(theirs) or _same_letters(ours, theirs)):
-        return _spread_over(ours, theirs)
-    return theirs or ours
+def _between_matches(written: list[Token], heard: list[Token]) -> list[Token]:
+    """Returns the words of a stretch in which the two lists differ."""
+    if written and heard and (len(written) > len(heard) or _same_letters(written, heard)):
+        return _spread_over(written, heard)
+    return heard or written
 
 
-def _same_letters(ours: Sequence[Token], theirs: Sequence[Token]) -> bool:
-    return "".join(letters(t.text) for t in ours) == "".join(letters(t.text) for t in theirs)
+def _same_letters(written: Sequence[Token], heard: Sequence[Token]) -> bool:
+    return "".join(letters(t.text) for t in written) == "".join(letters(t.text) for t in heard)
 
 
-def _spread_over(ours: Sequence[Token], theirs: Sequence[Token]) -> list[Token]:
-    """The words of `ours`, timed by how far into the letters of `theirs` they begin and end."""
-    edges = [(0.0, theirs[0].start)]
+def _spread_over(written: Sequence[Token], heard: Sequence[Token]) -> list[Token]:
+    """Returns the written words, timed by how far into the letters of the heard ones they begin and end."""
+    edges = [(0.0, heard[0].start)]
     place = 0.0
-    for token in theirs:
+    for token in heard:
         edges += [(place, token.start), (place + _weight(token), token.end)]
         place += _weight(token)
     known = [(at, time) for at, time in edges if time is not None]
-    scale = place / sum(_weight(token) for token in ours)
-    found, at = [], 0.0
-    for token in ours:
+    scale = place / sum(_weight(token) for token in written)
+    timed, at = [], 0.0
+    for token in written:
         begin, at = at, at + _weight(token) * scale
-        found.append(Token(token.text, _time_at(begin, known), _time_at(at, known), token.segment))
-    return found
+        timed.append(Token(token.text, _time_at(begin, known), _time_at(at, known), token.segment))
+    return timed
 
 
 def _weight(token: Token) -> float:

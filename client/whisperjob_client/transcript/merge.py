@@ -1,7 +1,7 @@
-"""The answers for all chunks as one transcript on the recording's timeline. Pure.
+"""Merges the answers for all chunks into one transcript on the recording's timeline. Pure.
 
-A chunk's words keep to its exact place: an offset is the sum of samples before it, so nothing drifts, and chunks do
-not overlap, so nothing at a seam is said twice.
+A chunk's words stay in its exact place: its offset is the sum of the samples before it, so no error adds up, and chunks
+do not overlap, so no word is doubled where two meet.
 """
 
 from collections import Counter
@@ -9,17 +9,20 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from whisperjob_client.transcript.alignment import Token, align
-from whisperjob_client.transcript.answers import ChunkAnswer, Segment
-from whisperjob_client.transcript.model import ChunkPlace, Doubt, Speakers, Transcript, Word
-from whisperjob_client.transcript.speakers import with_speakers
+from whisperjob_client.transcript.recogniser_answers import ChunkAnswer, Segment
 from whisperjob_client.transcript.timing import Span, spans
-from whisperjob_client.transcript.turns import at_sentence_ends
+from whisperjob_client.transcript.transcript_model import ChunkPlace, Doubt, Speakers, Transcript, Word
+from whisperjob_client.transcript.turns import move_changes_to_sentence_ends
+from whisperjob_client.transcript.word_speakers import assign_speakers
 
 
 def merge(
     chunks: Sequence[tuple[ChunkPlace, ChunkAnswer]], speakers: Speakers, names: Mapping[str, str] | None = None
 ) -> Transcript:
-    """`chunks` in any order; their places must not overlap by more than rounding (a millisecond), else ValueError."""
+    """Returns the transcript of `chunks`, which may be in any order.
+
+    Raises ValueError if their places overlap by more than rounding, a millisecond.
+    """
     ordered = sorted(chunks, key=lambda chunk: chunk[0].start)
     for (before, _), (after, _) in pairwise(ordered):
         if before.end > after.start + 0.001:
@@ -29,11 +32,13 @@ def merge(
         end = min(place.end, ordered[index + 1][0].start) if index + 1 < len(ordered) else place.end
         words += _words(place.start, max(end, place.start), answer)
     duration = ordered[-1][0].end if ordered else 0.0
-    return Transcript(at_sentence_ends(with_speakers(words, speakers)), duration, _language(ordered), dict(names or {}))
+    return Transcript(
+        move_changes_to_sentence_ends(assign_speakers(words, speakers)), duration, _language(ordered), dict(names or {})
+    )
 
 
 def _words(start: float, end: float, answer: ChunkAnswer) -> list[Word]:
-    """The chunk's words between its start and its end; `min` because sums of floats may pass it by a hair."""
+    """Returns the chunk's words between its start and its end; `min`, because a sum of floats may pass the end."""
     tokens = align(answer)
     timed = spans(tokens, answer.segments, end - start)
     return [
@@ -48,7 +53,7 @@ def _words(start: float, end: float, answer: ChunkAnswer) -> list[Word]:
 
 
 def _doubt(token: Token, span: Span, segments: Sequence[Segment]) -> Doubt | None:
-    """Of the segment it stood in; of a word that stood in none, that of the segment around its middle."""
+    """Returns the doubt of the word's segment; if that is unknown, of the segment around the word's middle."""
     if token.segment is not None:
         return segments[token.segment].doubt
     middle = (span.start + span.end) / 2
@@ -59,9 +64,9 @@ def _doubt(token: Token, span: Span, segments: Sequence[Segment]) -> Doubt | Non
 
 
 def _language(chunks: Sequence[tuple[ChunkPlace, ChunkAnswer]]) -> str | None:
-    """What was heard for the longest time; one chunk of music may be taken for any language."""
-    heard: Counter[str] = Counter()
+    """Returns the language of most of the recording, because one chunk of music may be taken for any language."""
+    durations: Counter[str] = Counter()
     for place, answer in chunks:
         if answer.language and (answer.words or answer.segments or answer.text):
-            heard[answer.language.lower()] += max(round(place.duration * 1000), 1)
-    return heard.most_common(1)[0][0] if heard else None
+            durations[answer.language.lower()] += max(round(place.duration * 1000), 1)
+    return durations.most_common(1)[0][0] if durations else None

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from whisperjob_client.transcript.model import Transcript, Word
 from whisperjob_client.transcript.spelling import columns, ends_sentence, joined
+from whisperjob_client.transcript.transcript_model import Transcript, Word
 
 PARAGRAPH_PAUSE_SECONDS = 2.0
 PARAGRAPH_LETTERS = 700
@@ -14,11 +14,13 @@ CUE_SECONDS = 7.0
 CUE_PAUSE_SECONDS = 0.8
 CUE_MIN_MS = 1000
 READING_COLUMNS_PER_SECOND = 17
-"""Line length, lines, longest cue and reading speed as broadcasters' subtitle guides have them."""
+"""Line length, number of lines, longest cue and reading speed are those of broadcasters' subtitle guides."""
 
 
 @dataclass(frozen=True, slots=True)
 class Paragraph:
+    """What one speaker says without a long pause. Times are seconds."""
+
     start: float
     end: float
     speaker: str | None
@@ -27,7 +29,7 @@ class Paragraph:
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """Times in milliseconds; `label` only where the speaker changed."""
+    """A subtitle. Times are milliseconds; it has a `label` only where the speaker changes."""
 
     start_ms: int
     end_ms: int
@@ -37,7 +39,7 @@ class Cue:
 
 
 def paragraphs(transcript: Transcript) -> list[Paragraph]:
-    """A new one with every speaker, after a long pause, and at a sentence's end when it got long."""
+    """Returns paragraphs; one ends with its speaker's turn, at a long pause, or, when it is long, with a sentence."""
 
     def breaks(group: Sequence[Word], word: Word) -> bool:
         long = ends_sentence(group[-1].text) and sum(len(w.text) + 1 for w in group) >= PARAGRAPH_LETTERS
@@ -50,7 +52,7 @@ def paragraphs(transcript: Transcript) -> list[Paragraph]:
 
 
 def cues(transcript: Transcript) -> list[Cue]:
-    """Short enough to read, broken at pauses and sentences, shown long enough to be read, never two at once."""
+    """Returns subtitles that are short enough to read, end at pauses and sentences, and never overlap."""
 
     def breaks(group: Sequence[Word], word: Word) -> bool:
         text = joined(w.text for w in group)
@@ -63,18 +65,18 @@ def cues(transcript: Transcript) -> list[Cue]:
             or _too_long(labelled_lines(label, joined((text, word.text))))
         )
 
-    found: list[Cue] = []
+    unpaced: list[Cue] = []
     for group in _grouped(transcript.words, breaks):
         speaker = _speaker(group)
-        changed = not found or speaker != found[-1].speaker
+        changed = not unpaced or speaker != unpaced[-1].speaker
         label = transcript.label(speaker) if changed else None
         text = joined(w.text for w in group)
-        found.append(Cue(round(group[0].start * 1000), round(group[-1].end * 1000), speaker, label, text))
-    return _shown_long_enough(found)
+        unpaced.append(Cue(round(group[0].start * 1000), round(group[-1].end * 1000), speaker, label, text))
+    return _shown_long_enough(unpaced)
 
 
 def labelled_lines(label: str | None, text: str) -> tuple[str, ...]:
-    """The text as lines on a screen, after the label if there is one; the label itself is never broken."""
+    """Returns the text as lines on a screen, after the label if there is one; no line ends inside the label."""
     return _wrapped(f"{label}: {text}", len(label) + 1) if label else _wrapped(text)
 
 
@@ -97,12 +99,12 @@ def _speaker(group: Sequence[Word]) -> str | None:
 
 
 def _other_speaker(group: Sequence[Word], word: Word) -> bool:
-    """A word of nobody's between two others is no change of speaker."""
+    """Returns whether the word begins another speaker's turn. A word without a speaker does not."""
     return word.speaker is not None and _speaker(group) not in (None, word.speaker)
 
 
 def _wrapped(text: str, unbroken: int = 0) -> tuple[str, ...]:
-    """Lines of at most CUE_COLUMNS, two of about the same length; a longer word stands in a line of its own."""
+    """Returns lines of at most CUE_COLUMNS, two of about the same length; a longer word has a line of its own."""
     if columns(text) <= CUE_COLUMNS:
         return (text,)
     places = [place for place in _break_places(text) if place >= unbroken]
@@ -119,20 +121,21 @@ def _wrapped(text: str, unbroken: int = 0) -> tuple[str, ...]:
 
 
 def _break_places(text: str) -> list[int]:
-    """Where a line may end: at spaces, and between wide letters."""
+    """Returns where a line may end: at spaces, and between wide letters."""
     if text.isascii():
         return [i for i, letter in enumerate(text) if letter == " " and i]
     wide = [columns(c) == 2 for c in text]
     return [i for i in range(1, len(text)) if text[i] == " " or (wide[i - 1] and wide[i] and text[i].isalnum())]
 
 
-def _shown_long_enough(found: Sequence[Cue]) -> list[Cue]:
+def _shown_long_enough(unpaced: Sequence[Cue]) -> list[Cue]:
+    """Returns the cues with times that leave enough time to read each, as far as the next one allows."""
     shown: list[Cue] = []
     earliest = 0
-    for index, cue in enumerate(found):
+    for index, cue in enumerate(unpaced):
         start = max(cue.start_ms, earliest)
         needed = max(CUE_MIN_MS, 1000 * columns(cue.text) // READING_COLUMNS_PER_SECOND)
-        limit = found[index + 1].start_ms if index + 1 < len(found) else start + needed
+        limit = unpaced[index + 1].start_ms if index + 1 < len(unpaced) else start + needed
         end = max(min(max(cue.end_ms, start + needed), max(limit, cue.end_ms)), start + 1)
         earliest = end
         shown.append(Cue(start, end, cue.speaker, cue.label, cue.text))

@@ -1,6 +1,6 @@
-"""Text into words and back, also for scripts that write without spaces. Pure.
+"""Splits text into words and joins them again, also in scripts without spaces. Pure.
 
-Korean writes spaces and needs nothing here. Thai, Lao, Khmer and Burmese do not; their combining marks stay with the
+Korean has spaces and needs nothing special. Thai, Lao, Khmer and Burmese have none; their combining marks stay with the
 letter they belong to.
 """
 
@@ -21,9 +21,9 @@ _PIECE = re.compile(rf"[^\w{_LETTERS}]*[{_LETTERS}](?:[^\w])*|[^{_LETTERS}]+")
 
 
 def tokens(text: str) -> list[str]:
-    """The words of a text, each with its punctuation; where a script has no spaces, its letters one by one.
+    """Returns the words of a text, each with its punctuation; in a script without spaces, the single letters.
 
-    Punctuation that stands alone belongs to the word before it, at the beginning to the one after it.
+    Separate punctuation belongs to the word before it, at the beginning to the word after it.
     """
     pieces: list[str] = []
     for word in text.split():
@@ -32,17 +32,17 @@ def tokens(text: str) -> list[str]:
 
 
 def attach_punctuation(pieces: Iterable[str]) -> list[str]:
-    found: list[str] = []
+    words: list[str] = []
     for piece in pieces:
-        if found and not (letters(piece) and letters(found[-1])):
-            found[-1] = joined((found[-1], piece))
+        if words and not (letters(piece) and letters(words[-1])):
+            words[-1] = joined((words[-1], piece))
         else:
-            found.append(piece)
-    return found
+            words.append(piece)
+    return words
 
 
 def joined(words: Iterable[str]) -> str:
-    """The words as running text."""
+    """Returns the words as running text."""
     text = ""
     for word in words:
         spaced = text and word and not _NO_SPACE_BESIDE.match(text[-1]) and not _NO_SPACE_BESIDE.match(word[0])
@@ -51,7 +51,7 @@ def joined(words: Iterable[str]) -> str:
 
 
 def letters(text: str) -> str:
-    """What two spellings of a word have in common: letters and digits, without case. Empty for mere punctuation."""
+    """Returns the letters and digits without case, which all spellings of a word share. Empty for mere punctuation."""
     return "".join(c for c in unicodedata.normalize("NFKC", text).casefold() if c.isalnum())
 
 
@@ -60,7 +60,7 @@ def ends_sentence(text: str) -> bool:
 
 
 def columns(text: str) -> int:
-    """How wide it stands on a screen: East Asian wide characters take two."""
+    """Returns the width on a screen, where East Asian wide characters take two columns."""
     if text.isascii():
         return len(text)
     return sum(2 if unicodedata.east_asian_width(c) in "WF" else 0 if unicodedata.combining(c) else 1 for c in text)

@@ -1,29 +1,31 @@
-"""Times for every word of a chunk: inside the chunk, in order, missing ones spread by length. Pure."""
+"""Gives every word of a chunk a time: inside the chunk, in order, missing times spread by the words' length. Pure."""
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from whisperjob_client.transcript.alignment import Token
-from whisperjob_client.transcript.answers import Segment
+from whisperjob_client.transcript.recogniser_answers import Segment
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
+    """The time of a word, in seconds from the chunk's start."""
+
     start: float
     end: float
 
 
 def spans(tokens: Sequence[Token], segments: Sequence[Segment], duration: float) -> list[Span]:
-    """One span a token, in seconds from the chunk's start: 0 ≤ start ≤ end ≤ the next start ≤ duration.
+    """Returns a span for each token, so that 0 ≤ start ≤ end ≤ the next start ≤ duration.
 
-    A start that contradicts the order of the words (one glitch may say 29.9 among the twos) is dropped and spread like
-    a missing one; the longest run of starts that agree with each other is believed.
+    A start that contradicts the order of the words (a recogniser may give 29.9 among words at 2) counts as missing; the
+    longest run of starts that agree with each other is used.
     """
     ranges = [_range(segment, duration) for segment in segments]
     timed: list[Span | None] = [_clamped(token.start, token.end, duration) for token in tokens]
-    believed = _longest_rising([span.start if span else None for span in timed])
-    timed = [span if index in believed else None for index, span in enumerate(timed)]
+    reliable = _longest_rising([span.start if span else None for span in timed])
+    timed = [span if index in reliable else None for index, span in enumerate(timed)]
     for begin, end in _gaps(timed):
         left = next((span.end for span in reversed(timed[:begin]) if span), 0.0)
         right = timed[end].start if end < len(timed) else duration  # type: ignore[union-attr]  # a gap ends at a span
@@ -44,7 +46,7 @@ def _clamped(start: float | None, end: float | None, duration: float) -> Span | 
 
 
 def _longest_rising(starts: Sequence[float | None]) -> set[int]:
-    """Indices of the longest run of starts that never goes back."""
+    """Returns the indices of the longest run of starts that never goes back."""
     tails: list[float] = []
     tail_indices: list[int] = []
     before: dict[int, int | None] = {}
@@ -55,16 +57,16 @@ def _longest_rising(starts: Sequence[float | None]) -> set[int]:
         before[index] = tail_indices[place - 1] if place else None
         tails[place : place + 1] = [start]
         tail_indices[place : place + 1] = [index]
-    found: set[int] = set()
+    indices: set[int] = set()
     at = tail_indices[-1] if tail_indices else None
     while at is not None:
-        found.add(at)
+        indices.add(at)
         at = before[at]
-    return found
+    return indices
 
 
 def _gaps(timed: Sequence[Span | None]) -> Iterator[tuple[int, int]]:
-    """Runs without a time, as half-open ranges."""
+    """Yields the runs of words without a time, as half-open ranges."""
     begin: int | None = None
     for index, span in enumerate(timed):
         if span is None and begin is None:
@@ -77,8 +79,8 @@ def _gaps(timed: Sequence[Span | None]) -> Iterator[tuple[int, int]]:
 
 
 def _spread(tokens: Sequence[Token], ranges: Sequence[Span | None], left: float, right: float) -> list[Span | None]:
-    """The words share the time between their neighbours by their length, each in its segment where that is known."""
-    found: list[Span | None] = []
+    """Divides the time between the neighbours among words by their length, each in its segment if that is known."""
+    spread: list[Span | None] = []
     begin = 0
     while begin < len(tokens):
         segment = tokens[begin].segment
@@ -92,18 +94,18 @@ def _spread(tokens: Sequence[Token], ranges: Sequence[Span | None], left: float,
         weights = [len(token.text) + 1 for token in tokens[begin:end]]
         at, total = 0, sum(weights)
         for weight in weights:
-            found.append(Span(low + (high - low) * at / total, low + (high - low) * (at + weight) / total))
+            spread.append(Span(low + (high - low) * at / total, low + (high - low) * (at + weight) / total))
             at += weight
         left = high if bounds else left
         begin = end
-    return found
+    return spread
 
 
-def _in_order(found: Sequence[Span], duration: float) -> list[Span]:
-    """Starts never go back; a word that reaches into the next one ends where that starts."""
+def _in_order(timed: Sequence[Span], duration: float) -> list[Span]:
+    """Returns spans whose starts never go back; a word that reaches into the next one ends where that starts."""
     ordered: list[Span] = []
     latest = 0.0
-    for span in found:
+    for span in timed:
         latest = min(max(latest, span.start), duration)
         ordered.append(Span(latest, max(latest, span.end)))
     limits = [*(span.start for span in ordered[1:]), duration]

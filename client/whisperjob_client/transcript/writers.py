@@ -1,4 +1,4 @@
-"""A transcript as text, Markdown, SubRip, WebVTT or JSON. Pure: strings out, files are written elsewhere."""
+"""Writes a transcript as text, Markdown, SubRip, WebVTT or JSON, into a string. Pure."""
 
 import json
 import re
@@ -6,8 +6,9 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Any
 
-from whisperjob_client.transcript.model import Transcript, Word
+from whisperjob_client.durations import clock
 from whisperjob_client.transcript.paragraphs import cues, labelled_lines, paragraphs
+from whisperjob_client.transcript.transcript_model import Transcript, Word
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~])")
 
@@ -21,7 +22,7 @@ class Format(StrEnum):
 
 
 def write(transcript: Transcript, format_: Format, title: str = "Transcript") -> str:
-    """`title` heads the Markdown and stands in the JSON."""
+    """Returns the file's content. `title` is the heading in Markdown, and a field in JSON."""
     writer: Callable[[Transcript, str], str] = {
         Format.TXT: _txt,
         Format.SRT: _srt,
@@ -45,7 +46,9 @@ def _markdown(transcript: Transcript, title: str) -> str:
     for paragraph in paragraphs(transcript):
         label = transcript.label(paragraph.speaker)
         head = (
-            f"**{_escaped_markdown(label)}** ({_clock(paragraph.start)})" if label else f"({_clock(paragraph.start)})"
+            f"**{_escaped_markdown(label)}** ({clock(int(paragraph.start))})"
+            if label
+            else f"({clock(int(paragraph.start))})"
         )
         parts.append(f"{head} {_escaped_markdown(paragraph.text)}\n")
     return "\n".join(parts)
@@ -60,7 +63,7 @@ def _srt(transcript: Transcript, _: str) -> str:
 
 
 def _vtt(transcript: Transcript, _: str) -> str:
-    """The speaker stands in a voice tag, which players may show, and not in the text."""
+    """Returns WebVTT. A speaker is in a voice tag, which players may show, and not in the text."""
     blocks = ["WEBVTT\n"]
     for cue in cues(transcript):
         text = "\n".join(_escaped_html(line) for line in labelled_lines(None, cue.text))
@@ -81,33 +84,28 @@ def _json(transcript: Transcript, title: str) -> str:
             {"start": round(p.start, 3), "end": round(p.end, 3), "speaker": p.speaker, "text": p.text}
             for p in paragraphs(transcript)
         ],
-        "words": [_word(word) for word in transcript.words],
+        "words": [_word_fields(word) for word in transcript.words],
     }
     return json.dumps(body, ensure_ascii=False, indent=1) + "\n"
 
 
-def _word(word: Word) -> dict[str, Any]:
-    found: dict[str, Any] = {
+def _word_fields(word: Word) -> dict[str, Any]:
+    fields: dict[str, Any] = {
         "start": round(word.start, 3),
         "end": round(word.end, 3),
         "text": word.text,
         "speaker": word.speaker,
     }
     if word.no_speaker is not None:
-        found["speakerReason"] = word.no_speaker.value
+        fields["speakerReason"] = word.no_speaker.value
     if word.doubt is not None:
-        found["doubt"] = word.doubt.value
-    return found
+        fields["doubt"] = word.doubt.value
+    return fields
 
 
 def _timestamp(milliseconds: int, mark: str) -> str:
-    seconds, rest = divmod(milliseconds, 1000)
-    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}{mark}{rest:03d}"
-
-
-def _clock(seconds: float) -> str:
-    whole = int(seconds)
-    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+    seconds, remainder = divmod(milliseconds, 1000)
+    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}{mark}{remainder:03d}"
 
 
 def _escaped_markdown(text: str) -> str:

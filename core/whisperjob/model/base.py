@@ -18,4 +18,7 @@ class Model(BaseModel):
     )
 
 
+DNS_LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+"""The pattern of a DNS label (RFC 1123), without anchors: names of jobs and tenants are such labels."""
+
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]

@@ -18,6 +18,7 @@ import secrets
 import unicodedata
 from uuid import UUID, uuid4, uuid5
 
+from whisperjob.model.base import DNS_LABEL
 from whisperjob.model.phase import Stage
 from whisperjob.model.resource import MAX_FILENAME_LENGTH
 
@@ -29,7 +30,7 @@ SINGLE_OUTPUT_NAME = "output.mp3"
 SINGLE_TRIM_NAME = "trimmed.mp3"
 
 _IDEMPOTENCY_NAMESPACE = UUID("0b9f3c1e-7a54-4d0b-9a3e-5b1f6f2c8d11")
-_DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_DNS_LABEL = re.compile(DNS_LABEL)
 _EXTENSION = re.compile(r"[a-z0-9]{1,8}")
 
 

@@ -41,11 +41,16 @@ class SpeakerCount(Model):
 
     @model_validator(mode="after")
     def _bounds_fit(self) -> Self:
-        if self.min_speakers and self.max_speakers and self.min_speakers > self.max_speakers:
-            raise ValueError("minSpeakers must not be above maxSpeakers")
+        require_ordered_bounds(self.min_speakers, self.max_speakers)
         return self
 
     @property
     def counts(self) -> tuple[int | None, int | None, int | None]:
         """(exactly, at least, at most); two requests with equal counts ask for the same."""
         return self.num_speakers, self.min_speakers, self.max_speakers
+
+
+def require_ordered_bounds(min_speakers: int | None, max_speakers: int | None) -> None:
+    """Raises ValueError if the lower bound is above the upper one; a bound of 0 or None is none."""
+    if min_speakers and max_speakers and min_speakers > max_speakers:
+        raise ValueError("minSpeakers must not be above maxSpeakers")

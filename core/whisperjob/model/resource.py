@@ -5,11 +5,11 @@ Unknown fields are ignored when read, so that two versions of the software can s
 """
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import Field, StringConstraints
 
-from whisperjob.model.base import Model, Sha256
+from whisperjob.model.base import DNS_LABEL, Model, Sha256
 from whisperjob.model.errors import JobCode
 from whisperjob.model.options import (
     MAX_CHANNELS,
@@ -74,7 +74,7 @@ class Spec(Model):
     client_ip: Annotated[str, StringConstraints(max_length=45)] | None = Field(
         default=None, description="Who submitted it, as far as the settings allow to keep that"
     )
-    tenant: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")] = Field(
+    tenant: Annotated[str, StringConstraints(pattern=f"^{DNS_LABEL}$")] = Field(
         default="default", description="Whose job it is; every look-up is held to it"
     )
     profile: Profile = Field(default=Profile.FULL, description="full, light (band-pass and loudness) or none")
@@ -101,6 +101,10 @@ class Spec(Model):
             sample_rate=source.sample_rate,
             channels=source.channels,
         )
+
+    def with_diarization(self, request: DiarizationRequest) -> Self:
+        """Returns this spec with another request for a diarization."""
+        return self.model_copy(update={"diarization": request})
 
 
 MUTABLE_SPEC_FIELDS = frozenset({"suspend", "priority", "diarization", "cancel"})

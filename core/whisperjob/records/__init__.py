@@ -1,1 +1,1 @@
-"""The job records: their port, an in-memory cache of them, and the SQLite implementation."""
+"""The job records: their port, a cache of them in memory, and the implementation for SQLite."""

@@ -1,7 +1,7 @@
-"""A copy of all job records in memory, kept true by list + watch; what status polls and decisions read.
+"""A copy of all job records in memory, kept up to date by list and watch. Status polls and decisions read it.
 
-The API and the engine each hold one (embedded mode: one for both). A record written by this process goes in by `put`,
-so that it reads its own writes before the watch tells of them.
+The API and the engine have one each; on one machine they share one. A record that this process wrote is added by
+`put`, so that the process reads its own writes before the watch reports them.
 """
 
 import asyncio
@@ -11,98 +11,104 @@ import time
 from collections.abc import Callable, Collection
 from datetime import timedelta
 
+from cachetools import LRUCache
+
+from whisperjob.model.backoff import Backoff
 from whisperjob.model.errors import RecordsUnavailableError, WatchExpiredError
 from whisperjob.model.resource import WhisperJob
 from whisperjob.records.port import ChangeKind, JobRecords, RecordChange
 
 log = logging.getLogger(__name__)
 
-_FIRST_RETRY_SECONDS = 0.2
-_LAST_RETRY_SECONDS = 10.0
+_BACKOFF = Backoff(timedelta(milliseconds=200), timedelta(seconds=10), jitter=0.2)
 _REMEMBERED_DELETIONS = 10_000
 
 
 class RecordCache:
-    """All records of the namespace by name. Not thread-safe: one event loop."""
+    """All records of a namespace by name. It belongs to one event loop."""
 
     def __init__(self, records: JobRecords, *, resync_interval: timedelta = timedelta(minutes=5)) -> None:
         self._records = records
         self._resync_interval = resync_interval.total_seconds()
         self._by_name: dict[str, WhisperJob] = {}
-        self._deleted_uids: dict[str, None] = {}  # a dict for its order: the oldest are forgotten first
+        self._deleted_uids: LRUCache[str, None] = LRUCache(_REMEMBERED_DELETIONS)
+        """A look-up does not count as use, so the oldest deletion is dropped first."""
         self._callbacks: list[Callable[[RecordChange], None]] = []
         self._synced = asyncio.Event()
-        self._heard = float("-inf")
+        self._last_update_at = float("-inf")
 
     @property
     def age_seconds(self) -> float:
-        """Since the records were last heard of, by a listing or a change; infinite before the first."""
-        return time.monotonic() - self._heard
+        """The time since the last listing or change, in seconds; infinite before the first."""
+        return time.monotonic() - self._last_update_at
 
     @property
     def synced(self) -> bool:
-        """Whether the records were read once; before that an absent name means nothing."""
+        """It is True once the records were read; before that an absent name means nothing."""
         return self._synced.is_set()
 
     async def wait_synced(self) -> None:
+        """Waits until the records were read once."""
         await self._synced.wait()
 
     def get(self, name: str) -> WhisperJob | None:
+        """Returns a record, or None if the cache has none of this name."""
         return self._by_name.get(name)
 
     def all(self) -> Collection[WhisperJob]:
+        """Returns all records; the collection changes with the cache."""
         return self._by_name.values()
 
     def subscribe(self, callback: Callable[[RecordChange], None]) -> None:
-        """Calls back with every change, however it became known, on the event loop."""
+        """Calls `callback` on the event loop with every change, from whatever source."""
         self._callbacks.append(callback)
 
     def put(self, record: WhisperJob) -> None:
-        """Takes in a record just written or read live; one older than what is known changes nothing."""
-        known = self._by_name.get(record.name)
-        if record.uid in self._deleted_uids or (known and _version(known) >= _version(record)):
+        """Adds a record that was just written or read; one that is not newer than the cached one changes nothing."""
+        cached = self._by_name.get(record.name)
+        if record.uid in self._deleted_uids or (cached and _version(cached) >= _version(record)):
             return
-        if known and known.uid != record.uid:
-            self.forget(known)
+        if cached and cached.uid != record.uid:
+            self.forget(cached)
         self._by_name[record.name] = record
-        same = known is not None and known.uid == record.uid
-        self._tell(RecordChange(ChangeKind.MODIFIED if same else ChangeKind.ADDED, record))
+        same_record = cached is not None and cached.uid == record.uid
+        self._notify(RecordChange(ChangeKind.MODIFIED if same_record else ChangeKind.ADDED, record))
 
     def forget(self, record: WhisperJob) -> None:
-        """Takes in that this very record (by its uid) was deleted."""
+        """Drops a record that was deleted; a record of the same name with another uid stays."""
         self._deleted_uids[record.uid] = None
-        while len(self._deleted_uids) > _REMEMBERED_DELETIONS:
-            del self._deleted_uids[next(iter(self._deleted_uids))]
-        known = self._by_name.get(record.name)
-        if known and known.uid == record.uid:
+        cached = self._by_name.get(record.name)
+        if cached and cached.uid == record.uid:
             del self._by_name[record.name]
-            self._tell(RecordChange(ChangeKind.DELETED, known))
+            self._notify(RecordChange(ChangeKind.DELETED, cached))
 
     async def relist(self) -> str:
-        """Reads all records and drops those that are gone; returns the version to watch from."""
-        seen: dict[str, WhisperJob] = {}
+        """Reads all records and drops those that no longer exist; returns the version to watch from."""
+        listed: dict[str, WhisperJob] = {}
         token: str | None = None
         while True:
             page = await self._records.list(token=token)
-            seen.update((record.uid, record) for record in page.items)
+            listed.update((record.uid, record) for record in page.items)
             token = page.next_token
             if token is None:
                 break
-        for record in seen.values():
+        for record in listed.values():
             self.put(record)
-        for ghost in [r for r in self._by_name.values() if r.uid not in seen and int(r.version) <= int(page.version)]:
-            self.forget(ghost)
-        self._heard = time.monotonic()
+        for deleted in [
+            r for r in self._by_name.values() if r.uid not in listed and int(r.version) <= int(page.version)
+        ]:
+            self.forget(deleted)
+        self._last_update_at = time.monotonic()
         self._synced.set()
         return page.version
 
     async def run(self) -> None:
-        """Keeps the copy true until cancelled; the records being away is waited out."""
-        retry = _FIRST_RETRY_SECONDS
+        """Keeps the cache up to date until it is cancelled. While the records are unavailable it tries again."""
+        failures = 0
         while True:
             try:
                 version = await self.relist()
-                retry = _FIRST_RETRY_SECONDS
+                failures = 0
                 async with asyncio.timeout(self._resync_interval):
                     async for change in self._records.watch(version):
                         if change.kind is ChangeKind.DELETED:
@@ -112,16 +118,17 @@ class RecordCache:
             except (TimeoutError, WatchExpiredError):
                 continue
             except RecordsUnavailableError as error:
-                log.warning("records are away, trying again in %.1f s: %s", retry, error)
-                await asyncio.sleep(retry * random.uniform(0.8, 1.2))  # noqa: S311 - jitter, no secret
-                retry = min(retry * 2, _LAST_RETRY_SECONDS)
+                failures += 1
+                wait = _BACKOFF.wait(failures, random.random()).total_seconds()  # noqa: S311 - jitter, no secret
+                log.warning("the job records are unavailable, trying again in %.1f s: %s", wait, error)
+                await asyncio.sleep(wait)
 
-    def _tell(self, change: RecordChange) -> None:
-        self._heard = time.monotonic()
+    def _notify(self, change: RecordChange) -> None:
+        self._last_update_at = time.monotonic()
         for callback in self._callbacks:
             callback(change)
 
 
 def _version(record: WhisperJob) -> int:
-    """Resource versions are numbers that grow: SQLite's by construction, Kubernetes' by its API conventions."""
+    """Returns the version as a number that only grows: in SQLite by construction, in Kubernetes by its conventions."""
     return int(record.version)

@@ -1,6 +1,6 @@
-"""The port of the job records: SQLite implements it on one machine, WhisperJob resources implement it in a cluster.
+"""The port of the job records. SQLite implements it on one machine, WhisperJob resources implement it in a cluster.
 
-One contract suite runs every implementation.
+One contract suite tests every implementation.
 """
 
 from collections.abc import AsyncIterator
@@ -13,7 +13,7 @@ from whisperjob.model.resource import Spec, Status, WhisperJob
 
 @dataclass(frozen=True, slots=True)
 class RecordPage:
-    """A page of records, in order of name. `version` is where a watch may start once the last page was read."""
+    """A page of records, ordered by name. A watch may start at `version` once the last page was read."""
 
     items: tuple[WhisperJob, ...]
     version: str
@@ -21,6 +21,8 @@ class RecordPage:
 
 
 class ChangeKind(StrEnum):
+    """The kinds of change, named as in Kubernetes watch events."""
+
     ADDED = "ADDED"
     MODIFIED = "MODIFIED"
     DELETED = "DELETED"
@@ -28,31 +30,38 @@ class ChangeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RecordChange:
+    """One change of one record."""
+
     kind: ChangeKind
     record: WhisperJob
-    """As it is after the change; for DELETED as it last was."""
+    """The record after the change; for DELETED its last state."""
 
 
 class JobRecords(Protocol):
     """The records of one namespace. Every method may raise RecordsUnavailableError."""
 
     @property
-    def namespace(self) -> str: ...
+    def namespace(self) -> str:
+        """The namespace of all records."""
+        ...
 
     async def create(self, name: str, spec: Spec) -> WhisperJob:
-        """Creates if absent. Raises RecordExistsError, RecordInvalidError."""
+        """Creates a record. Raises RecordExistsError, RecordInvalidError."""
         ...
 
     async def get(self, name: str) -> WhisperJob:
-        """The live record, not a cached one. Raises RecordNotFoundError."""
+        """Returns the current record, not a cached one. Raises RecordNotFoundError."""
         ...
 
-    async def list(self, limit: int = 500, token: str | None = None) -> RecordPage: ...
+    async def list(self, limit: int = 500, token: str | None = None) -> RecordPage:
+        """Returns the page after `token`, which is the `next_token` of the page before; without it the first page."""
+        ...
 
     def watch(self, version: str) -> AsyncIterator[RecordChange]:
-        """Every change after `version`, for ever. Raises WatchExpiredError if that is too long ago.
+        """Yields every change after `version`, for ever. Raises WatchExpiredError if that version is too old.
 
-        `version` is taken when iteration begins, not when this is called."""
+        The watch begins when the iteration begins, not when this is called.
+        """
         ...
 
     async def patch_spec(self, name: str, spec: Spec, version: str | None = None) -> WhisperJob:
@@ -67,9 +76,9 @@ class JobRecords(Protocol):
         ...
 
     async def delete(self, name: str, uid: str | None = None) -> None:
-        """Raises RecordNotFoundError, also if the record of that name has another uid by now."""
+        """Deletes a record. Raises RecordNotFoundError, also if the record of that name has another uid by now."""
         ...
 
     async def check(self) -> None:
-        """Raises RecordsUnavailableError if the records do not answer; cheap, for readiness."""
+        """Raises RecordsUnavailableError if the records do not answer. Cheap enough for readiness probes."""
         ...

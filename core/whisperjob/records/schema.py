@@ -1,4 +1,4 @@
-"""The tables of jobs.sqlite, and how an older file becomes a newer one."""
+"""The tables of jobs.sqlite, and the migrations of older files."""
 
 import sqlite3
 
@@ -21,17 +21,17 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "INSERT INTO counter (only, version) VALUES (1, 0)",
     ),
 )
-"""Entry n leads from schema version n to n + 1; an entry that was released is never changed.
+"""Entry n leads from schema version n to n + 1. An entry that was released is never changed.
 
-`counter.version` is the resource version of the latest change to any record, deletions included: it must outlive the
-record it was given to, or a restart would hand the same version out twice.
+`counter.version` is the resource version of the latest change of any record, deletions included. It must outlive the
+record that has it, or the same version would be used twice after a restart.
 """
 
 SCHEMA_VERSION = len(MIGRATIONS)
 
 
 class NewerSchemaError(RecordError):
-    """The file was written by a newer WhisperJob than this one."""
+    """The file was written by a newer version of WhisperJob."""
 
     def __init__(self, found: int) -> None:
         super().__init__(
@@ -42,11 +42,11 @@ class NewerSchemaError(RecordError):
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Brings the file to this version, one transaction a step. Raises NewerSchemaError."""
-    found = int(connection.execute("PRAGMA user_version").fetchone()[0])
-    if found > SCHEMA_VERSION:
-        raise NewerSchemaError(found)
-    for number, statements in enumerate(MIGRATIONS[found:], start=found + 1):
+    """Migrates the file to this version, each step in a transaction. Raises NewerSchemaError."""
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if version > SCHEMA_VERSION:
+        raise NewerSchemaError(version)
+    for number, statements in enumerate(MIGRATIONS[version:], start=version + 1):
         connection.execute("BEGIN IMMEDIATE")
         try:
             for statement in statements:

@@ -1,7 +1,7 @@
-"""Job records in SQLite: the embedded engine's stand-in for WhisperJob resources.
+"""Job records in SQLite, which on one machine take the place of WhisperJob resources.
 
-All SQL runs on one thread of its own, so that a slow disk never stops the event loop and no write meets another.
-A commit is on the disk (synchronous=FULL) before anybody hears of it.
+All SQL runs on one thread of its own, so that a slow disk never blocks the event loop and writes never overlap.
+A commit is on the disk (synchronous=FULL) before it is reported.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ from whisperjob.records.schema import migrate
 
 NAMESPACE = "default"
 DEFAULT_RING_SIZE = 10_000
-"""Changes a watcher may be behind: minutes of the busiest service, a few dozen MB at most."""
+"""How many changes a watcher may be behind: minutes of the busiest service, a few dozen MB at most."""
 
 _INSERT = "INSERT INTO records (name, uid, version, generation, created_at, spec, status) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _UPDATE = "UPDATE records SET version = ?, generation = ?, spec = ?, status = ? WHERE name = ?"
@@ -52,7 +52,7 @@ Row = tuple[str, str, int, int, str, str, str]
 
 
 class SqliteRecords:
-    """JobRecords in one file. Open it with `open`, on the event loop that will use it."""
+    """JobRecords in one file. `open` opens it, on the event loop that will use it."""
 
     def __init__(self, connection: sqlite3.Connection, thread: ThreadPoolExecutor, log: ChangeLog) -> None:
         self._connection = connection
@@ -63,7 +63,7 @@ class SqliteRecords:
 
     @classmethod
     async def open(cls, file: Path, *, ring_size: int = DEFAULT_RING_SIZE) -> Self:
-        """Opens or makes the file. Raises NewerSchemaError, RecordsUnavailableError."""
+        """Opens or creates the file. Raises NewerSchemaError, RecordsUnavailableError."""
         thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="records")
         try:
             connection, version = await asyncio.get_running_loop().run_in_executor(thread, _connect, file)
@@ -73,7 +73,7 @@ class SqliteRecords:
         return cls(connection, thread, ChangeLog(version, ring_size))
 
     async def close(self) -> None:
-        """Ends every watch, finishes the writes begun, closes the file. Idempotent."""
+        """Ends every watch, finishes the writes that have begun and closes the file. Idempotent."""
         if self._closed:
             return
         self._closed = True
@@ -121,14 +121,16 @@ class SqliteRecords:
             raise RecordsUnavailableError(f"the job records failed: {error}") from error
 
     def _publish(self, kind: ChangeKind, record: WhisperJob) -> None:
-        """On the records' thread, after the commit. The loop learns of it before the writer does, in order, and also
-        when the writer was cancelled while it waited."""
+        """Reports a change to the event loop; called on the records' thread, after the commit.
+
+        Changes are reported in order, before the writer returns, and also if the writer was cancelled meanwhile.
+        """
         self._loop.call_soon_threadsafe(self._log.append, int(record.version), RecordChange(kind, record))
 
     def _create(self, name: str, spec: Spec) -> WhisperJob:
         if not is_job_name(name):
             raise RecordInvalidError(f"{name!r} is no DNS label")
-        spec = _checked(spec)
+        spec = _validate(spec)
         with _transaction(self._connection) as sql:
             if sql.execute("SELECT 1 FROM records WHERE name = ?", (name,)).fetchone():
                 raise RecordExistsError(name)
@@ -150,11 +152,11 @@ class SqliteRecords:
             old = _load(sql, name)
             if version is not None and old.version != version:
                 raise RecordConflictError(name)
-            spec = _checked(spec)
+            spec = _validate(spec)
             check_spec_change(old.spec, spec)
             if spec == old.spec:
                 return old
-            new = old.model_copy(update={"spec": spec, "metadata": _touched(sql, old, spec_changed=True)})
+            new = WhisperJob(metadata=_next_metadata(sql, old, spec_changed=True), spec=spec, status=old.status)
             _store(sql, new)
         self._publish(ChangeKind.MODIFIED, new)
         return new
@@ -164,11 +166,11 @@ class SqliteRecords:
             old = _load(sql, name)
             if old.version != version:
                 raise RecordConflictError(name)
-            status = _checked(status)
+            status = _validate(status)
             check_status_change(old.status, status)
             if status == old.status:
                 return old
-            new = old.model_copy(update={"status": status, "metadata": _touched(sql, old, spec_changed=False)})
+            new = WhisperJob(metadata=_next_metadata(sql, old, spec_changed=False), spec=old.spec, status=status)
             _store(sql, new)
         self._publish(ChangeKind.MODIFIED, new)
         return new
@@ -179,7 +181,8 @@ class SqliteRecords:
             if uid is not None and old.uid != uid:
                 raise RecordNotFoundError(name)
             sql.execute("DELETE FROM records WHERE name = ?", (name,))
-            last = old.model_copy(update={"metadata": _touched(sql, old, spec_changed=False)})
+            metadata = _next_metadata(sql, old, spec_changed=False)
+            last = WhisperJob(metadata=metadata, spec=old.spec, status=old.status)
         self._publish(ChangeKind.DELETED, last)
 
 
@@ -217,9 +220,18 @@ def _next_version(sql: sqlite3.Connection) -> str:
     return str(sql.execute("UPDATE counter SET version = version + 1 RETURNING version").fetchone()[0])
 
 
-def _touched(sql: sqlite3.Connection, record: WhisperJob, *, spec_changed: bool) -> Metadata:
-    generation = record.metadata.generation + (1 if spec_changed else 0)
-    return record.metadata.model_copy(update={"resource_version": _next_version(sql), "generation": generation})
+def _next_metadata(sql: sqlite3.Connection, record: WhisperJob, *, spec_changed: bool) -> Metadata:
+    """Takes the next version for a change of a record; a change of its spec also begins a new generation."""
+    old = record.metadata
+    return Metadata(
+        name=old.name,
+        namespace=old.namespace,
+        uid=old.uid,
+        resource_version=_next_version(sql),
+        generation=old.generation + (1 if spec_changed else 0),
+        creation_timestamp=old.creation_timestamp,
+        deletion_timestamp=old.deletion_timestamp,
+    )
 
 
 def _load(sql: sqlite3.Connection, name: str) -> WhisperJob:
@@ -235,7 +247,7 @@ def _store(sql: sqlite3.Connection, record: WhisperJob) -> None:
 
 
 def _page(sql: sqlite3.Connection, limit: int, token: str | None) -> RecordPage:
-    """Every page carries the version of the first: a watch from there sees what changed between pages."""
+    """Reads a page. Every page has the version of the first: a watch from there sees the changes between pages."""
     with _transaction(sql):
         if token is None:
             version, after = str(_current_version(sql)), ""
@@ -278,8 +290,8 @@ def _to_json(model: Model) -> str:
     return model.model_dump_json(by_alias=True, exclude_none=True)
 
 
-def _checked(model: M) -> M:
-    """The model as it will be read back. Raises RecordInvalidError: `model_copy` checks nothing."""
+def _validate(model: M) -> M:
+    """Returns the model as it will be read back. Raises RecordInvalidError: `model_copy` validates nothing."""
     try:
         return type(model).model_validate_json(_to_json(model))
     except ValidationError as error:

@@ -1,1 +1,1 @@
-"""The object store: its port, and an implementation for S3 and one for a folder."""
+"""The object store: its port, an implementation for S3 and one for a folder."""

@@ -1,4 +1,4 @@
-"""Which object store the settings ask for."""
+"""Opens the object store that the settings name."""
 
 from pathlib import Path
 
@@ -8,10 +8,10 @@ from whisperjob.stores.port import ObjectStore
 
 
 def open_store(settings: StoreSettings, folder: Path) -> ObjectStore:
-    """The S3 service if one is set, else a store in `folder`.
+    """Opens the S3 store if an endpoint is set, else a store in `folder`.
 
-    An S3 service need not be up yet: it is first talked to when it is used. Raises ValueError for settings that
-    cannot work, StoreUnavailableError for a folder that cannot be made.
+    An S3 service need not be up yet: the first request to it is made when the store is used. Raises ValueError for
+    settings that cannot work, StoreUnavailableError for a folder that cannot be created.
     """
     if settings.s3_endpoint is None:
         return FolderStore(folder)

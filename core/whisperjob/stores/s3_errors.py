@@ -1,7 +1,7 @@
-"""What an S3 service or the way to it may say, in the store's words. Pure.
+"""Converts the errors of an S3 service, and of the way to it, to the store's errors. Pure.
 
-Messages are made of the service's error code and nothing else: addresses, headers and answers' bodies may carry
-signatures, and these sentences end in logs.
+A message holds the service's error code and nothing else: addresses, headers and the bodies of responses may carry
+signatures, and these sentences are logged.
 """
 
 from typing import Final
@@ -14,20 +14,20 @@ from urllib3.exceptions import TimeoutError as HttpTimeoutError
 from whisperjob.model.errors import ObjectNotFoundError, StoreError, StoreFullError, StoreUnavailableError
 
 CLIENT_ERRORS: Final = (MinioException, HTTPError, OSError, ET.ParseError)
-"""Everything the client raises for what happened outside this process."""
+"""Everything that the client raises for events outside this process."""
 
-_ABSENT: Final = frozenset({"NoSuchKey", "NoSuchVersion"})
-_FULL: Final = frozenset(
+_NOT_FOUND_CODES: Final = frozenset({"NoSuchKey", "NoSuchVersion"})
+_NO_SPACE_CODES: Final = frozenset(
     {"XMinioStorageFull", "XMinioAdminBucketQuotaExceeded", "QuotaExceeded", "InsufficientCapacity"}
 )
-_REFUSED: Final = frozenset(
+_DENIED_CODES: Final = frozenset(
     {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "RequestTimeTooSkewed", "AllAccessDisabled"}
 )
 _HTTP_INSUFFICIENT_STORAGE: Final = 507
 
 
 def to_store_error(error: Exception, key: str | None = None) -> StoreError:
-    """The error to raise for one of `CLIENT_ERRORS`; a missing key is named only where one was asked for."""
+    """Converts one of `CLIENT_ERRORS`. It can become ObjectNotFoundError only if `key` was requested."""
     if isinstance(error, S3Error):
         return _from_code(error.code or "an unnamed error", error.response.status, key)
     status = _http_status(error)
@@ -43,15 +43,15 @@ def to_store_error(error: Exception, key: str | None = None) -> StoreError:
 def _http_status(error: Exception) -> int | None:
     if isinstance(error, ServerError):
         return error.status_code
-    # the client keeps the status of an answer that is no XML (a proxy's page, most of the time) to itself
+    # the client has no public name for the status of a response that is not XML (a proxy's page, most of the time)
     return error._code if isinstance(error, InvalidResponseError) else None
 
 
 def _from_code(code: str, status: int, key: str | None) -> StoreError:
-    if code in _ABSENT and key is not None:
+    if code in _NOT_FOUND_CODES and key is not None:
         return ObjectNotFoundError(key)
-    if code in _FULL or status == _HTTP_INSUFFICIENT_STORAGE:
+    if code in _NO_SPACE_CODES or status == _HTTP_INSUFFICIENT_STORAGE:
         return StoreFullError(f"the object store has no room left ({code})")
-    if code in _REFUSED:
+    if code in _DENIED_CODES:
         return StoreUnavailableError(f"the object store refuses our credentials ({code})")
     return StoreUnavailableError(f"the object store cannot do it now ({code})")

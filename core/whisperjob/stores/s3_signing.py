@@ -1,10 +1,10 @@
-"""minio-py's client, with bodies that its signature need not cover.
+"""minio-py's client, with request bodies that the signature does not cover.
 
-Signature V4 covers a body by its SHA-256, or says that it does not. minio-py hashes every body all the same (read in
-7.2.20, api.py, `_build_headers`): by SHA-256 over http, by MD5 over https; the service hashes it once more. Of an
-upload's parts that would be the second hash here, and it guards what is guarded without it: on the way by TLS, where
-there is any, and from end to end by the SHA-256 of the whole, which is computed as it arrives, kept in the record and
-checked by the worker that fetches the object.
+Signature V4 covers a body by its SHA-256, or states that it does not. minio-py hashes every body in either case (read
+in 7.2.20, api.py, `_build_headers`): by SHA-256 over http, by MD5 over https; the service hashes it once more. For the
+parts of an upload that would be the second hash in this process, and the data is protected without it: on the way by
+TLS, where that is used, and from end to end by the SHA-256 of the whole file, which is computed as it arrives, stored
+in the record and checked by the worker that fetches the object.
 """
 
 from datetime import datetime
@@ -19,11 +19,13 @@ _UNSIGNED: Final = "UNSIGNED-PAYLOAD"
 
 
 def unsigned_body() -> DictType:
-    """The headers of a request whose signature does not cover its body, as no presigned one's does."""
+    """Returns the headers of a request whose signature does not cover its body, as in presigned requests."""
     return {_CONTENT_SHA256: _UNSIGNED}
 
 
 class Client(Minio):
+    """A Minio client that leaves bodies sent with `unsigned_body()` unhashed."""
+
     def _build_headers(
         self, host: str, headers: DictType | None = None, body: bytes | None = None, creds: Credentials | None = None
     ) -> tuple[DictType, datetime]:

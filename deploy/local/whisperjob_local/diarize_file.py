@@ -12,7 +12,7 @@ from whisperjob.model.errors import WhisperJobError
 from whisperjob.model.protocol import DiarizeOptions, ProgressPost
 from whisperjob.model.settings import EngineSettings, LocalSettings
 from whisperjob.model.timeline import Timeline
-from whisperjob_api.diarizing import to_request
+from whisperjob_api.diarization_requests import to_request
 from whisperjob_api.schemas import DiarizeRequest
 from whisperjob_local.startup import StartupError, find_ffmpeg
 from whisperjob_local.worker_process import worker_environment

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Final
 
 from whisperjob.model.errors import WhisperJobError
-from whisperjob_client import AsyncClient, ClientError, Connection, JobFailedError, UsageError
-from whisperjob_client.retrying import NO_RETRIES
-from whisperjob_client.transcribing import Outcome, Using, Work
+from whisperjob_client import NO_RETRIES, AsyncClient, ClientError, Connection, JobFailedError, UsageError
+from whisperjob_client.transcription.transcriber import ClientTask, ServerRunner, Transcription
 from whisperjob_local.service import RunningService, run_service
 from whisperjob_local.service_settings import ServiceSettings, make_settings
 from whisperjob_local.startup import StartupError
@@ -27,22 +26,22 @@ _TIMEOUT_SECONDS: Final = 300.0
 """A slow disk may take long to store the end of a large upload."""
 
 
-def build_private_service(checkpoint: Path, *, diarizes: bool) -> Using:
-    """Returns a function that does its work with a service that is reachable from this machine alone.
+def build_private_service(checkpoint: Path, *, diarizes: bool) -> ServerRunner:
+    """Returns a runner of client tasks with a service that is reachable from this machine alone.
 
-    The data of the service lies inside the folder `checkpoint`. The function raises UsageError where the service cannot
+    The data of the service lies inside the folder `checkpoint`. The runner raises UsageError where the service cannot
     start, or where a diarizer is needed and there is none, and ClientError where the service fails.
     """
     data = checkpoint / DATA_NAME
 
-    async def use(work: Work) -> Outcome:
-        async def body(service: RunningService) -> Outcome:
+    async def run_task(task: ClientTask) -> Transcription:
+        async def body(service: RunningService) -> Transcription:
             connection = Connection(service.url, service.api_key, NO_RETRIES, _TIMEOUT_SECONDS)
             async with AsyncClient(connection) as client:
-                return await work(client, _SERVER_NAME)
+                return await task(client, _SERVER_NAME)
 
         try:
-            outcome = await run_service(_settings(data, diarizes=diarizes), body)
+            transcription = await run_service(_settings(data, diarizes=diarizes), body)
         except JobFailedError:
             shutil.rmtree(data, ignore_errors=True)
             raise
@@ -51,9 +50,9 @@ def build_private_service(checkpoint: Path, *, diarizes: bool) -> Using:
         except WhisperJobError as error:
             raise ClientError(str(error)) from None
         shutil.rmtree(data, ignore_errors=True)
-        return outcome
+        return transcription
 
-    return use
+    return run_task
 
 
 def _settings(data: Path, *, diarizes: bool) -> ServiceSettings:

@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from whisperjob.serving.signals import on_stop_signals
-from whisperjob_client import AsyncClient, Connection, Job, UploadOptions
-from whisperjob_client.retrying import NO_RETRIES
+from whisperjob_client import NO_RETRIES, AsyncClient, Connection, Job, UploadOptions
 from whisperjob_local.output import JOB_NAME, create_working_folder, remove_previous_results
 from whisperjob_local.serve import run_on_loop
 from whisperjob_local.service import RunningService, run_service

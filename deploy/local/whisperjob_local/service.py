@@ -28,7 +28,7 @@ from whisperjob.stores.open import open_store
 from whisperjob.stores.port import ObjectStore
 from whisperjob_api.app import create_app
 from whisperjob_api.http_protocol import ApiProtocol
-from whisperjob_api.services import Api
+from whisperjob_api.services import ApiDependencies
 from whisperjob_local.service_settings import ServiceSettings
 from whisperjob_local.standby import StandbyWorker
 from whisperjob_local.startup import StartupError, bind, ensure_api_key, find_ffmpeg, open_data_folder, to_url
@@ -107,16 +107,16 @@ async def run_service(settings: ServiceSettings, body: Callable[[RunningService]
             on_pass=metrics.engine.passed if metrics else None,
         )
         work_listener = Listener(create_work_app(engine, launcher), internal, grace=_WORK_GRACE)
-        api = Api(
+        dependencies = ApiDependencies(
             records=records,
             cache=cache,
             store=store,
             settings=api_settings,
             engine_ready=lambda: os.access(ffmpeg, os.X_OK),
             diarizes=python is not None,
-            no_diarizer=f"{NO_DIARIZER_MESSAGE} The service finds it when it starts.",
+            no_diarizer_message=f"{NO_DIARIZER_MESSAGE} The service finds it when it starts.",
         )
-        app = _create_app(api)
+        app = _create_app(dependencies)
         served: ASGIApp = metrics.wrap(app, cache, engine, launcher) if metrics else app
         front = Listener(served, public, grace=local.shutdown_grace, http=ApiProtocol)
         tasks = TaskSupervisor()
@@ -133,7 +133,7 @@ async def run_service(settings: ServiceSettings, body: Callable[[RunningService]
             await front.wait_until_listening()
             launcher.prepare()
             result = await body(RunningService(to_url(public), first_key(api_settings), key_file))
-            api.uploads.close()
+            dependencies.upload_gate.close()
             tasks.release(serving)
             front.stop()
             await serving
@@ -174,9 +174,9 @@ async def _open_records(file: Path) -> SqliteRecords:
         raise StartupError(str(error)) from error
 
 
-def _create_app(api: Api) -> FastAPI:
+def _create_app(dependencies: ApiDependencies) -> FastAPI:
     try:
-        return create_app(api)
+        return create_app(dependencies)
     except ValueError as error:  # an API key is malformed
         raise StartupError(f"{error}.") from error
 

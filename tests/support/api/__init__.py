@@ -1,1 +1,1 @@
-"""The API served for tests, and raw requests to it."""
+"""The API as a server for tests, and raw requests to it."""

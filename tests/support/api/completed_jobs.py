@@ -1,4 +1,4 @@
-"""Completed jobs with real MP3s: encoded by ffmpeg, put into the store under a real manifest, told by the records."""
+"""Completed jobs with real MP3s: encoded by ffmpeg, stored with a real manifest, and present in the records."""
 
 import hashlib
 import io
@@ -20,7 +20,7 @@ RATE = 16_000
 
 @cache
 def mp3_of(samples: int, frequency: int = 440) -> bytes:
-    """A sweep of exactly so many samples at 16 kHz, mono, 64 kbps, as the worker would encode it."""
+    """Encodes a sweep of exactly so many samples at 16 kHz, mono, 64 kbps, as the worker would."""
     wave = f"aevalsrc='0.4*sin(2*PI*({frequency}*t+3*t*t))':s={RATE}:n=1024,atrim=end_sample={samples}"
     command = ["ffmpeg", "-v", "error", "-nostdin", "-f", "lavfi", "-i", wave, "-ac", "1", "-c:a", "libmp3lame"]
     command += ["-b:a", "64k", "-id3v2_version", "0", "-write_id3v1", "0"]
@@ -31,7 +31,7 @@ def mp3_of(samples: int, frequency: int = 440) -> bytes:
 
 
 def decoded(mp3: bytes) -> bytes:
-    """The samples a gapless decoder gives, two bytes each."""
+    """Returns the samples of a gapless decoder, two bytes each."""
     with tempfile.NamedTemporaryFile(suffix=".mp3") as file:  # from a pipe, ffmpeg leaves the padding at the end
         file.write(mp3)
         file.flush()
@@ -42,7 +42,7 @@ def decoded(mp3: bytes) -> bytes:
 
 
 def manifest_for(chunks: list[tuple[bytes, int]]) -> Manifest:
-    """The manifest of these (MP3, samples)."""
+    """Builds the manifest of these chunks, (MP3, samples) each."""
     manifest = a_manifest(tuple(samples for _, samples in chunks))
     entries = tuple(
         entry.model_copy(update={"size_bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()})
@@ -54,7 +54,7 @@ def manifest_for(chunks: list[tuple[bytes, int]]) -> Manifest:
 async def complete(
     records: JobRecords, store: ObjectStore, job: WhisperJob, chunks: list[tuple[bytes, int]]
 ) -> WhisperJob:
-    """What a worker and the engine do at the end of a job."""
+    """Completes a job as a worker and the engine do."""
     manifest = manifest_for(chunks)
     prefix = names.attempt_prefix(job.metadata.namespace, job.uid, Stage.OPTIMIZE, 1)
     for entry, (data, _) in zip(manifest.chunks, chunks, strict=True):
@@ -87,7 +87,7 @@ async def completed_job(
     tenant: str = "alice",
     filename: str = "talk.mp4",
 ) -> WhisperJob:
-    """A job of one chunk for each number of samples."""
+    """Creates a completed job with one chunk for each number of samples."""
     name = name or names.new_job_name()
     key = names.new_upload_key(records.namespace, name)
     spec = Spec(source=Source(key=key, filename=filename, size_bytes=47_400_000), tenant=tenant)

@@ -1,6 +1,6 @@
 """The API as a process of its own, for what can only be measured from outside: `python -m support.api.process FOLDER`.
 
-Prints its port and serves until its standard input closes.
+It prints its port and serves until its standard input closes.
 """
 
 import asyncio

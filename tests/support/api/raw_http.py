@@ -1,4 +1,4 @@
-"""HTTP by hand: sends exactly the bytes a test wants, reads what comes back."""
+"""HTTP by hand: sends exactly the bytes of a test, and reads the responses."""
 
 import asyncio
 import json
@@ -39,7 +39,7 @@ class RawClient:
         await self.writer.drain()
 
     async def answer(self, timeout: float = 10) -> Answer:
-        """The next whole answer; one with a Content-Length."""
+        """Reads the next whole response, which must have a Content-Length."""
         async with asyncio.timeout(timeout):
             head = (await self._reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
             headers = dict(line.lower().split(": ", 1) for line in head[1:] if line)
@@ -53,7 +53,7 @@ class RawClient:
         return True
 
     def vanish(self) -> None:
-        """Gone without a goodbye, as a phone in a tunnel."""
+        """Aborts the connection without closing it, as a phone in a tunnel does."""
         self.writer.transport.abort()
 
 
@@ -79,7 +79,7 @@ def form(*parts: bytes) -> bytes:
 
 
 def upload_head(length: int | None, *, key: str = KEY, headers: str = "", path: str = "/whisper_optimize") -> bytes:
-    """The request's head; `length` None means chunked."""
+    """Builds the head of an upload; `length` None means chunked."""
     size = "Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}"
     lines = (
         f"POST {path} HTTP/1.1",

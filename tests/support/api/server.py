@@ -1,6 +1,6 @@
-"""The API served for real: uvicorn with httptools on a loopback socket, a folder store, SQLite records, the cache.
+"""The real API for tests: uvicorn with httptools on a loopback socket, a folder store, SQLite records, the cache.
 
-Runs as tasks of the test's own event loop; raw clients speak to it byte by byte.
+It runs as tasks of the test's own event loop; raw clients send it single bytes.
 """
 
 import asyncio
@@ -24,7 +24,8 @@ from whisperjob.records.port import JobRecords
 from whisperjob.records.sqlite import SqliteRecords
 from whisperjob.stores.folder import FolderStore
 from whisperjob.stores.port import ObjectStore
-from whisperjob_api.app import Api, create_app
+from whisperjob_api.admission import UploadGate
+from whisperjob_api.app import ApiDependencies, create_app
 from whisperjob_api.http_protocol import ApiProtocol
 
 KEY = "the-key-of-alice"
@@ -34,38 +35,46 @@ MIB = 1024 * 1024
 
 @dataclass(frozen=True)
 class ApiServer:
-    """A running API and what stands behind it."""
+    """A running API with its dependencies."""
 
     port: int
-    api: Api
+    dependencies: ApiDependencies
     client: httpx.AsyncClient
     """Sends alice's key."""
     uvicorn: uvicorn.Server
 
     @property
     def records(self) -> JobRecords:
-        return self.api.records
+        return self.dependencies.records
+
+    @property
+    def cache(self) -> RecordCache:
+        return self.dependencies.cache
+
+    @property
+    def upload_gate(self) -> UploadGate:
+        return self.dependencies.upload_gate
 
     @property
     def store(self) -> ObjectStore:
-        return self.api.store
+        return self.dependencies.store
 
     def objects(self) -> list[str]:
-        """The keys of everything visible in the store."""
-        return [found.key for found in self.store.list("")]
+        """Returns the keys of everything visible in the store."""
+        return [stored.key for stored in self.store.list("")]
 
     async def jobs(self) -> list[str]:
         return [record.name for record in (await self.records.list()).items]
 
     async def completed(self, *chunk_samples: int, **details: str) -> WhisperJob:
-        """A completed job with one real MP3 for each number of samples."""
+        """Creates a completed job with one real MP3 for each number of samples."""
         job = await completed_job(self.records, self.store, *chunk_samples, **details)
-        await until(lambda: self.api.cache.get(job.name) == job, "the cache to know the job")
+        await until(lambda: self.cache.get(job.name) == job, "the cache to know the job")
         return job
 
     async def settled(self) -> None:
         """Waits until no upload is in flight."""
-        await until(lambda: self.api.uploads.in_flight == 0, "the uploads in flight to end")
+        await until(lambda: self.upload_gate.in_flight == 0, "the uploads in flight to end")
 
 
 def api_settings(**changes: Any) -> ApiSettings:
@@ -75,19 +84,26 @@ def api_settings(**changes: Any) -> ApiSettings:
 
 @asynccontextmanager
 async def serving_api(
-    folder: Path, settings: ApiSettings | None = None, *, store: ObjectStore | None = None, **parts: Any
+    folder: Path, settings: ApiSettings | None = None, *, store: ObjectStore | None = None, **changes: Any
 ) -> AsyncIterator[ApiServer]:
-    """Serves until the block ends. `parts` replace fields of `Api`."""
+    """Serves until the block ends. `changes` replace fields of `ApiDependencies`."""
     folder.mkdir(exist_ok=True)
     records = await SqliteRecords.open(folder / "jobs.sqlite")
     cache = RecordCache(records)
-    api = Api(records, cache, store or FolderStore(folder / "store"), settings or api_settings(), lambda: True)
-    api = replace(api, **parts)
-    # Named TCP by number: asyncio turns Nagle's algorithm off for such sockets only.
+    dependencies = ApiDependencies(
+        records, cache, store or FolderStore(folder / "store"), settings or api_settings(), lambda: True
+    )
+    dependencies = replace(dependencies, **changes)
+    # With TCP as a number, because asyncio turns Nagle's algorithm off for such sockets only.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     config = uvicorn.Config(
-        create_app(api), http=ApiProtocol, lifespan="off", log_config=None, proxy_headers=False, access_log=False
+        create_app(dependencies),
+        http=ApiProtocol,
+        lifespan="off",
+        log_config=None,
+        proxy_headers=False,
+        access_log=False,
     )
     server = uvicorn.Server(config)
     watching = asyncio.create_task(cache.run())
@@ -97,7 +113,7 @@ async def serving_api(
         port = listener.getsockname()[1]
         base_url = f"http://127.0.0.1:{port}"
         async with httpx.AsyncClient(base_url=base_url, headers={"X-API-Key": KEY}, timeout=20) as client:
-            yield ApiServer(port, api, client, server)
+            yield ApiServer(port, dependencies, client, server)
     finally:
         server.should_exit = True
         server.force_exit = True

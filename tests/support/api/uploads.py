@@ -1,4 +1,4 @@
-"""An upload as raw bytes, and what a service kept of it."""
+"""Uploads as raw bytes, and what the service stored of them."""
 
 from support.api.raw_http import Answer, connected, upload_head
 from support.api.server import ApiServer
@@ -19,6 +19,6 @@ async def the_job(server: ApiServer) -> WhisperJob:
     return await server.records.get(name)
 
 
-async def nothing_was_kept(server: ApiServer) -> bool:
+async def nothing_is_stored(server: ApiServer) -> bool:
     await server.settled()
     return not server.objects() and not await server.jobs()

@@ -1,8 +1,8 @@
-"""A stand-in of the speech API, as strict about requests as the real one, over real HTTP.
+"""A stand-in of the speech API over real HTTP, as strict about requests as the real one.
 
-It hears `tone_speech` in the audio it is sent (or what its `ear` hears) and answers in the shapes that Groq and
-whisper-compatible servers use.
-It can refuse (429, 500) and hold its answers back, and it counts which chunk was sent and answered how often.
+It recognises `tone_speech` in the audio (or what its `ear` does) and answers in the shapes of Groq and of servers that
+are compatible with Whisper. It can refuse requests (429, 500) and hold its answers back, and it counts how often each
+chunk was received and answered.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ ENDINGS = ("flac", "mp3", "mp4", "mpeg", "mpga", "m4a", "ogg", "opus", "wav", "w
 FIELDS = ("file", "model", "language", "prompt", "response_format", "temperature", "timestamp_granularities[]")
 
 Ear = Callable[[bytes], tuple[list[list[Said]], float]]
-"""Audio to sentences, their words spelt and timed, and its length in seconds."""
+"""Makes of audio its sentences, as words with their times, and its length in seconds."""
 
 Shape = Literal["groq", "inner-words", "segments", "text"]
 
@@ -44,7 +44,9 @@ class Fault:
     message: str = "no"
 
 
-class Refusal(Exception):  # noqa: N818 - it is what the real API calls an error, and this is its inside
+class Refusal(Exception):  # noqa: N818 - it becomes an answer of the stand-in
+    """A request that the real API would refuse."""
+
     def __init__(self, status: int, message: str, code: str | None = None) -> None:
         super().__init__(message)
         self.status = status
@@ -53,7 +55,11 @@ class Refusal(Exception):  # noqa: N818 - it is what the real API calls an error
 
 @dataclass
 class AsrServer:
-    """`faults` are answered first, one a request; while `held` is set, no answer after the first `free` leaves."""
+    """The stand-in's behaviour, and a record of its requests.
+
+    `faults` are the answers of the first requests. While `held` is set, only the first `free` answers are sent.
+    `in_hand` is the number of requests whose answer is held back.
+    """
 
     ear: Ear
     shape: Shape = "groq"
@@ -75,7 +81,7 @@ class AsrServer:
             self.condition.notify_all()
 
     def transcribe(self, path: str, headers: Message, body: bytes) -> dict[str, Any]:
-        """Raises Refusal as the real API would."""
+        """Returns the answer's body. Raises Refusal where the real API would refuse."""
         _check_key(headers)
         if path not in (GROQ_PATH, OPENAI_PATH):
             raise Refusal(404, f"Unknown request URL: POST {path}.", "unknown_url")
@@ -156,9 +162,9 @@ def _check(form: dict[str, list[str]], files: list[tuple[str, str, bytes]]) -> b
 
 
 def hear_tones(audio: bytes) -> tuple[list[list[Said]], float]:
-    """Sentences of five words, with a capital and a full stop."""
-    said, seconds = hear(audio)
-    sentences = [said[first : first + 5] for first in range(0, len(said), 5)]
+    """Returns sentences of five words, with a capital and a full stop."""
+    words, seconds = hear(audio)
+    sentences = [words[first : first + 5] for first in range(0, len(words), 5)]
     for sentence in sentences:
         sentence[0] = replace(sentence[0], text=sentence[0].text.capitalize())
         sentence[-1] = replace(sentence[-1], text=f"{sentence[-1].text}.")
@@ -166,7 +172,7 @@ def hear_tones(audio: bytes) -> tuple[list[list[Said]], float]:
 
 
 def _answer(shape: Shape, sentences: list[list[Said]], seconds: float, with_words: bool) -> dict[str, Any]:
-    """Groq's words come bare."""
+    """Returns a body of the shape. Groq's words have no punctuation and no capitals."""
     text = []
     segments: list[dict[str, Any]] = []
     for index, group in enumerate(filter(None, sentences)):
@@ -195,8 +201,9 @@ def _answer(shape: Shape, sentences: list[list[Said]], seconds: float, with_word
     body["segments"] = segments
     if shape == "groq":
         body["x_groq"] = {"id": "req_stand-in"}
-        said = [word for group in sentences for word in group]
-        body["words"] = [{"word": _bare(s.text), "start": s.start, "end": s.end} for s in said] if with_words else None
+        words = [word for group in sentences for word in group]
+        bare = [{"word": _bare(word.text), "start": word.start, "end": word.end} for word in words]
+        body["words"] = bare if with_words else None
     return body
 
 

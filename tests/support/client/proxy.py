@@ -1,6 +1,6 @@
-"""A network between a client and a real service: it breaks connections where a test wants it, and can play a diarizer.
+"""A network between a client and a real service. It can break connections, and stand in for a diarizer.
 
-Everything else is passed on byte for byte.
+It forwards everything else byte for byte.
 """
 
 import http.client
@@ -21,8 +21,12 @@ _BLOCK = 64 * 1024
 
 @dataclass
 class Network:
-    """`lose_answers`: so many requests arrive whole, but their answer is lost. `cut_after`: bytes of each of the next
-    `cuts` downloads. `refuse`: (status, Retry-After) for the next requests. `speakers`: the diarization's result."""
+    """What happens to the next requests, and a record of those that came.
+
+    `lose_answers` is the number of requests that arrive whole, but whose answer is lost. The next `cuts` downloads end
+    after `cut_after` bytes. `refuse` has (status, Retry-After) of the next requests. `speakers` is the diarization's
+    result.
+    """
 
     target: str
     url: str = ""
@@ -50,11 +54,11 @@ def _handler(state: Network) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            self._pass()
+            self._answer_or_forward()
 
         do_POST = do_DELETE = do_HEAD = do_GET  # noqa: N815 - names of the base class
 
-        def _pass(self) -> None:
+        def _answer_or_forward(self) -> None:
             path = urlsplit(self.path).path
             state.requests[f"{self.command} {path}"] += 1
             if state.refuse:
@@ -71,14 +75,14 @@ def _handler(state: Network) -> type[BaseHTTPRequestHandler]:
                 self._forward()
 
         def _diarize(self) -> None:
-            asked = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or "{}")
-            job = asked.get("jobId") or self.path.rpartition("/")[2]
+            body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or "{}")
+            job = body.get("jobId") or self.path.rpartition("/")[2]
             seen = state.requests[f"GET /diarize/{job}"]
             if self.command == "POST":
                 self._json(202, {"jobId": job, "status": "running", "message": "Diarization started"})
             elif seen < 3:
-                body = {"jobId": job, "status": "running", "result": None, "error": None, "progress": 30 * seen}
-                self._json(200, body | {"waitingFor": "a GPU" if seen == 1 else None})
+                running = {"jobId": job, "status": "running", "result": None, "error": None, "progress": 30 * seen}
+                self._json(200, running | {"waitingFor": "a GPU" if seen == 1 else None})
             elif state.diarization_error:
                 self._json(200, {"jobId": job, "status": "error", "error": state.diarization_error})
             else:
@@ -88,17 +92,17 @@ def _handler(state: Network) -> type[BaseHTTPRequestHandler]:
             if key := self.headers.get("Idempotency-Key"):
                 state.idempotency_keys.append(key)
             address = urlsplit(state.target)
-            there = http.client.HTTPConnection(address.hostname or "", address.port, timeout=60)
+            upstream = http.client.HTTPConnection(address.hostname or "", address.port, timeout=60)
             try:
-                there.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
+                upstream.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
                 for name, value in self.headers.items():
-                    there.putheader(name, value)
-                there.endheaders()
-                left = int(self.headers.get("Content-Length", 0))
-                while left and (block := self.rfile.read(min(_BLOCK, left))):
-                    there.send(block)
-                    left -= len(block)
-                answer = there.getresponse()
+                    upstream.putheader(name, value)
+                upstream.endheaders()
+                remaining = int(self.headers.get("Content-Length", 0))
+                while remaining and (block := self.rfile.read(min(_BLOCK, remaining))):
+                    upstream.send(block)
+                    remaining -= len(block)
+                answer = upstream.getresponse()
                 if state.lose_answers:
                     state.lose_answers -= 1
                     answer.read()
@@ -108,7 +112,7 @@ def _handler(state: Network) -> type[BaseHTTPRequestHandler]:
             except (ConnectionError, http.client.HTTPException):
                 self._hang_up()
             finally:
-                there.close()
+                upstream.close()
 
         def _answer(self, answer: http.client.HTTPResponse) -> None:
             self.send_response_only(answer.status)

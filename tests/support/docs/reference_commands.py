@@ -1,4 +1,4 @@
-"""The page on the command line, out of the commands themselves, by typer's own maker of such pages."""
+"""Makes the page on the command line from the commands themselves, with typer's own generator of such pages."""
 
 import re
 
@@ -11,9 +11,9 @@ from whisperjob_cli.main import app
 
 _HEAD = """# Command line
 
-`whisperjob` talks to a server, is one (`serve`), or works without (`local`). With `pip install '.[client]'` in a
-checkout it is small and only talks to servers; `.[local]` is all of it, and so is `.venv/bin/whisperjob` after
-`make setup`. (The package is on no registry yet.) `--install-completion` teaches your shell.
+`whisperjob` talks to a server, is one itself (`serve`), or works without one (`local`). With `pip install '.[client]'`
+in a checkout it is small and only talks to servers; `.[local]` is all of it, and so is `.venv/bin/whisperjob` after
+`make setup`. (The package is on no registry yet.) `--install-completion` sets up your shell.
 
 ## Exit codes
 
@@ -33,13 +33,13 @@ _EPILOGUE = re.compile(r"^Exit codes: .*\n", re.MULTILINE)
 
 
 def command_reference() -> str:
-    """The page as it must be."""
+    """Returns the page as it must be."""
     command = typer.main.get_command(app)
     context = typer.Context(command, info_name="whisperjob")
     text = get_docs_for_click(obj=command, ctx=context, name="whisperjob")
     _, _, commands = text.replace("&#x27;", "'").partition("## `whisperjob submit`")
-    for said_once in (_COMPLETION, _HELP, _EPILOGUE):
-        commands = said_once.sub("", commands)
+    for repeated in (_COMPLETION, _HELP, _EPILOGUE):
+        commands = repeated.sub("", commands)
     commands = f"## `whisperjob submit`{commands}"
     head = _HEAD.format(codes=_codes(), config=(config.__doc__ or "").strip())
     return re.sub(r"\n{3,}", "\n\n", f"{head}\n{commands}").rstrip() + "\n"

@@ -1,7 +1,8 @@
-"""The page on the codes of errors and warnings. What each means is said here; that none is missing, by the code."""
+"""Builds the page on the codes of errors and warnings. The meanings are here; the page cannot lack a code."""
 
 from whisperjob.model.errors import JobCode, WarningCode
 from whisperjob_api.errors import HTTP_STATUS, HttpCode
+from whisperjob_client.job_warnings import WARNING_SENTENCES
 
 _HEAD = """# Error codes
 
@@ -14,10 +15,10 @@ _HTTP: dict[HttpCode, str] = {
     HttpCode.INVALID_UPLOAD: "The upload's form is broken, or not `multipart/form-data` with one field `file`.",
     HttpCode.EMPTY_FILE: "The uploaded file has no bytes.",
     HttpCode.UNAUTHORIZED: "The `X-API-Key` header is missing or wrong.",
-    HttpCode.NOT_FOUND: "No such job or file, or not yours: the service does not tell these apart.",
+    HttpCode.NOT_FOUND: "No such job or file, or not yours: the service does not distinguish them.",
     HttpCode.METHOD_NOT_ALLOWED: "The path exists, not with this method; `Allow` lists those it has.",
     HttpCode.REQUEST_TIMEOUT: "The request's head or body took too long to arrive.",
-    HttpCode.UPLOAD_TOO_SLOW: "The upload stood still or crawled.",
+    HttpCode.UPLOAD_TOO_SLOW: "The upload paused for too long, or was too slow.",
     HttpCode.NOT_COMPLETED: "The job has no result yet, or failed: look at `GET /job/{jobId}`.",
     HttpCode.IDEMPOTENCY_MISMATCH: "This `Idempotency-Key` was used for another file or other options.",
     HttpCode.CONFLICT: "The job changed meanwhile; send it again.",
@@ -27,7 +28,7 @@ _HTTP: dict[HttpCode, str] = {
     HttpCode.TOO_MANY_JOBS: "Too many jobs of yours, or bytes of them, are unfinished; wait for some to end.",
     HttpCode.HEADERS_TOO_LARGE: "The request's head is larger than it may be.",
     HttpCode.INTERNAL: "A fault of the service; its log has more.",
-    HttpCode.UNAVAILABLE: "Not now: busy, shutting down, or the store or the records do not answer. Try again.",
+    HttpCode.UNAVAILABLE: "The service is busy or shutting down, or the store or the records do not answer. Try again.",
     HttpCode.DIARIZATION_UNAVAILABLE: "This service has no diarizer; waiting does not help.",
     HttpCode.INSUFFICIENT_STORAGE: "The store has no room left for the upload.",
 }
@@ -45,22 +46,16 @@ _JOB: dict[JobCode, str] = {
     JobCode.RUN_DEADLINE: "The work took longer than it may.",
     JobCode.INFRASTRUCTURE: "Workers failed again and again, through no fault of the recording; submit again.",
     JobCode.MODEL_UNAVAILABLE: "The diarizer's model is missing or not permitted; its operator must provide it.",
-    JobCode.CANCELLED: "Somebody cancelled it.",
+    JobCode.CANCELLED: "The job was cancelled.",
     JobCode.INTERNAL: "A fault of the service; its log has more.",
-}
-
-_WARNING: dict[WarningCode, str] = {
-    WarningCode.INPUT_TRUNCATED: "The file ends before its own header says; what is there was used.",
-    WarningCode.SILENT: "There is nothing to be heard in it.",
-    WarningCode.OPPOSITE_PHASE: "Its channels cancelled each other out; they were taken apart.",
 }
 
 
 def error_reference() -> str:
-    """The page as it must be."""
+    """Returns the text of the page."""
     http = [f"| `{code}` | {HTTP_STATUS[code]} | {_HTTP[code]} |" for code in sorted(HttpCode, key=_by_status)]
     jobs = [f"| `{code}` | {_JOB[code]} |" for code in JobCode]
-    warnings = [f"| `{code}` | {_WARNING[code]} |" for code in WarningCode]
+    warnings = [f"| `{code}` | {WARNING_SENTENCES[code]} |" for code in WarningCode]
     lines = [
         _HEAD,
         "## Of requests",
@@ -71,7 +66,7 @@ def error_reference() -> str:
         "",
         "## Of jobs",
         "",
-        "`errorCode` of a job whose `status` is `error`. What is said of the recording is final.",
+        "`errorCode` of a job whose `status` is `error`. Codes about the recording are final.",
         "",
         "| code | |",
         "| --- | --- |",
@@ -79,7 +74,7 @@ def error_reference() -> str:
         "",
         "## Warnings",
         "",
-        "In `warnings` of a job that was worked on all the same.",
+        "In the `warnings` of a job that was processed nevertheless.",
         "",
         "| code | |",
         "| --- | --- |",

@@ -1,1 +1,1 @@
-"""The object stores for tests."""
+"""Object stores for tests."""

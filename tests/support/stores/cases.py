@@ -1,4 +1,4 @@
-"""The stores that the contract is held against, and a sender that can vanish."""
+"""The stores that the contract is tested on, and a sender that can vanish."""
 
 import hashlib
 import io
@@ -19,7 +19,7 @@ NO_AGE = timedelta(0)
 
 @dataclass(frozen=True)
 class Case:
-    """A store, and the two things its port does not show: what is unfinished in it, and how that comes about."""
+    """A store, and what its port does not have: a list of unfinished writes, and a way to leave one."""
 
     store: ObjectStore
     unfinished: Callable[[], list[str]]
@@ -56,15 +56,15 @@ def get(store: ObjectStore, key: str, start: int = 0, length: int | None = None)
 
 
 def listed(store: ObjectStore, prefix: str = "") -> list[str]:
-    return [found.key for found in store.list(prefix)]
+    return [stored.key for stored in store.list(prefix)]
 
 
 class VanishedError(Exception):
-    """The sender is gone."""
+    """The sender vanished."""
 
 
 class Stream:
-    """`size` bytes that need no memory; then the end, or `error`. Calls `at_half` once, half-way."""
+    """`size` bytes that need no memory, then the end or `error`. It calls `at_half` once, half-way."""
 
     def __init__(
         self, size: int, *, error: Exception | None = None, at_half: Callable[[], None] | None = None, most: int = 2**62

@@ -1,4 +1,4 @@
-"""Every store, one after the other, for the tests of the contract."""
+"""Fixtures that run a test on every store."""
 
 from pathlib import Path
 

@@ -1,7 +1,7 @@
-"""A real MinIO server for tests: where its binary comes from, and how it is started and ended.
+"""A real MinIO server for tests: finds or builds its binary, starts and stops it.
 
-The binary is looked for where all are (support.programs.binaries), else built with Go from images/minio. Where neither
-works, tests that need the server are skipped, and the skip says why.
+The binary is searched where all are (support.programs.binaries), or else built with Go from images/minio. Where neither
+works, tests that need the server are skipped, and the skip gives the reason.
 """
 
 import os
@@ -28,9 +28,9 @@ START_SECONDS = 60.0
 
 
 class MinioServer:
-    """A MinIO on a loopback port that stays the same over restarts, with its data in `folder`.
+    """A MinIO server on a loopback port that is the same after a restart, with its data in `folder`.
 
-    `wrapper` is a command it is run by, such as one that mounts something first.
+    `wrapper` is a command that runs the server, such as one that mounts something first.
     """
 
     def __init__(self, binary: Path, folder: Path, wrapper: tuple[str, ...] = ()) -> None:
@@ -43,7 +43,7 @@ class MinioServer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def settings(self, bucket: str | None = None) -> StoreSettings:
-        """Of a store in a bucket of its own, unless one is named."""
+        """Returns the settings of a store in a bucket of its own, unless one is named."""
         return StoreSettings(
             s3_endpoint=self.endpoint,
             s3_bucket=bucket or f"test-{secrets.token_hex(6)}",
@@ -52,7 +52,7 @@ class MinioServer:
         )
 
     def start(self) -> None:
-        """Returns when the server is ready for requests."""
+        """Starts the server, and returns when it is ready for requests."""
         home = self._folder / "home"
         home.mkdir(parents=True, exist_ok=True)
         with (self._folder / "log").open("ab") as log:
@@ -92,14 +92,14 @@ class MinioServer:
             return False
 
     def stop(self) -> None:
-        """Ends its process group; idempotent."""
+        """Ends its process group. Idempotent."""
         process, self._process = self._process, None
         if process is not None:
             end_group(process)
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
-        """Meanwhile connections are accepted, by the kernel, and never answered."""
+        """Stops the server for the block: the kernel accepts connections, and nothing answers."""
         assert self._process is not None
         os.killpg(self._process.pid, signal.SIGSTOP)
         try:
@@ -110,14 +110,14 @@ class MinioServer:
 
 
 def find_binary(say: Callable[[str], None] = print) -> Path:
-    """A MinIO server binary, unpacked or built if need be. Raises NoBinaryError; says what takes long."""
+    """Returns a MinIO server binary, unpacked or built if need be. Raises NoBinaryError. `say` reports long steps."""
     try:
         return find_binaries(["minio"])["minio"]
     except NoBinaryError as error:
         return go_built("minio", MODULE, "github.com/minio/minio", str(error), say)
 
 
-_FOUND = pytest.StashKey[Path | str]()
+_BINARY = pytest.StashKey[Path | str]()
 _MARK = "minio"
 
 
@@ -126,29 +126,29 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Gets the binary before the first test begins, so that no test's time limit counts a build."""
+    """Finds the binary before the first test begins, so that no test's time limit includes a build."""
     if session.config.option.collectonly:
         return
     if any(
         "minio_binary" in getattr(item, "fixturenames", ()) or item.get_closest_marker(_MARK) for item in session.items
     ):
         try:
-            session.config.stash[_FOUND] = find_binary(session.config.get_terminal_writer().line)
+            session.config.stash[_BINARY] = find_binary(session.config.get_terminal_writer().line)
         except NoBinaryError as error:
-            session.config.stash[_FOUND] = str(error)
+            session.config.stash[_BINARY] = str(error)
 
 
 @pytest.fixture(scope="session")
 def minio_binary(request: pytest.FixtureRequest) -> Path:
-    found: Path | str = request.config.stash[_FOUND]
-    if isinstance(found, str):
-        pytest.skip(found)
-    return found
+    binary: Path | str = request.config.stash[_BINARY]
+    if isinstance(binary, str):
+        pytest.skip(binary)
+    return binary
 
 
 @pytest.fixture(scope="session")
 def minio_server(minio_binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MinioServer]:
-    """One server for the whole session; every `settings()` names a bucket of its own."""
+    """Starts one server for the whole session; every `settings()` names a bucket of its own."""
     server = MinioServer(minio_binary, tmp_path_factory.mktemp("minio"))
     server.start()
     yield server
@@ -157,7 +157,7 @@ def minio_server(minio_binary: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture
 def own_minio_server(minio_binary: Path, tmp_path: Path) -> Iterator[MinioServer]:
-    """A server of the test's own, running, which it may stop and start again."""
+    """Starts a server for one test, which may stop and start it."""
     server = MinioServer(minio_binary, tmp_path / "minio")
     server.start()
     yield server

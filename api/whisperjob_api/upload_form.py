@@ -1,0 +1,161 @@
+"""Parses the upload form while it arrives: one file and a few options; other fields are ignored. Pure.
+
+`feed` returns the file's bytes as they arrive; `finish` returns the form once all of it has arrived.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from pydantic import ConfigDict, ValidationError
+from pydantic.alias_generators import to_camel
+
+from whisperjob.model.options import AudioOptions
+from whisperjob_api.errors import HttpCode, RequestError
+from whisperjob_api.multipart_reader import Event, MultipartReader, PartData, PartEnded, PartStarted, invalid_upload
+
+FILE_FIELD: Final = "file"
+MAX_FIELD_BYTES: Final = 1024
+MAX_OVERHEAD_BYTES: Final = 64 * 1024
+"""The limit for everything in the body that is not the file: boundaries, headers, fields, preamble, epilogue."""
+
+RAW_SAMPLE_RATE: Final = 16_000
+RAW_CHANNELS: Final = 1
+
+
+class UploadOptions(AudioOptions):
+    """The optional form fields: the audio options under their camelCase names, and under no others."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=False)
+
+
+OPTION_FIELDS: Final = frozenset(to_camel(name) for name in UploadOptions.model_fields)
+
+
+@dataclass(frozen=True, slots=True)
+class UploadForm:
+    """A whole form, after its closing boundary."""
+
+    filename: str
+    content_type: str | None
+    file_bytes: int
+    options: UploadOptions
+
+
+class FormReader:
+    """Parses one body: returns the file's bytes and stores the options. Every error is a RequestError, and final."""
+
+    def __init__(self, boundary: bytes, max_file_bytes: int) -> None:
+        self._reader = MultipartReader(boundary)
+        self._max_file_bytes = max_file_bytes
+        self._fed_bytes = 0
+        self._fields: dict[str, str] = {}
+        self._file: PartStarted | None = None
+        self._consume: Callable[[bytes], bytes] = self._ignore
+        self._field: tuple[str, bytearray] | None = None
+        self.file_bytes = 0
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Parses a piece of the body; returns the pieces of the file in it."""
+        self._fed_bytes += len(data)
+        pieces = [piece for event in self._reader.feed(data) if (piece := self._handle(event))]
+        if self._fed_bytes - self.file_bytes > MAX_OVERHEAD_BYTES:
+            raise invalid_upload("The form holds too much besides the file.")
+        return pieces
+
+    def finish(self) -> UploadForm:
+        """Returns the form; called when the body has ended."""
+        if not self._reader.ended:
+            raise invalid_upload("The upload was cut short: its closing boundary is missing.")
+        if self._file is None:
+            raise invalid_upload(f"The form has no field named `{FILE_FIELD}`.")
+        options = parse_options(self._fields)
+        if not self.file_bytes:
+            raise RequestError(HttpCode.EMPTY_FILE, "The file is empty.")
+        return UploadForm(self._file.filename or "", self._file.content_type, self.file_bytes, options)
+
+    def _handle(self, event: Event) -> bytes:
+        match event:
+            case PartStarted():
+                self._start_part(event)
+            case PartData(data):
+                return self._consume(data)
+            case PartEnded():
+                self._end_part()
+        return b""
+
+    def _start_part(self, part: PartStarted) -> None:
+        if part.name == FILE_FIELD:
+            if self._file is not None:
+                raise invalid_upload("The form has two files; send one job for each.")
+            self._file = part
+            self._consume = self._consume_file
+        elif part.name in OPTION_FIELDS:
+            if part.name in self._fields:
+                raise invalid_upload(f"The field `{part.name}` was sent twice.")
+            self._field = part.name, bytearray()
+            self._consume = self._consume_field
+        elif part.filename is not None:
+            raise invalid_upload(f"The file belongs into the field `{FILE_FIELD}`.")
+        else:
+            self._consume = self._ignore
+
+    def _end_part(self) -> None:
+        if self._field is not None:
+            name, value = self._field
+            self._field = None
+            try:
+                self._fields[name] = value.decode().strip()
+            except UnicodeDecodeError:
+                raise invalid_upload(f"The field `{name}` is not UTF-8.") from None
+            _validate(self._fields)
+        self._consume = self._ignore
+
+    def _consume_file(self, data: bytes) -> bytes:
+        self.file_bytes += len(data)
+        if self.file_bytes > self._max_file_bytes:
+            raise too_large(self._max_file_bytes)
+        return data
+
+    def _consume_field(self, data: bytes) -> bytes:
+        assert self._field is not None
+        self._field[1].extend(data)
+        if len(self._field[1]) > MAX_FIELD_BYTES:
+            raise invalid_upload(f"The field `{self._field[0]}` is too long.")
+        return b""
+
+    def _ignore(self, _: bytes) -> bytes:
+        return b""
+
+
+def too_large(max_file_bytes: int) -> RequestError:
+    """Returns the error of a file above the limit."""
+    return RequestError(HttpCode.TOO_LARGE, f"The file is larger than {max_file_bytes} bytes.")
+
+
+def parse_options(fields: dict[str, str]) -> UploadOptions:
+    """Parses the option fields. Headerless PCM is 16 kHz mono unless the form says otherwise. Raises RequestError."""
+    options = _validate(fields)
+    if options.raw_format is None:
+        if options.sample_rate is not None or options.channels is not None:
+            raise RequestError(
+                HttpCode.INVALID_REQUEST, "sampleRate and channels describe headerless PCM: they need rawFormat."
+            )
+        return options
+    return UploadOptions.model_construct(
+        profile=options.profile,
+        max_chunk_seconds=options.max_chunk_seconds,
+        raw_format=options.raw_format,
+        sample_rate=options.sample_rate or RAW_SAMPLE_RATE,
+        channels=options.channels or RAW_CHANNELS,
+    )
+
+
+def _validate(fields: dict[str, str]) -> UploadOptions:
+    """Validates the fields; an empty one was left blank in a web form, and counts as absent."""
+    try:
+        return UploadOptions.model_validate({name: value for name, value in fields.items() if value})
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise RequestError(HttpCode.INVALID_REQUEST, f"{where}: {first['msg'].rstrip('.')}.") from None

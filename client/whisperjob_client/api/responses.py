@@ -1,0 +1,77 @@
+"""Judges responses: each is a parsed answer, or the error it stands for. Pure, but for the clock that a date needs."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TypeVar
+
+import httpx
+from pydantic import BaseModel, ValidationError
+
+from whisperjob_client.errors import ApiError, BadAnswerError, UnreachableError, api_error
+from whisperjob_client.models import Answer
+
+T = TypeVar("T", bound=Answer)
+
+
+class _ErrorBody(BaseModel):
+    error: str
+    code: str = ""
+
+
+def parse(response: httpx.Response, answer: type[T]) -> T:
+    """Returns the answer in a response that has been read. Raises ApiError, BadAnswerError."""
+    check(response)
+    try:
+        return answer.model_validate_json(response.content)
+    except ValidationError:
+        raise BadAnswerError(
+            f"{response.request.url.copy_with(query=None)} answered {response.status_code} with something that is no "
+            "WhisperJob answer; is this the right address?"
+        ) from None
+
+
+def check(response: httpx.Response) -> None:
+    """Raises ApiError if the service refused. A redirect counts as a refusal: a key must not follow it."""
+    if not response.is_success:
+        raise _refusal(response)
+
+
+def _refusal(response: httpx.Response) -> ApiError:
+    wait = retry_after(response.headers, datetime.now(UTC))
+    try:
+        body = _ErrorBody.model_validate_json(response.content)
+    except ValidationError:
+        phrase = f"The server answered {response.status_code} {response.reason_phrase}".rstrip() + "."
+        return api_error(response.status_code, f"http_{response.status_code}", phrase, wait)
+    return api_error(response.status_code, body.code or f"http_{response.status_code}", body.error, wait)
+
+
+def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Returns the seconds of either form of Retry-After; None where there is none, or none that can be read."""
+    value = headers.get("retry-after", "").strip()
+    if not value:
+        return None
+    try:
+        return max(float(value), 0.0)
+    except ValueError:
+        pass
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return max((moment - now).total_seconds(), 0.0)
+
+
+def may_have_arrived(error: httpx.TransportError) -> bool:
+    """Returns whether the request may have reached the server before its connection failed."""
+    return not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
+
+
+def unreachable(error: httpx.TransportError, base_url: httpx.URL) -> UnreachableError:
+    address = f"{base_url.scheme}://{base_url.netloc.decode()}"
+    reason = str(error) or type(error).__name__
+    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+        return UnreachableError(f"No WhisperJob service answers at {address} ({reason}).")
+    return UnreachableError(f"The connection to {address} broke ({reason}).")

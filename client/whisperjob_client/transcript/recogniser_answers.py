@@ -1,0 +1,159 @@
+"""A speech recogniser's answer for one chunk, in any of the shapes that verbose_json has in practice.
+
+- Groq and OpenAI: `words` beside `segments`; OpenAI's words come without punctuation.
+- faster-whisper servers: words with a leading space and their punctuation, at the top or inside segments, or null.
+- whisper.cpp: words inside segments, often parts of words (those without a leading space continue the one before).
+- WhisperX: words inside segments, some without times. vLLM and others: segments only, numbers now and then strings.
+- Plain `json`: only `text`.
+
+Times are seconds from the chunk's start, as answered; `timing` corrects those that are out of order or out of range.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import AliasChoices, BaseModel, BeforeValidator, Field, ValidationError
+
+from whisperjob_client.transcript.spelling import letters
+from whisperjob_client.transcript.transcript_model import Doubt
+
+NO_SPEECH = 0.6
+LOW_LOGPROB = -1.0
+HIGH_COMPRESSION = 2.4
+
+
+class AnswerShapeError(ValueError):
+    """The answer is no transcription; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimedWord:
+    """A word as answered; `segment` is the index of its segment, if the answer says which."""
+
+    text: str
+    start: float | None
+    end: float | None
+    segment: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of the chunk with its text."""
+
+    text: str
+    start: float | None
+    end: float | None
+    doubt: Doubt | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkAnswer:
+    """The parsed answer for one chunk."""
+
+    text: str = ""
+    language: str | None = None
+    segments: tuple[Segment, ...] = ()
+    words: tuple[TimedWord, ...] = ()
+
+
+def _number(value: Any) -> float | None:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _list(value: Any) -> list[Any]:
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
+
+
+Number = Annotated[float | None, BeforeValidator(_number)]
+Text = Annotated[str, BeforeValidator(_text)]
+
+
+class _Word(BaseModel):
+    word: Text = Field(default="", validation_alias=AliasChoices("word", "text"))
+    start: Number = None
+    end: Number = None
+
+
+class _Segment(BaseModel):
+    text: Text = ""
+    start: Number = None
+    end: Number = None
+    no_speech_prob: Number = None
+    avg_logprob: Number = None
+    compression_ratio: Number = None
+    words: Annotated[list[_Word], BeforeValidator(_list)] = []
+
+
+class _Answer(BaseModel):
+    text: Text = ""
+    language: Annotated[str | None, BeforeValidator(lambda value: _text(value) or None)] = None
+    segments: Annotated[list[_Segment], BeforeValidator(_list)] = []
+    words: Annotated[list[_Word], BeforeValidator(_list)] = Field(
+        default=[], validation_alias=AliasChoices("words", "word_segments")
+    )
+
+
+def parse_answer(body: object) -> ChunkAnswer:
+    """Raises AnswerShapeError if the body is no object with `text`, `segments` or `words`."""
+    if not isinstance(body, dict) or not any(name in body for name in ("text", "segments", "words")):
+        raise AnswerShapeError("The speech recogniser answered with something that is no transcription.")
+    try:
+        answer = _Answer.model_validate(body)
+    except ValidationError as error:
+        raise AnswerShapeError(f"The speech recogniser's answer cannot be read: {error.errors()[0]['msg']}.") from None
+    inner: list[tuple[_Word, int | None]] = [
+        (word, index) for index, segment in enumerate(answer.segments) for word in segment.words
+    ]
+    words = inner or [(word, None) for word in answer.words]
+    return ChunkAnswer(
+        text=answer.text.strip(),
+        language=answer.language,
+        segments=tuple(Segment(s.text.strip(), s.start, s.end, _doubt(s)) for s in answer.segments),
+        words=_whole_words(words),
+    )
+
+
+def _doubt(segment: _Segment) -> Doubt | None:
+    """Returns why a segment was probably never said, or None.
+
+    Whisper's own rule for silence needs both marks, because a sentence it is sure of is speech even after a pause.
+    """
+    silent = segment.no_speech_prob is not None and segment.no_speech_prob > NO_SPEECH
+    if silent and (segment.avg_logprob is None or segment.avg_logprob < LOW_LOGPROB):
+        return Doubt.SILENCE
+    if segment.compression_ratio is not None and segment.compression_ratio > HIGH_COMPRESSION:
+        return Doubt.REPETITION
+    return None
+
+
+def _whole_words(words: Sequence[tuple[_Word, int | None]]) -> tuple[TimedWord, ...]:
+    """Joins parts of words, and punctuation with the word before it; drops entries without text."""
+    parts = [(word, segment) for word, segment in words if word.word.strip() and not _is_control_token(word.word)]
+    spaced = sum(word.word[0].isspace() for word, _ in parts) * 2 >= len(parts)
+    joined: list[TimedWord] = []
+    for word, segment in parts:
+        continues = spaced and not word.word[0].isspace()
+        if joined and (continues or not letters(word.word)):
+            before = joined[-1]
+            gap = "" if continues or not word.word[0].isspace() else " "
+            text, end = f"{before.text}{gap}{word.word.strip()}", before.end if word.end is None else word.end
+            joined[-1] = TimedWord(text, before.start, end, before.segment)
+        else:
+            joined.append(TimedWord(word.word.strip(), word.start, word.end, segment))
+    return tuple(joined)
+
+
+def _is_control_token(text: str) -> bool:
+    """Returns whether it is one of whisper.cpp's control tokens: [_BEG_], [_TT_150], <|endoftext|>."""
+    text = text.strip()
+    return (text.startswith("[_") and text.endswith("]")) or (text.startswith("<|") and text.endswith("|>"))

@@ -1,0 +1,43 @@
+"""The options of a transcription, and who watches it."""
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from whisperjob_client.models import Diarization, Job
+from whisperjob_client.options import SpeakerCount, UploadOptions
+from whisperjob_client.speech.paced_recogniser import SpeechWatcher
+from whisperjob_client.speech.rate_limits import Limits
+from whisperjob_client.speech.recogniser import SpeechOptions
+
+
+@dataclass(frozen=True, slots=True)
+class TranscribeOptions:
+    """How a recording is made a transcript. `parallel` is the number of chunks that are recognised at once."""
+
+    speech: SpeechOptions
+    parallel: int
+    upload: UploadOptions = field(default_factory=UploadOptions)
+    limits: Limits = field(default_factory=Limits)
+    diarize: bool = False
+    speakers: SpeakerCount = field(default_factory=SpeakerCount)
+    names: tuple[str, ...] = ()
+    """What the speakers are called, in the order in which they first speak."""
+
+
+class Watcher(SpeechWatcher, Protocol):
+    """Hears how far a transcription is. Bytes and seconds are totals, but for `recognised`, which adds."""
+
+    def hashed(self, done_bytes: int, total_bytes: int, /) -> None: ...
+
+    def uploaded(self, sent_bytes: int, total_bytes: int, /) -> None: ...
+
+    def working(self, job: Job, /) -> None: ...
+
+    def recognising(self, total_seconds: float, done_seconds: float, /) -> None: ...
+
+    def recognised(self, seconds: float, /) -> None:
+        """`seconds` more of audio are done."""
+
+    def diarizing(self, diarization: Diarization, /) -> None: ...
+
+    def note(self, sentence: str, /) -> None: ...

@@ -1,0 +1,172 @@
+"""From a recording to a transcript: a job, an answer for each of its chunks and the speakers beside them, the merge.
+
+A run goes on where an earlier one was interrupted; what that one finished is in its checkpoint.
+"""
+
+import hashlib
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+
+from whisperjob_client.async_client import AsyncClient
+from whisperjob_client.errors import ClientError, StorageError
+from whisperjob_client.job_warnings import describe_warning
+from whisperjob_client.models import Chunk, Job
+from whisperjob_client.speech.recogniser import Recogniser
+from whisperjob_client.transcript.merge import merge
+from whisperjob_client.transcript.recogniser_answers import ChunkAnswer
+from whisperjob_client.transcript.transcript_model import ChunkPlace, NoSpeaker, Speakers, Transcript
+from whisperjob_client.transcription.answer_memo import AnswerMemo
+from whisperjob_client.transcription.checkpoint import Checkpoint
+from whisperjob_client.transcription.chunk_pipeline import ChunkPipeline
+from whisperjob_client.transcription.job_step import JobStep
+from whisperjob_client.transcription.options import TranscribeOptions, Watcher
+from whisperjob_client.transcription.speakers_step import SpeakersStep
+from whisperjob_client.transfer import BLOCK_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Transcription:
+    """The transcript of a recording, and the job it came from."""
+
+    transcript: Transcript
+    job: Job
+
+
+ClientTask = Callable[[AsyncClient, str], Awaitable[Transcription]]
+"""Makes a transcription with a client of a server. The string names that server in checkpoints."""
+
+ServerRunner = Callable[[ClientTask], Awaitable[Transcription]]
+"""Runs a task with a client of a server, which it reaches or starts."""
+
+
+class Transcriber:
+    """Makes transcriptions on one server. `stop` ends a run soon."""
+
+    def __init__(
+        self,
+        client: AsyncClient,
+        server: str,
+        build_recogniser: Callable[[], Recogniser],
+        options: TranscribeOptions,
+        watcher: Watcher,
+    ) -> None:
+        """`build_recogniser` is called only if there is anything to recognise. `server` names the client's server."""
+        self._client = client
+        self._server = server
+        self._build_recogniser = build_recogniser
+        self._options = options
+        self._watcher = watcher
+        self._pipeline: ChunkPipeline | None = None
+        self._recogniser: Recogniser | None = None
+
+    def stop(self) -> int:
+        """Lets nothing more be sent to the recogniser. Returns the number of answers that are still waited for; if it
+        is 0, cancelling the run loses nothing."""
+        return 0 if self._pipeline is None else self._pipeline.stop()
+
+    async def run(self, file: Path, checkpoint_folder: Path) -> Transcription:
+        """Raises ClientError; the answers that had arrived by then are stored below `checkpoint_folder`."""
+        try:
+            return await self._run(file, checkpoint_folder)
+        finally:
+            if self._recogniser is not None:
+                with anyio.CancelScope(shield=True):
+                    await self._recogniser.close()
+
+    async def _run(self, file: Path, checkpoint_folder: Path) -> Transcription:
+        source_sha256 = await anyio.to_thread.run_sync(_sha256, file, self._watcher.hashed)
+        checkpoint = Checkpoint(checkpoint_folder, source_sha256)
+        options = self._options
+        with checkpoint.locked():
+            memo = AnswerMemo(checkpoint, options.speech)
+            job_step = JobStep(self._client, self._server, options.upload, checkpoint, self._watcher)
+            speakers_step = SpeakersStep(
+                self._client, self._server, options.upload, options.speakers, checkpoint, self._watcher
+            )
+            job = job_step.stored()
+            if job is None or not self._all_stored(job, memo, speakers_step):
+                self._recogniser = self._build_recogniser()  # before the upload: a missing key must not cost one
+                job = await job_step.run(file)
+            for warning in job.warnings:
+                self._watcher.note(describe_warning(warning))
+            answers, speakers = await self._answers_and_speakers(job, memo, checkpoint, speakers_step)
+        return Transcription(self._merge(job.chunks, answers, speakers), job)
+
+    def _all_stored(self, job: Job, memo: AnswerMemo, speakers_step: SpeakersStep) -> bool:
+        """Returns whether nothing is left to do but to merge and to write another format."""
+        speakers_known = not self._options.diarize or speakers_step.stored() is not None
+        return speakers_known and all(memo.get(chunk.sha256) is not None for chunk in job.chunks)
+
+    async def _answers_and_speakers(
+        self, job: Job, memo: AnswerMemo, checkpoint: Checkpoint, speakers_step: SpeakersStep
+    ) -> tuple[list[ChunkAnswer], Speakers]:
+        """Returns an answer for each chunk, in order, and the speakers. Both are obtained at the same time."""
+        speakers = Speakers.unknown(NoSpeaker.NOT_ASKED)
+        failure: ClientError | None = None
+
+        async def find_speakers() -> None:
+            nonlocal speakers, failure
+            try:
+                speakers = await speakers_step.run(job.job_id)
+            except ClientError as error:
+                failure = error
+
+        async with anyio.create_task_group() as tasks:
+            if self._options.diarize:
+                tasks.start_soon(find_speakers)
+            try:
+                await self._recognise_missing(job.chunks, memo, checkpoint)
+            except ClientError as error:
+                failure = error
+                tasks.cancel_scope.cancel()
+        if failure is not None:
+            raise failure
+        return [answer for chunk in job.chunks if (answer := memo.get(chunk.sha256)) is not None], speakers
+
+    async def _recognise_missing(self, chunks: Sequence[Chunk], memo: AnswerMemo, checkpoint: Checkpoint) -> None:
+        missing = [chunk for chunk in chunks if memo.get(chunk.sha256) is None]
+        total = sum(chunk.duration_seconds for chunk in chunks)
+        self._watcher.recognising(total, total - sum(chunk.duration_seconds for chunk in missing))
+        if not missing:
+            return
+        assert self._recogniser is not None
+        self._pipeline = ChunkPipeline(
+            self._client,
+            self._recogniser,
+            memo,
+            checkpoint,
+            self._watcher,
+            limits=self._options.limits,
+            parallel=self._options.parallel,
+        )
+        try:
+            await self._pipeline.run(missing)
+        finally:
+            self._pipeline = None
+
+    def _merge(self, chunks: Sequence[Chunk], answers: Sequence[ChunkAnswer], speakers: Speakers) -> Transcript:
+        places = [ChunkPlace(chunk.start_seconds, chunk.duration_seconds) for chunk in chunks]
+        names = {f"SPEAKER_{index:02d}": name for index, name in enumerate(self._options.names)}
+        transcript = merge(list(zip(places, answers, strict=True)), speakers, names)
+        doubtful = sum(word.doubt is not None for word in transcript.words)
+        if doubtful:
+            self._watcher.note(f"{doubtful} words were probably made up in silence or by repetition; JSON marks them.")
+        return transcript
+
+
+def _sha256(file: Path, report: Callable[[int, int], None]) -> str:
+    digest, done_bytes = hashlib.sha256(), 0
+    try:
+        with file.open("rb") as opened:
+            total_bytes = file.stat().st_size
+            while block := opened.read(BLOCK_BYTES):
+                digest.update(block)
+                done_bytes += len(block)
+                report(done_bytes, total_bytes)
+    except OSError as error:
+        raise StorageError.from_os_error(error, file) from None
+    return digest.hexdigest()
