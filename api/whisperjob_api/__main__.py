@@ -1,8 +1,7 @@
-"""`python -m whisperjob_api`: the API in a cluster, until SIGTERM; uploads in flight may end."""
+"""`python -m whisperjob_api`: runs the API in a cluster until SIGTERM; uploads in flight may finish."""
 
 import asyncio
 import logging
-import signal
 import sys
 from datetime import timedelta
 
@@ -14,7 +13,10 @@ from whisperjob.model.settings import ApiSettings
 from whisperjob.records.cache import RecordCache
 from whisperjob.serving.listener import Listener, bind
 from whisperjob.serving.metrics_app import create_metrics_app
-from whisperjob.serving.program import run_program, shared_store
+from whisperjob.serving.program import open_shared_store, run_program
+from whisperjob.serving.signals import on_stop_signals
+from whisperjob.serving.supervisor import TaskSupervisor
+from whisperjob_api.admission import UploadGate
 from whisperjob_api.api_metrics import ApiMetrics, MetricsMiddleware
 from whisperjob_api.app import create_app
 from whisperjob_api.cluster_settings import ClusterApiSettings
@@ -28,16 +30,16 @@ log = logging.getLogger("whisperjob_api")
 _METRICS_GRACE = timedelta(seconds=1)
 
 _KEEP_ALIVE_SECONDS = 75
-"""Longer than the minute for which proxies keep idle connections: they must be the first to close one."""
+"""Longer than the minute for which proxies keep idle connections: the proxy must be the first to close one."""
 
 
 async def _serve() -> None:
-    front, settings, store = ClusterApiSettings(), ApiSettings(), shared_store()
+    cluster_settings, settings, store = ClusterApiSettings(), ApiSettings(), open_shared_store()
     if not settings.api_keys:
-        raise ValueError("WHISPERJOB_API_KEYS is not set: nobody could use the service")
-    api = await connect(front.kubeconfig)
+        raise ValueError("WHISPERJOB_API_KEYS is not set: no client could use the service")
+    cluster = await connect(cluster_settings.kubeconfig)
     try:
-        records = KubernetesRecords(api, front.namespace)
+        records = KubernetesRecords(cluster, cluster_settings.namespace)
         cache = RecordCache(records)
         dependencies = ApiDependencies(
             records=records,
@@ -45,46 +47,53 @@ async def _serve() -> None:
             store=store,
             settings=settings,
             engine_ready=lambda: True,
-            diarizes=front.diarizes,
+            diarizes=cluster_settings.diarizes,
         )
         app, registry = create_app(dependencies), CollectorRegistry()
         registry.register(CacheState(cache))
-        listener = Listener(
+        front = Listener(
             MetricsMiddleware(app, app.routes, ApiMetrics(registry)),
-            bind(front.host, front.port),
-            grace=front.shutdown_grace,
+            bind(cluster_settings.host, cluster_settings.port),
+            grace=cluster_settings.shutdown_grace,
             http=ApiProtocol,
             keep_alive_seconds=_KEEP_ALIVE_SECONDS,
         )
-        metrics = Listener(create_metrics_app(registry), bind(front.host, front.metrics_port), grace=_METRICS_GRACE)
-
-        def stop() -> None:
-            dependencies.upload_gate.close()
-            listener.stop()
-
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stop)
-        await _run(listener, cache, metrics)
+        metrics = Listener(
+            create_metrics_app(registry),
+            bind(cluster_settings.host, cluster_settings.metrics_port),
+            grace=_METRICS_GRACE,
+        )
+        await serve_until_signal(dependencies.upload_gate, front, metrics, cache)
     finally:
-        await api.close()
+        await cluster.close()
 
 
-async def _run(listener: Listener, cache: RecordCache, metrics: Listener) -> None:
-    """Ends when any ends: an API whose copy of the records is no longer kept must not answer from it."""
-    copying = asyncio.create_task(cache.run(), name="the record cache")
-    telling = asyncio.create_task(metrics.run(), name="the metrics")
-    serving = asyncio.create_task(listener.run(), name="the API")
-    await asyncio.wait({copying, telling, serving}, return_when=asyncio.FIRST_COMPLETED)
-    listener.stop()
-    try:
-        for task in (copying, telling):
-            if task.done():
-                task.result()
+async def serve_until_signal(upload_gate: UploadGate, front: Listener, metrics: Listener, cache: RecordCache) -> None:
+    """Serves until a stop signal. Raises TaskEndedError if a part ends before.
+
+    An API must not answer from records that are no longer watched.
+    """
+    stop = asyncio.Event()
+    on_stop_signals(stop.set)
+    supervisor = TaskSupervisor()
+    supervisor.start("the record cache", cache.run())
+    serving_metrics = supervisor.start("the metrics", metrics.run())
+    serving = supervisor.start("the API", front.run())
+
+    async def serve_requests() -> None:
+        await stop.wait()
+        upload_gate.close()
+        supervisor.release(serving)
+        front.stop()
         await serving
+
+    try:
+        await supervisor.guard(serve_requests())
     finally:
+        front.stop()
         metrics.stop()
-        copying.cancel()
-        await asyncio.gather(copying, telling, return_exceptions=True)
+        await supervisor.finish(serving_metrics)
+        await supervisor.cancel()
 
 
 def main() -> int:

@@ -16,8 +16,8 @@ def transcribe(arguments: TranscribeArguments) -> None:
     import logging
 
     with reported_errors(arguments.as_json):
-        from whisperjob_local.private_service import private_service
+        from whisperjob_local.private_service import build_private_service
         from whisperjob_local.serve import log_to_stderr
 
         log_to_stderr(logging.ERROR)
-        transcribe_file(arguments, partial(private_service, diarizes=arguments.wants_speakers))
+        transcribe_file(arguments, partial(build_private_service, diarizes=arguments.wants_speakers))

@@ -72,15 +72,15 @@ def serve(
     with _plain_errors():
         from whisperjob_local.serve import log_to_stderr
         from whisperjob_local.serve import serve as serve_until_stopped
-        from whisperjob_local.service import Ready
+        from whisperjob_local.service import RunningService
         from whisperjob_local.service_settings import make_settings
 
         log_to_stderr(logging.INFO)
 
-        def announce(ready: Ready) -> None:
-            typer.echo(f"WhisperJob is ready at {ready.url}  (docs: {ready.url}/docs)")
-            made = f"{ready.api_key}  (kept in {ready.key_file})"
-            typer.echo(f"X-API-Key: {made if ready.key_file else 'as in WHISPERJOB_API_KEYS'}")
+        def announce(service: RunningService) -> None:
+            typer.echo(f"WhisperJob is ready at {service.url}  (docs: {service.url}/docs)")
+            made = f"{service.api_key}  (kept in {service.key_file})"
+            typer.echo(f"X-API-Key: {made if service.key_file else 'as in WHISPERJOB_API_KEYS'}")
             sys.stdout.flush()
 
         serve_until_stopped(make_settings(host=host, port=port, data_dir=data_dir, workers=workers), announce)

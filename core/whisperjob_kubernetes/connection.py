@@ -1,4 +1,4 @@
-"""The connection to the API server, its errors in our words, and a count of what is asked of it."""
+"""The connection to the API server, the errors that it answers, and a hook for each answered request."""
 
 import json
 import logging
@@ -21,7 +21,7 @@ REQUEST_TIMEOUT_SECONDS = 30.0
 _CONNECT_TIMEOUT_SECONDS = 5.0
 
 JsonObject = dict[str, Any]
-"""A Kubernetes object as it travels; parsed into a model by whoever receives it."""
+"""A Kubernetes object as JSON; its receiver parses it into a model."""
 
 
 class ClusterError(WhisperJobError):
@@ -34,57 +34,58 @@ class ClusterError(WhisperJobError):
 
 
 class ClusterUnavailableError(WhisperJobError):
-    """The API server cannot be reached, refuses to work now, or does not let us (yet): later may help."""
+    """The API server cannot be reached, refuses to work now, or denies access: a later request may succeed."""
 
 
-_PASSING = frozenset({401, 403, 408, 429, 500, 502, 503, 504})
-"""403 among them: rights are given back without a restart. A quota says 403 too, and it passes."""
+_TRANSIENT_CODES = frozenset({401, 403, 408, 429, 500, 502, 503, 504})
+"""403 is one of them: access can be granted again without a restart. An exceeded quota is a 403, too, and it passes."""
 
 
 @contextmanager
-def asking() -> Iterator[None]:
-    """Around every request. Raises ClusterError, ClusterUnavailableError instead of what the client raises."""
+def translate_errors() -> Iterator[None]:
+    """Goes around every request: raises ClusterError, ClusterUnavailableError instead of what the client raises."""
     try:
         yield
     except client.ApiException as error:
-        raise error_from(error.status or 0, error.body) from error
+        raise to_cluster_error(error.status or 0, error.body) from error
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         raise ClusterUnavailableError(f"the API server cannot be reached ({type(error).__name__}: {error})") from error
 
 
-def error_from(code: int, body: str | bytes | None) -> ClusterError | ClusterUnavailableError:
-    """From an answer's HTTP status and its Status object, where it is one."""
+def to_cluster_error(code: int, body: str | bytes | None) -> ClusterError | ClusterUnavailableError:
+    """Converts an answer's HTTP status and its body, which usually is a Kubernetes Status object."""
     try:
         status = json.loads(body or "{}")
     except ValueError:
         status = {}
     status = status if isinstance(status, dict) else {}
     message = str(status.get("message") or f"the API server answered {code}")
-    if code in _PASSING:
+    if code in _TRANSIENT_CODES:
         return ClusterUnavailableError(message)
     return ClusterError(code, str(status.get("reason") or ""), message)
 
 
 async def read_object(response: Any) -> JsonObject:
-    """The object in an answer that the client did not read. Raises what `error_from` makes of one that failed."""
+    """Returns the object in an answer that the client did not read. Raises ClusterError, ClusterUnavailableError."""
     data = await response.read()
     if not 200 <= response.status < 300:
-        raise error_from(response.status, data)
-    found: JsonObject = json.loads(data)
-    return found
+        raise to_cluster_error(response.status, data)
+    body: JsonObject = json.loads(data)
+    return body
 
 
-def abort(response: aiohttp.ClientResponse) -> None:
-    """Ends a stream that nobody reads to its end. A polite TLS farewell would keep its socket for up to 30 s."""
+def abort_stream(response: aiohttp.ClientResponse) -> None:
+    """Ends a stream that is not read to its end. An orderly end of TLS would hold its socket for up to 30 s."""
     if response.connection is not None and response.connection.transport is not None:
         response.connection.transport.abort()
     response.close()
 
 
 async def connect(kubeconfig: Path | None = None, on_request: Callable[[ApiRequest, int], None] | None = None) -> Any:
-    """A client of the cluster this runs in, or of a kubeconfig's. Raises ClusterUnavailableError.
+    """Returns a client of the cluster that this process runs in, or of the one that `kubeconfig` names.
 
-    The caller closes it. `on_request` is told of every answered request.
+    The caller closes it. `on_request` is called with every answered request and its HTTP status. Raises
+    ClusterUnavailableError.
     """
     configuration = client.Configuration()
     try:
@@ -96,7 +97,7 @@ async def connect(kubeconfig: Path | None = None, on_request: Callable[[ApiReque
         raise ClusterUnavailableError(f"no way to the API server: {error}") from error
     options: JsonObject = {"trust_env": False, "timeout": _timeout(REQUEST_TIMEOUT_SECONDS)}
     if on_request is not None:
-        options["trace_configs"] = [_tracing(on_request)]
+        options["trace_configs"] = [_build_trace(on_request)]
     configuration.client_session_kwargs = options
     return client.ApiClient(configuration)
 
@@ -105,12 +106,12 @@ def _timeout(total: float | None, read: float | None = None) -> aiohttp.ClientTi
     return aiohttp.ClientTimeout(total=total, sock_connect=_CONNECT_TIMEOUT_SECONDS, sock_read=read)
 
 
-def _tracing(on_request: Callable[[ApiRequest, int], None]) -> aiohttp.TraceConfig:
-    async def ended(
+def _build_trace(on_request: Callable[[ApiRequest, int], None]) -> aiohttp.TraceConfig:
+    async def on_request_end(
         _session: aiohttp.ClientSession, _context: SimpleNamespace, params: aiohttp.TraceRequestEndParams
     ) -> None:
         on_request(parse_request(params.method, params.url.path, params.url.query), params.response.status)
 
     trace = aiohttp.TraceConfig()
-    trace.on_request_end.append(ended)
+    trace.on_request_end.append(on_request_end)
     return trace

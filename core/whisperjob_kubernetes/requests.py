@@ -1,4 +1,4 @@
-"""What an HTTP request asks of an API server, in the words of RBAC. Pure."""
+"""Says what an HTTP request to an API server does, in terms of RBAC. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,10 @@ _VERBS = {"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DE
 
 @dataclass(frozen=True, slots=True)
 class ApiRequest:
-    """`resource` carries its subresource after a slash, as in a Role; it is a path where nothing is a resource."""
+    """A request as RBAC sees it.
+
+    `resource` is followed by its subresource after a slash, as in a Role. For a non-resource URL it is the path.
+    """
 
     verb: str
     group: str
@@ -16,7 +19,7 @@ class ApiRequest:
 
 
 def parse_request(method: str, path: str, query: Mapping[str, str]) -> ApiRequest:
-    """/api/v1/… and /apis/GROUP/VERSION/…, in a namespace or not; everything else is a non-resource URL."""
+    """Parses /api/v1/… and /apis/GROUP/VERSION/…, with or without a namespace. All else is a non-resource URL."""
     parts = path.strip("/").split("/")
     verb = _VERBS.get(method, method.lower())
     match parts:

@@ -1,4 +1,4 @@
-"""WhisperJobs as they travel: from a Kubernetes object to the model, and from the model to a merge patch. Pure."""
+"""Converts WhisperJobs between the model and Kubernetes objects, and to merge patches. Pure."""
 
 from typing import Any
 
@@ -9,18 +9,19 @@ from whisperjob.model.errors import RecordInvalidError
 from whisperjob.model.resource import API_VERSION, KIND, Spec, WhisperJob
 
 
-def record_from(body: dict[str, Any]) -> WhisperJob:
-    """Raises RecordInvalidError: the object is older or newer than this software understands."""
+def to_record(body: dict[str, Any]) -> WhisperJob:
+    """Parses a Kubernetes object. Raises RecordInvalidError if it is older or newer than this software understands."""
     try:
         return WhisperJob.model_validate(body)
     except ValidationError as error:
         name = body.get("metadata", {}).get("name", "?")
-        wrong = error.errors()[0]
-        where = ".".join(str(part) for part in wrong["loc"])
-        raise RecordInvalidError(f"WhisperJob {name!r} cannot be read: {where}: {wrong['msg']}") from error
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise RecordInvalidError(f"WhisperJob {name!r} cannot be read: {field}: {first['msg']}") from error
 
 
-def new_object(namespace: str, name: str, spec: Spec) -> dict[str, Any]:
+def build_object(namespace: str, name: str, spec: Spec) -> dict[str, Any]:
+    """Builds the Kubernetes object of a new job."""
     return {
         "apiVersion": API_VERSION,
         "kind": KIND,
@@ -29,24 +30,24 @@ def new_object(namespace: str, name: str, spec: Spec) -> dict[str, Any]:
     }
 
 
-def replacing(model: Model) -> dict[str, Any]:
-    """A merge patch that leaves nothing of what the model has fields for: an absent value becomes null, which deletes.
+def build_merge_patch(model: Model) -> dict[str, Any]:
+    """Builds a merge patch that replaces every field of the model: an absent value becomes null, which deletes.
 
-    Lists are replaced whole, so their items must not hold a null.
+    A merge patch replaces a list as a whole, so its items must not contain a null.
     """
     patch: dict[str, Any] = model.model_dump(mode="json", by_alias=True)
-    return {key: _within_lists(value) for key, value in patch.items()}
+    return {key: _without_nulls_in_lists(value) for key, value in patch.items()}
 
 
-def _within_lists(value: Any) -> Any:
+def _without_nulls_in_lists(value: Any) -> Any:
     if isinstance(value, list):
-        return [_without_null(item) for item in value]
+        return [_without_nulls(item) for item in value]
     if isinstance(value, dict):
-        return {key: _within_lists(item) for key, item in value.items()}
+        return {key: _without_nulls_in_lists(item) for key, item in value.items()}
     return value
 
 
-def _without_null(value: Any) -> Any:
+def _without_nulls(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _without_null(item) for key, item in value.items() if item is not None}
-    return [_without_null(item) for item in value] if isinstance(value, list) else value
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    return [_without_nulls(item) for item in value] if isinstance(value, list) else value

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The whole thing on kind: builds the images with docker, loads them, installs the chart. Again: upgrades it.
+# Runs the service on kind: builds the images with docker, loads them, and installs or upgrades the chart.
 # Needs docker (with a registry for the base images), kind, kubectl, helm. Ends with: kind delete cluster --name whisperjob
 # CLUSTER (whisperjob), PORT (8080): where the API listens on 127.0.0.1, until Ctrl-C.
 set -euo pipefail
@@ -10,7 +10,7 @@ for program in docker kind kubectl helm; do
     command -v "$program" >/dev/null || { echo "deploy/kind/up.sh needs $program" >&2; exit 1; }
 done
 
-# A tag of its own for every build, so that an upgrade takes what was just built.
+# Every build has a tag of its own, so that an upgrade uses the new images.
 tag=$(date -u +%Y%m%d%H%M%S)
 images/build --registry "$registry" --tag "$tag" api operator optimizer minio
 kind get clusters 2>/dev/null | grep -qx "$cluster" ||

@@ -1,9 +1,9 @@
 #!/bin/sh
-# Makes .venv ready from a committed lock: `setup.sh local` to run the service, `setup.sh dev` to test it
-# too, `setup.sh bench` to measure it as well. `setup.sh docs` makes .cache/docs/venv, to build the documentation.
+# Sets .venv up from a committed lock: `setup.sh local` to run the service, `setup.sh dev` to test it as well,
+# `setup.sh bench` to measure it, too. `setup.sh docs` sets .cache/docs/venv up, which builds the documentation.
 #
-# Does nothing when nothing changed. Installs system packages only as root and only where apt-get is; otherwise it says
-# in one sentence what is missing. Set PYTHON to choose the interpreter.
+# Does nothing when nothing has changed. Installs system packages only as root and only where there is apt-get; otherwise
+# it says in one sentence what is missing. Set PYTHON to choose the interpreter.
 set -eu
 
 case $1 in
@@ -23,7 +23,7 @@ die() { say "$*"; exit 1; }
 
 recent() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
 
-# Whole, of a Python that is still there, and not moved: its scripts name their interpreter by its full path.
+# Whether it is complete, its Python still exists, and it was not moved: its scripts contain the interpreter's path.
 venv_is_sound() {
     [ -x "$venv/bin/pip" ] && recent "$venv/bin/python" && grep -qF "$(pwd -P)/$venv" "$venv/bin/activate"
 }
@@ -38,7 +38,7 @@ find_python() {
     return 1
 }
 
-# A Debian python3 comes without ensurepip until its -venv package is there.
+# Debian's python3 has no ensurepip until its -venv package is installed.
 venv_package() {
     case $("$python" -c 'import sys; print(sys.executable)') in
         /usr/bin/*) "$python" -c 'import sys; print("python3.%d-venv" % sys.version_info[1])' ;;
@@ -62,10 +62,10 @@ install_packages() {
     [ -n "$missing" ] || return 0
     command -v apt-get >/dev/null ||
         die "Missing: $missing. Install this with your system's package manager, then run this again."
-    wish="run as root: apt-get install $missing"
-    [ "$(id -u)" = 0 ] || die "Missing: $missing. To install, $wish; then run this again."
+    hint="run as root: apt-get install $missing"
+    [ "$(id -u)" = 0 ] || die "Missing: $missing. To install, $hint; then run this again."
     say "Installing $missing..."
-    apt_install "$missing" || die "apt-get could not install $missing. Once that is mended, $wish."
+    apt_install "$missing" || die "apt-get could not install $missing. Once that is mended, $hint."
     [ -z "$(missing_packages)" ] || die "Still missing after apt-get: $(echo $(missing_packages))."
 }
 
@@ -92,7 +92,7 @@ print(digest.hexdigest())
 PYTHON
 }
 
-# dev holds all that local does.
+# dev contains everything that local does.
 up_to_date() {
     [ -f "$stamp" ] || return 1
     installed=$(cat "$stamp")

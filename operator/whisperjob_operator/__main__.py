@@ -1,12 +1,12 @@
-"""`python -m whisperjob_operator`: settings from the environment, until SIGTERM."""
+"""`python -m whisperjob_operator`: runs the operator with settings from the environment until SIGTERM."""
 
 import asyncio
 import logging
-import signal
 import sys
 
 from whisperjob.model.settings import EngineSettings
-from whisperjob.serving.program import run_program, shared_store
+from whisperjob.serving.program import open_shared_store, run_program
+from whisperjob.serving.signals import on_stop_signals
 from whisperjob_operator.operator_settings import OperatorSettings
 from whisperjob_operator.service import serve
 
@@ -14,20 +14,19 @@ log = logging.getLogger("whisperjob_operator")
 
 
 async def _serve() -> None:
-    store = shared_store()
+    store = open_shared_store()
     stop = asyncio.Event()
 
     def on_signal() -> None:
-        log.info("told to stop")
+        log.info("stopping, as a signal asks")
         stop.set()
 
-    for sign in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(sign, on_signal)
+    on_stop_signals(on_signal)
     await serve(OperatorSettings(), EngineSettings(), store, stop)
 
 
 def main() -> int:
-    logging.getLogger("kopf").setLevel(logging.ERROR)  # its warnings are about what we chose
+    logging.getLogger("kopf").setLevel(logging.ERROR)  # its warnings are about settings chosen on purpose
     return run_program(log, _serve)
 
 

@@ -1,4 +1,4 @@
-"""Builds the batch/v1 Job of an attempt. Pure and typed; golden files hold its output."""
+"""Builds the batch/v1 Job of an attempt. Pure; its output is compared with golden files."""
 
 from typing import Final
 
@@ -11,37 +11,37 @@ from whisperjob.model.resource import API_VERSION, KIND
 from whisperjob.model.settings import EngineSettings
 from whisperjob_operator import labels
 from whisperjob_operator.operator_settings import OperatorSettings
-from whisperjob_operator.pod_profiles import SCRATCH_FOLDER, Profile, profile_of
+from whisperjob_operator.pod_profiles import SCRATCH_FOLDER, PodProfile, build_pod_profile
 from whisperjob_operator.pod_security import container_security, pod_security
-from whisperjob_operator.sizing import priority_class
+from whisperjob_operator.sizing import find_priority_class
 
-TOKEN_FOLDER: Final = "/var/run/secrets/whisperjob"  # noqa: S105 - where a token lies, not one
-TOKEN_FILE: Final = "token"  # noqa: S105 - as above
+TOKEN_FOLDER: Final = "/var/run/secrets/whisperjob"  # noqa: S105 - the folder of a token, not a token
+TOKEN_FILE: Final = "token"  # noqa: S105 - a file's name
 _SCRATCH: Final = "scratch"
 _TOKEN: Final = "token"  # noqa: S105 - a volume's name
 
 
 def build_job(launch: Launch, settings: OperatorSettings, engine: EngineSettings, policy: Policy) -> client.V1Job:
-    """The Job that runs one attempt. Nothing secret stands in it, nothing in it expires while it waits."""
-    marks = _labels(launch, settings)
-    profile = profile_of(launch, settings, engine)
+    """Builds the Job that runs one attempt. It contains no secret, and nothing that expires while it is pending."""
+    worker_labels = _labels(launch, settings)
+    profile = build_pod_profile(launch, settings, engine)
     return client.V1Job(
         api_version="batch/v1",
         kind="Job",
         metadata=client.V1ObjectMeta(
             name=launch.name,
             namespace=launch.job.metadata.namespace,
-            labels=marks | ({labels.QUEUE: profile.queue_name} if profile.queue_name else {}),
+            labels=worker_labels | ({labels.QUEUE: profile.queue_name} if profile.queue_name else {}),
             owner_references=[_owner(launch)],
         ),
         spec=client.V1JobSpec(
             parallelism=1,
             completions=1,
-            backoff_limit=0,  # attempts are the engine's
+            backoff_limit=0,  # the engine makes the attempts
             pod_replacement_policy="Failed",  # never two pods of one attempt at a time
             ttl_seconds_after_finished=int(settings.worker_job_ttl.total_seconds()),
             template=client.V1PodTemplateSpec(
-                metadata=client.V1ObjectMeta(labels=marks, annotations=_annotations(settings)),
+                metadata=client.V1ObjectMeta(labels=worker_labels, annotations=_annotations(settings)),
                 spec=_pod(launch, profile, settings, policy),
             ),
         ),
@@ -61,12 +61,12 @@ def _labels(launch: Launch, settings: OperatorSettings) -> dict[str, str]:
 
 
 def _annotations(settings: OperatorSettings) -> dict[str, str]:
-    """An autoscaler must not move a worker: its work would be lost."""
+    """Keeps a cluster autoscaler from moving the worker, whose work would be lost."""
     return {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"} | settings.worker_annotations
 
 
 def _owner(launch: Launch) -> client.V1OwnerReference:
-    """Deleting the WhisperJob removes its workers, with or without an operator."""
+    """Makes Kubernetes remove the worker when the WhisperJob is deleted, with or without an operator."""
     return client.V1OwnerReference(
         api_version=API_VERSION,
         kind=KIND,
@@ -79,7 +79,7 @@ def _owner(launch: Launch) -> client.V1OwnerReference:
 
 def _pod(
     launch: Launch,
-    profile: Profile,
+    profile: PodProfile,
     settings: OperatorSettings,
     policy: Policy,
 ) -> client.V1PodSpec:
@@ -91,7 +91,7 @@ def _pod(
         service_account_name=settings.worker_service_account,
         automount_service_account_token=False,
         enable_service_links=False,
-        priority_class_name=priority_class(launch.job.spec.priority, profile.priority_classes),
+        priority_class_name=find_priority_class(launch.job.spec.priority, profile.priority_classes),
         runtime_class_name=profile.runtime_class_name,
         image_pull_secrets=[client.V1LocalObjectReference(name=n) for n in settings.worker_image_pull_secrets] or None,
         node_selector=profile.node_selector or None,
@@ -121,7 +121,7 @@ def _token_volume(settings: OperatorSettings) -> client.V1ProjectedVolumeSource:
     )
 
 
-def _container(profile: Profile, settings: OperatorSettings) -> client.V1Container:
+def _container(profile: PodProfile, settings: OperatorSettings) -> client.V1Container:
     memory = str(profile.memory_bytes)
     limits = {"memory": memory, "ephemeral-storage": str(profile.scratch_limit_bytes), **profile.accelerators}
     if profile.cpu_limit:

@@ -1,7 +1,7 @@
-"""kopf: it watches WhisperJobs and the Jobs and Pods of workers, and hands each event on.
+"""Watches WhisperJobs and the Jobs and Pods of workers with kopf, and passes each event on.
 
-Watching is all it does: no handler of changes, no timer, no daemon, so it puts no finalizer and no annotation on
-anything, and deletion works while the operator is down. No other module knows kopf.
+kopf does nothing but watch: without handlers of changes, timers and daemons it adds no finalizer and no annotation to
+any object, so that deletion works while the operator is down. No other module may import kopf.
 """
 
 import asyncio
@@ -10,11 +10,13 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any, Final
 
 import kopf
 from kubernetes.aio import client
 
+from whisperjob.model.backoff import Backoff
 from whisperjob.model.resource import API_GROUP
 from whisperjob_kubernetes.connection import JsonObject
 from whisperjob_kubernetes.records import PLURAL
@@ -26,31 +28,33 @@ KINDS: Final = (PLURAL, "jobs", "pods")
 
 _WATCH_SECONDS: Final = 300
 _SILENCE_SECONDS: Final = 70.0
-_BACKOFFS_SECONDS: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
-_LAST_BACKOFF_SECONDS: Final = 10.0
+_BACKOFF: Final = Backoff(base=timedelta(milliseconds=200), cap=timedelta(seconds=10), jitter=0.2)
 _RESTART_SECONDS: Final = 1.0
 _CLOSING_SECONDS: Final = 0.25
-"""aiohttp closes TLS connections a while after it says so; an event loop that ends before leaks their sockets."""
+"""aiohttp closes TLS connections some time after `close` returns; if the event loop ends before, their sockets leak."""
 
 OnEvent = Callable[[str, JsonObject, bool], None]
-"""Told (kind, object, whether it was deleted)."""
+"""Takes (kind, object, whether it was deleted)."""
 
 
-class _Backoffs:
-    """For ever, and anew for each request: kopf iterates over it once per request, and gives up at its end."""
+class _EndlessBackoff:
+    """The waits between the tries of one request, in seconds. kopf iterates over it once per request.
+
+    It has no end: kopf would give the request up there.
+    """
 
     def __iter__(self) -> Iterator[float]:
-        waits = itertools.chain(_BACKOFFS_SECONDS, itertools.repeat(_LAST_BACKOFF_SECONDS))
-        return (wait * random.uniform(0.8, 1.2) for wait in waits)  # noqa: S311 - jitter, no secret
+        for failures in itertools.count(1):
+            yield _BACKOFF.wait(failures, random.random()).total_seconds()  # noqa: S311 - jitter, no secret
 
 
-def watch_settings() -> kopf.OperatorSettings:
-    """kopf's settings, away from its defaults where those would make it blind, chatty or in need of more rights."""
+def build_kopf_settings() -> kopf.OperatorSettings:
+    """Builds kopf's settings. Its defaults would miss events, write to objects, or need more rights."""
     settings = kopf.OperatorSettings()
-    settings.posting.enabled = False  # Events are told by events.py, once
+    settings.posting.enabled = False  # event_recorder.py records Events, once
     settings.scanning.disabled = True  # no right to watch CRDs or namespaces is needed
     settings.peering.standalone = True  # two operators of equal priority would freeze each other
-    settings.networking.error_backoffs = _Backoffs()
+    settings.networking.error_backoffs = _EndlessBackoff()
     settings.networking.request_timeout = 30
     settings.networking.connect_timeout = 5
     settings.watching.server_timeout = _WATCH_SECONDS
@@ -63,7 +67,7 @@ def watch_settings() -> kopf.OperatorSettings:
 
 
 def build_registry(on_event: OnEvent, login: Callable[[], Awaitable[kopf.ConnectionInfo]]) -> kopf.OperatorRegistry:
-    """`login` returns what kopf is to connect with; called again when the server refuses it."""
+    """Builds kopf's handlers. `login` returns the connection to use; it is called again when the server refuses it."""
     registry = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=registry)
@@ -72,7 +76,7 @@ def build_registry(on_event: OnEvent, login: Callable[[], Awaitable[kopf.Connect
 
     def handler(kind: str) -> Callable[..., None]:
         def handle(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002 - kopf's name for it
-            on_event(kind, _plain(body), type == "DELETED")
+            on_event(kind, _to_json_object(body), type == "DELETED")
 
         return handle
 
@@ -82,19 +86,19 @@ def build_registry(on_event: OnEvent, login: Callable[[], Awaitable[kopf.Connect
     return registry
 
 
-def _plain(body: kopf.Body) -> JsonObject:
-    """kopf's view as the plain object behind it."""
-    return {key: _unwrapped(value) for key, value in body.items()}
+def _to_json_object(body: kopf.Body) -> JsonObject:
+    """Converts kopf's view of an object into the plain object behind it."""
+    return {key: _unwrap(value) for key, value in body.items()}
 
 
-def _unwrapped(value: Any) -> Any:
+def _unwrap(value: Any) -> Any:
     if isinstance(value, dict | list | str | int | float | bool) or value is None:
         return value
-    return {key: _unwrapped(item) for key, item in value.items()}
+    return {key: _unwrap(item) for key, item in value.items()}
 
 
-async def connection_of(api: client.ApiClient) -> kopf.ConnectionInfo:
-    """The same way to the cluster as our own client's, with its current token."""
+async def build_connection_info(api: client.ApiClient) -> kopf.ConnectionInfo:
+    """Returns what kopf needs to reach the cluster as `api` does, with its current token."""
     configuration = api.configuration
     header = await configuration.get_api_key_with_prefix("BearerToken") or ""
     scheme, _, token = header.rpartition(" ")
@@ -110,25 +114,26 @@ async def connection_of(api: client.ApiClient) -> kopf.ConnectionInfo:
 
 
 async def watch_events(namespace: str, on_event: OnEvent, api: client.ApiClient, ready: asyncio.Event) -> None:
-    """Until cancelled; kopf is started again when it ends by itself. `on_event` is called on this event loop.
+    """Watches until cancelled, and calls `on_event` on this event loop. `ready` is set when the watches have started.
 
-    kopf lives in a thread of its own, because at its end it cancels every task of its event loop that is younger than
-    itself, and because in the main thread it takes the process's signals. It ends when a watch ends in an ERROR.
+    kopf runs in a thread of its own, because at its end it cancels every task of its event loop that is younger than
+    itself, and because in the main thread it takes over the process's signals. It ends when a watch ends with an ERROR,
+    and is started again.
     """
     loop = asyncio.get_running_loop()
 
     def guarded(kind: str, body: JsonObject, deleted: bool) -> None:
         try:
             on_event(kind, body, deleted)
-        except Exception:  # one object that cannot be read must not blind us to the others
+        except Exception:  # one object that cannot be read must not hide the others
             log.exception("an event of %s %s was lost", kind, body.get("metadata", {}).get("name"))
 
     def deliver(kind: str, body: JsonObject, deleted: bool) -> None:
-        with suppress(RuntimeError):  # the loop is closed: nobody listens any more
+        with suppress(RuntimeError):  # the loop is closed: the operator has ended
             loop.call_soon_threadsafe(guarded, kind, body, deleted)
 
     async def login() -> kopf.ConnectionInfo:
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(connection_of(api), loop))
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(build_connection_info(api), loop))
 
     while True:
         watcher = _Kopf(namespace, build_registry(deliver, login), lambda: loop.call_soon_threadsafe(ready.set))
@@ -138,12 +143,12 @@ async def watch_events(namespace: str, on_event: OnEvent, api: client.ApiClient,
         finally:
             watcher.stop()
             await asyncio.wait([thread])
-        log.error("the watches ended with %r; they are begun anew", thread.exception())
+        log.error("the watches ended with %r; they are started again", thread.exception())
         await asyncio.sleep(_RESTART_SECONDS)
 
 
 class _Kopf:
-    """One life of kopf, on an event loop of its own."""
+    """One run of kopf, on an event loop of its own."""
 
     def __init__(self, namespace: str, registry: kopf.OperatorRegistry, on_ready: Callable[[], object]) -> None:
         self._namespace = namespace
@@ -154,11 +159,11 @@ class _Kopf:
         self._stop: asyncio.Event | None = None
 
     def run(self) -> None:
-        """Blocks its thread until `stop`, or until kopf ends by itself; raises what kopf does."""
+        """Blocks the thread until `stop`, or until kopf ends by itself. Raises what kopf raises."""
         asyncio.run(self._run())
 
     def stop(self) -> None:
-        """From any thread, at any time; idempotent."""
+        """Ends the run; idempotent. May be called at any time from any thread."""
         self._stopped = True
         if self._loop is not None and self._stop is not None:
             with suppress(RuntimeError):  # it has ended
@@ -169,18 +174,18 @@ class _Kopf:
         if self._stopped:
             return
         ready = asyncio.Event()
-        announcing = asyncio.create_task(self._announce(ready))
+        announcement = asyncio.create_task(self._announce(ready))
         try:
             await kopf.operator(
                 registry=self._registry,
-                settings=watch_settings(),
+                settings=build_kopf_settings(),
                 namespaces=[self._namespace],
                 standalone=True,
                 stop_flag=self._stop,
                 ready_flag=ready,
             )
         finally:
-            announcing.cancel()
+            announcement.cancel()
             await asyncio.sleep(_CLOSING_SECONDS)
 
     async def _announce(self, ready: asyncio.Event) -> None:

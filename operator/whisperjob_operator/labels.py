@@ -1,4 +1,4 @@
-"""The labels that Jobs and Pods of workers carry: written by manifests.py, read by workers.py and by selectors."""
+"""The labels of the Jobs and Pods of workers: job_manifest.py sets them, worker_state.py and selectors read them."""
 
 from typing import Final
 
@@ -13,4 +13,4 @@ ATTEMPT: Final = "whisperjob.dev/attempt"
 QUEUE: Final = "kueue.x-k8s.io/queue-name"
 
 SELECTOR: Final = f"{MANAGED_BY}={MANAGER}"
-"""Everything this software started in a namespace."""
+"""Selects the Jobs and Pods of all workers in a namespace."""

@@ -1,4 +1,4 @@
-"""How late the event loop is: what liveness asks, for a loop that hangs answers nobody in time."""
+"""Measures how late the event loop is, for the liveness probe: a loop that hangs answers no request in time."""
 
 import asyncio
 import time
@@ -9,24 +9,24 @@ _INTERVAL_SECONDS: Final = 0.5
 
 
 class LoopLag:
-    """Of the loop that `watch` runs on."""
+    """The lag of the event loop that `watch` runs on."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._due = float("inf")
-        self._last = 0.0
+        self._last_lag = 0.0
 
     async def watch(self) -> None:
-        """Until cancelled."""
+        """Measures until cancelled."""
         while True:
             self._due = self._monotonic() + _INTERVAL_SECONDS
             await asyncio.sleep(_INTERVAL_SECONDS)
-            self._last = self._late()
+            self._last_lag = self._current_lag()
 
     @property
     def seconds(self) -> float:
-        """How late it was the last time, or is by now."""
-        return max(self._last, self._late())
+        """The last lag, or the present one if that is longer already."""
+        return max(self._last_lag, self._current_lag())
 
-    def _late(self) -> float:
+    def _current_lag(self) -> float:
         return max(0.0, self._monotonic() - self._due)

@@ -1,4 +1,4 @@
-"""What the operator tells Prometheus. Counts requests of its own client; kopf's watches are seen by their events."""
+"""The operator's metrics. Requests of its own client are counted; kopf's watches show in the counts of events."""
 
 from collections.abc import Callable, Iterator
 
@@ -12,8 +12,8 @@ from whisperjob_operator.loop_lag import LoopLag
 from whisperjob_operator.watch_health import WatchHealth
 
 
-class Metrics:
-    """A registry of its own, so that two operators in one test do not meet."""
+class OperatorMetrics:
+    """The metrics of one operator, in a registry of their own: a test may run two operators."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -26,25 +26,27 @@ class Metrics:
         )
 
     def request_answered(self, request: ApiRequest, code: int) -> None:
+        """Counts an answered request by its HTTP status."""
         self._requests.labels(request.verb, request.resource, str(code)).inc()
 
-    def watch(self, flow: WatchHealth, lag: LoopLag, now: Callable[[], float]) -> None:
-        """Reads these when it is asked, not before."""
-        self.registry.register(_State(flow, lag, now))
+    def watch(self, watch_health: WatchHealth, loop_lag: LoopLag, monotonic: Callable[[], float]) -> None:
+        """Shows the state of these, read at each scrape."""
+        self.registry.register(_LivenessCollector(watch_health, loop_lag, monotonic))
 
 
-class _State(Collector):
-    def __init__(self, flow: WatchHealth, lag: LoopLag, now: Callable[[], float]) -> None:
-        self._flow, self._lag, self._now = flow, lag, now
+class _LivenessCollector(Collector):
+    """What the liveness probe depends on, as metrics."""
+
+    def __init__(self, watch_health: WatchHealth, loop_lag: LoopLag, monotonic: Callable[[], float]) -> None:
+        self._watch_health, self._loop_lag, self._monotonic = watch_health, loop_lag, monotonic
 
     def collect(self) -> Iterator[Metric]:
         events = GaugeMetricFamily("whisperjob_operator_events_seen", "Watch events by kind", labels=["kind"])
-        for kind, count in self._flow.events().items():
+        for kind, count in self._watch_health.event_counts().items():
             events.add_metric([kind], count)
         yield events
+        dead = self._watch_health.dead_watches(self._monotonic())
+        yield GaugeMetricFamily("whisperjob_operator_blind_kinds", "Kinds whose watch is dead", value=len(dead))
         yield GaugeMetricFamily(
-            "whisperjob_operator_blind_kinds", "Kinds whose watch is dead", value=len(self._flow.blind(self._now()))
-        )
-        yield GaugeMetricFamily(
-            "whisperjob_operator_loop_lag_seconds", "How late the event loop is", value=self._lag.seconds
+            "whisperjob_operator_loop_lag_seconds", "How late the event loop is", value=self._loop_lag.seconds
         )

@@ -1,4 +1,4 @@
-"""What differs between the pods of the stages, as data: manifests.py makes Jobs of it. Pure."""
+"""Describes the pods of each stage, as far as they differ, for job_manifest.py. Pure."""
 
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -17,17 +17,17 @@ from whisperjob_operator.sizing import (
 )
 
 SCRATCH_FOLDER: Final = "/scratch"
-TOKEN_SECRET_KEY: Final = "hf-token"  # noqa: S105 - a key's name; the chart's values name it, too
+TOKEN_SECRET_KEY: Final = "hf-token"  # noqa: S105 - a key's name, which the chart's values name, too
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
-    """One stage's worker: its program, what it may use, where it may run."""
+class PodProfile:
+    """The pod of one stage's worker: its program, its resources, and the nodes it may run on."""
 
     container: str
     image: str
     module: str
-    """What Python runs; every stage's takes the same options."""
+    """The Python module to run; the modules of all stages take the same options."""
     cpu_request: str
     cpu_limit: str | None
     memory_bytes: int
@@ -38,7 +38,7 @@ class Profile:
     node_selector: dict[str, str]
     tolerations: list[dict[str, Any]]
     accelerators: dict[str, str] = field(default_factory=dict)
-    """Extended resources and how many of each."""
+    """How many of each extended resource it needs."""
     runtime_class_name: str | None = None
     supplemental_groups: list[int] = field(default_factory=list)
     env: tuple[client.V1EnvVar, ...] = ()
@@ -46,11 +46,12 @@ class Profile:
     volume_mounts: tuple[client.V1VolumeMount, ...] = ()
 
 
-def profile_of(launch: Launch, settings: OperatorSettings, engine: EngineSettings) -> Profile:
+def build_pod_profile(launch: Launch, settings: OperatorSettings, engine: EngineSettings) -> PodProfile:
+    """Returns the profile of the worker that makes this attempt. Raises ValueError where there is no diarizer."""
     if launch.stage is Stage.DIARIZE:
-        return _diarizer(launch, settings, engine)
+        return _build_diarizer_profile(launch, settings, engine)
     size = launch.job.spec.source.size_bytes
-    return Profile(
+    return PodProfile(
         container="optimizer",
         image=settings.worker_image,
         module="whisperjob_optimizer.run",
@@ -66,15 +67,14 @@ def profile_of(launch: Launch, settings: OperatorSettings, engine: EngineSetting
     )
 
 
-def _diarizer(launch: Launch, settings: OperatorSettings, engine: EngineSettings) -> Profile:
-    """Raises ValueError where there is none, which the engine knows and never asks for."""
-    if settings.diarizer_image is None:
+def _build_diarizer_profile(launch: Launch, settings: OperatorSettings, engine: EngineSettings) -> PodProfile:
+    if settings.diarizer_image is None:  # the engine knows it and does not launch one
         raise ValueError("there is no diarizer")
     status = launch.job.status
     seconds = engine.max_duration.total_seconds() if status.duration_seconds is None else status.duration_seconds
     usual = diarizer_memory_bytes(settings.diarizer_memory, settings.diarizer_memory_per_hour, seconds)
     scratch = settings.diarizer_scratch + (status.output.size_bytes if status.output else 0)
-    return Profile(
+    return PodProfile(
         container="diarizer",
         image=settings.diarizer_image,
         module="whisperjob_diarizer.run",
@@ -105,7 +105,7 @@ def _diarizer_env(settings: OperatorSettings) -> tuple[client.V1EnvVar, ...]:
     folders = {"HF_HOME": f"{SCRATCH_FOLDER}/huggingface", "MPLCONFIGDIR": f"{SCRATCH_FOLDER}/matplotlib"}
     env = [client.V1EnvVar(name=name, value=folder) for name, folder in folders.items()]
     if not settings.diarizer_resource_count:
-        # Where NVIDIA's is the node's usual runtime, an image made for GPUs would be given all of them.
+        # Where NVIDIA's is the default runtime of a node, an image made for GPUs would get all GPUs of the node.
         env.append(client.V1EnvVar(name="NVIDIA_VISIBLE_DEVICES", value="void"))
     if settings.diarizer_existing_secret:
         key = client.V1SecretKeySelector(name=settings.diarizer_existing_secret, key=TOKEN_SECRET_KEY)

@@ -1,4 +1,4 @@
-"""What the restricted pod security standard wants of a pod, and a little more. Pure."""
+"""Security contexts as the restricted pod security standard requires them, and a little stricter. Pure."""
 
 from collections.abc import Sequence
 
@@ -6,6 +6,7 @@ from kubernetes.aio import client
 
 
 def pod_security(user: int, groups: Sequence[int] = ()) -> client.V1PodSecurityContext:
+    """Builds the context of a pod that runs as this user, who is also its group, with these supplemental groups."""
     return client.V1PodSecurityContext(
         run_as_non_root=True,
         run_as_user=user,
@@ -18,6 +19,7 @@ def pod_security(user: int, groups: Sequence[int] = ()) -> client.V1PodSecurityC
 
 
 def container_security() -> client.V1SecurityContext:
+    """Builds the context of a container without privileges on a read-only file system."""
     return client.V1SecurityContext(
         allow_privilege_escalation=False,
         privileged=False,

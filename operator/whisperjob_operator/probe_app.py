@@ -1,4 +1,4 @@
-"""Probes and metrics over HTTP, for kubelet and Prometheus alone."""
+"""Probes and metrics over HTTP, for the kubelet and Prometheus alone."""
 
 from collections.abc import Callable
 
@@ -11,11 +11,11 @@ from starlette.routing import Route
 from whisperjob.serving.metrics_app import scrape
 
 Check = Callable[[], str]
-"""Says what is wrong, nothing if all is well."""
+"""Returns a sentence about the problem, an empty one if there is none."""
 
 
 def create_probe_app(live: Check, ready: Check, registry: CollectorRegistry) -> Starlette:
-    """/livez, /readyz and /metrics."""
+    """Builds the app that answers /livez, /readyz and /metrics."""
 
     async def livez(_: Request) -> Response:
         return _answer(live())
@@ -29,5 +29,5 @@ def create_probe_app(live: Check, ready: Check, registry: CollectorRegistry) -> 
     return Starlette(routes=[Route("/livez", livez), Route("/readyz", readyz), Route("/metrics", metrics)])
 
 
-def _answer(wrong: str) -> Response:
-    return PlainTextResponse(wrong or "ok", 503 if wrong else 200)
+def _answer(problem: str) -> Response:
+    return PlainTextResponse(problem or "ok", 503 if problem else 200)

@@ -1,11 +1,10 @@
-"""The whole operator: connects the engine to the cluster, and lives until it is told to stop."""
+"""The whole operator: the engine, connected to the cluster, until it has to stop."""
 
 import asyncio
 import logging
 import socket
 import time
 from datetime import timedelta
-from typing import Any
 
 from kubernetes.aio import client
 
@@ -16,38 +15,35 @@ from whisperjob.model.settings import EngineSettings
 from whisperjob.records.cache import RecordCache
 from whisperjob.records.port import ChangeKind, RecordChange
 from whisperjob.serving.listener import Listener, bind
+from whisperjob.serving.supervisor import TaskSupervisor
 from whisperjob.stores.port import ObjectStore
 from whisperjob_kubernetes.connection import JsonObject, connect
 from whisperjob_kubernetes.records import PLURAL, KubernetesRecords
-from whisperjob_kubernetes.wire import record_from
+from whisperjob_kubernetes.wire import to_record
 from whisperjob_operator.event_recorder import KubernetesEventRecorder
 from whisperjob_operator.kopf_watch import KINDS, watch_events
 from whisperjob_operator.kubernetes_launcher import KubernetesLauncher
 from whisperjob_operator.loop_lag import LoopLag
-from whisperjob_operator.operator_metrics import Metrics
+from whisperjob_operator.operator_metrics import OperatorMetrics
 from whisperjob_operator.operator_settings import OperatorSettings, check_run_deadline
 from whisperjob_operator.probe_app import create_probe_app
-from whisperjob_operator.tokens import PodTokens, fetch_keys
+from whisperjob_operator.tokens import PodTokenVerifier, fetch_keys
 from whisperjob_operator.watch_health import WatchHealth, identity_of
 
 log = logging.getLogger(__name__)
 
 _RETRY_SECONDS = 2.0
-_HOST = "0.0.0.0"  # noqa: S104 - a pod's own network; NetworkPolicies say who reaches it
+_HOST = "0.0.0.0"  # noqa: S104 - a pod's own network; NetworkPolicies decide who reaches it
 
-_LONGEST_WAIT = timedelta(minutes=5)
-"""A pass takes milliseconds, so that a key that waited so long was forgotten or all workers hang."""
+_MAX_WAIT = timedelta(minutes=5)
+"""A pass takes milliseconds: a job that waits longer was forgotten, or all reconcilers hang."""
 
-_LONGEST_LAG_SECONDS = 5.0
-"""Everything on the loop takes milliseconds; what takes longer is in threads."""
-
-
-class TaskEndedError(WhisperJobError):
-    """A part of the operator ended by itself: the process ends, and is started anew."""
+_MAX_LAG_SECONDS = 5.0
+"""Everything on the event loop takes milliseconds; what takes longer runs in threads."""
 
 
 class Operator:
-    """Make it on the event loop it will run on; `run` it once."""
+    """One operator. Make it on the event loop that it runs on, and run it once."""
 
     def __init__(
         self,
@@ -55,21 +51,20 @@ class Operator:
         settings: OperatorSettings,
         engine: EngineSettings,
         store: ObjectStore,
-        metrics: Metrics,
+        metrics: OperatorMetrics,
     ) -> None:
         check_run_deadline(engine)
         self._api = api
         self._settings = settings
-        self._watching = asyncio.Event()
-        self._stopping = asyncio.Event()
-        self._looked = asyncio.Event()
-        self.flow = WatchHealth(KINDS, settings.blind_after.total_seconds())
+        self._watches_started = asyncio.Event()
+        self._first_resync_done = asyncio.Event()
+        self.watch_health = WatchHealth(KINDS, settings.blind_after.total_seconds())
         self.records = KubernetesRecords(api, settings.namespace)
         self.cache = RecordCache(self.records)
-        self.cache.subscribe(self._learnt)
+        self.cache.subscribe(self._on_record_change)
         diarizes = settings.diarizer_image is not None
         policy = policy_from(engine, diarizes=diarizes)
-        self.launcher = KubernetesLauncher(api, settings, engine, policy, seen=self._seen)
+        self.launcher = KubernetesLauncher(api, settings, engine, policy, on_observed=self._on_observed)
         self.engine = Engine(
             records=self.records,
             cache=self.cache,
@@ -77,121 +72,102 @@ class Operator:
             launcher=self.launcher,
             settings=engine,
             diarizes=diarizes,
-            teller=metrics.engine.counting(KubernetesEventRecorder(api, socket.gethostname())),
+            event_recorder=metrics.engine.counting(KubernetesEventRecorder(api, socket.gethostname())),
             on_pass=metrics.engine.passed,
         )
         self.launcher.subscribe(metrics.engine.worker_changed)
-        self.lag = LoopLag()
-        tokens = PodTokens(
+        self.loop_lag = LoopLag()
+        tokens = PodTokenVerifier(
             lambda: fetch_keys(api),
-            self.launcher.identity,
+            self.launcher.find_identity,
             audience=settings.worker_audience,
             namespace=settings.namespace,
             account=settings.worker_service_account,
         )
         metrics.engine.watch(self.cache, self.engine)
-        metrics.watch(self.flow, self.lag, time.monotonic)
+        metrics.watch(self.watch_health, self.loop_lag, time.monotonic)
         work_app = create_work_app(self.engine, tokens)
         probe_app = create_probe_app(self.liveness_problem, self.readiness_problem, metrics.registry)
-        self.work = Listener(work_app, bind(_HOST, settings.work_port), grace=settings.shutdown_grace)
-        self.probes = Listener(probe_app, bind(_HOST, settings.probe_port), grace=settings.shutdown_grace)
+        self.work_listener = Listener(work_app, bind(_HOST, settings.work_port), grace=settings.shutdown_grace)
+        self.probe_listener = Listener(probe_app, bind(_HOST, settings.probe_port), grace=settings.shutdown_grace)
 
-    def stop(self) -> None:
-        self._stopping.set()
-
-    async def run(self) -> None:
-        """Until `stop`. Raises TaskEndedError if a part ends before."""
-        tasks = [
-            asyncio.create_task(part, name=name)
-            for name, part in {
-                "probes": self.probes.run(),
-                "worker protocol": self.work.run(),
-                "engine": self._work(),
-                "watches": self._watch(),
-            }.items()
-        ]
-        lag = asyncio.create_task(self.lag.watch(), name="loop lag")
-        stopping = asyncio.create_task(self._stopping.wait(), name="stop")
+    async def run(self, stop: asyncio.Event) -> None:
+        """Runs until `stop` is set. Raises TaskEndedError if a part ends before."""
+        supervisor = TaskSupervisor()
+        probes = supervisor.start("the probes", self.probe_listener.run())
+        worker_protocol = supervisor.start("the worker protocol", self.work_listener.run())
+        engine = supervisor.start("the engine", self._run_engine())
+        watches = supervisor.start("the watches", self._run_watches())
+        lag = asyncio.create_task(self.loop_lag.watch(), name="loop lag")
         try:
-            await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
-            dead = next((task for task in tasks if task.done()), None)
-            if dead is not None and not self._stopping.is_set():
-                cause = None if dead.cancelled() else dead.exception()
-                raise TaskEndedError(f"{dead.get_name()} ended: {cause!r}") from cause
+            await supervisor.guard(stop.wait())
         finally:
             lag.cancel()
-            await self._end(tasks, stopping)
+            # Requests in flight first, since they need the engine; then the engine, which needs the watches.
+            self.work_listener.stop()
+            self.probe_listener.stop()
+            await supervisor.finish(worker_protocol, probes)
+            await supervisor.cancel(engine)
+            await supervisor.cancel(watches)
 
-    async def _end(self, tasks: list[asyncio.Task[None]], stopping: asyncio.Task[Any]) -> None:
-        """Requests in flight first: they need the engine; then the engine, which needs the watches."""
-        stopping.cancel()
-        probes, work, engine, watches = tasks
-        self.work.stop()
-        self.probes.stop()
-        await asyncio.wait([work, probes])
-        for task in (engine, watches):
-            task.cancel()
-            await asyncio.wait([task])
-        for task in tasks:
-            if not task.cancelled() and (error := task.exception()):
-                log.warning("%s ended with %r", task.get_name(), error)
-
-    async def _work(self) -> None:
-        """The first look at everything comes before the first decision: a worker not seen yet is not missing."""
+    async def _run_engine(self) -> None:
+        """Runs the engine after a first resync: a worker that was not listed yet would seem to be missing."""
         while True:
             try:
                 await self.engine.resync()
             except StoreError as error:
-                log.warning("the store is away: %s", error)
+                log.warning("the store is not available: %s", error)
             except WhisperJobError as error:
                 log.warning("the cluster could not be read yet: %s", error)
                 await asyncio.sleep(_RETRY_SECONDS)
                 continue
-            self._looked.set()
+            self._first_resync_done.set()
             await self.engine.run()
 
-    async def _watch(self) -> None:
-        """Not before the first look: kopf never finds a kind that was not there when it began."""
-        await self._looked.wait()
-        await watch_events(self._settings.namespace, self._told, self._api, self._watching)
+    async def _run_watches(self) -> None:
+        """Starts after the first resync: kopf never finds a kind that did not exist when kopf started."""
+        await self._first_resync_done.wait()
+        await watch_events(self._settings.namespace, self._on_event, self._api, self._watches_started)
 
-    def _told(self, kind: str, body: JsonObject, deleted: bool) -> None:
-        """An event came."""
+    def _on_event(self, kind: str, body: JsonObject, deleted: bool) -> None:
+        """Takes in an event of a watch."""
         uid, version = identity_of(body)
-        self.flow.told(kind, uid, version, time.monotonic(), deleted=deleted)
+        self.watch_health.record_event(kind, uid, version, time.monotonic(), deleted=deleted)
         if kind == "jobs":
-            self.launcher.job_event(body, deleted=deleted)
+            self.launcher.handle_job_event(body, deleted=deleted)
         elif kind == "pods":
-            self.launcher.pod_event(body, deleted=deleted)
+            self.launcher.handle_pod_event(body, deleted=deleted)
         elif deleted:
-            self.cache.forget(record_from(body))
+            self.cache.forget(to_record(body))
         else:
-            self.cache.put(record_from(body))
+            self.cache.put(to_record(body))
 
-    def _seen(self, kind: str, body: JsonObject) -> None:
-        """A listing or an answer showed an object."""
+    def _on_observed(self, kind: str, body: JsonObject) -> None:
+        """Expects an event of an object that a listing or an answer has shown."""
         uid, version = identity_of(body)
-        self.flow.expect(kind, uid, version, time.monotonic())
+        self.watch_health.expect_event(kind, uid, version, time.monotonic())
 
-    def _learnt(self, change: RecordChange) -> None:
-        """The cache knows something new, from wherever."""
+    def _on_record_change(self, change: RecordChange) -> None:
+        """Expects an event of a record that the cache has learnt of, from whatever source."""
         if change.kind is ChangeKind.DELETED:
-            self.flow.forget(PLURAL, change.record.uid)
+            self.watch_health.forget(PLURAL, change.record.uid)
         else:
-            self.flow.expect(PLURAL, change.record.uid, int(change.record.version), time.monotonic())
+            self.watch_health.expect_event(PLURAL, change.record.uid, int(change.record.version), time.monotonic())
 
     def liveness_problem(self) -> str:
-        if blind := self.flow.blind(time.monotonic()):
-            return f"no events come of {', '.join(blind)}"
-        if self.lag.seconds > _LONGEST_LAG_SECONDS:
-            return f"the event loop is late by {self.lag.seconds:.1f} s"
+        """Returns why the operator must be restarted, an empty sentence if it need not be."""
+        if dead := self.watch_health.dead_watches(time.monotonic()):
+            return f"no events come of {', '.join(dead)}"
+        if self.loop_lag.seconds > _MAX_LAG_SECONDS:
+            return f"the event loop is late by {self.loop_lag.seconds:.1f} s"
         waited = self.engine.oldest_wait
-        return f"a job waits for {waited.total_seconds():.0f} s to be looked at" if waited > _LONGEST_WAIT else ""
+        return f"a job has waited for its pass for {waited.total_seconds():.0f} s" if waited > _MAX_WAIT else ""
 
     def readiness_problem(self) -> str:
-        if not self._looked.is_set():
+        """Returns why the operator does not work yet, an empty sentence if it does."""
+        if not self._first_resync_done.is_set():
             return "the cluster was not read yet"
-        return "" if self._watching.is_set() else "the watches have not begun"
+        return "" if self._watches_started.is_set() else "the watches have not started"
 
 
 async def serve(
@@ -201,15 +177,9 @@ async def serve(
     stop: asyncio.Event,
 ) -> None:
     """Runs the operator until `stop`. Raises ClusterUnavailableError, TaskEndedError, OSError, ValueError."""
-    metrics = Metrics()
+    metrics = OperatorMetrics()
     api = await connect(settings.kubeconfig, metrics.request_answered)
     try:
-        operator = Operator(api, settings, engine, store, metrics)
-        running = asyncio.create_task(operator.run(), name="operator")
-        stopped = asyncio.create_task(stop.wait(), name="stopped")
-        await asyncio.wait([running, stopped], return_when=asyncio.FIRST_COMPLETED)
-        stopped.cancel()
-        operator.stop()
-        await running
+        await Operator(api, settings, engine, store, metrics).run(stop)
     finally:
         await api.close()

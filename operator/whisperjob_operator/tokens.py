@@ -1,7 +1,7 @@
-"""Whose token is this? Projected service-account tokens, verified offline against the cluster's published keys.
+"""Verifies projected service-account tokens of workers offline, with the public keys of the cluster.
 
-A token is bound to its pod: the pod's Job says which attempt it may work for. No request to the API server is needed
-but for the keys, and those only when a token is signed by one that is not known yet.
+A token is bound to its pod, and the pod's Job says which attempt the worker makes. The API server is asked for the keys
+alone, and only when a token is signed by a key that is not known yet.
 """
 
 import logging
@@ -17,16 +17,16 @@ from pydantic import Field, ValidationError
 from whisperjob.engine.ports import WorkerIdentity
 from whisperjob.model.base import Model
 from whisperjob.model.errors import WhisperJobError
-from whisperjob_kubernetes.connection import asking, read_object
+from whisperjob_kubernetes.connection import read_object, translate_errors
 
 log = logging.getLogger(__name__)
 
 _ALGORITHMS: Final = ["RS256", "RS384", "RS512", "ES256", "ES384", "ES512"]
-"""What API servers sign with. All asymmetric: with an HMAC among them a public key would do to forge a token."""
+"""The algorithms of API servers, all asymmetric: if HMAC were allowed, a public key would suffice to forge a token."""
 _LEEWAY_SECONDS: Final = 10
 _REFETCH_SECONDS: Final = 10.0
-"""Forged key ids must not turn into a flood of requests."""
-_LONGEST_TOKEN: Final = 16_384
+"""Forged key ids must not cause a flood of requests."""
+_MAX_TOKEN_LENGTH: Final = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,29 +37,35 @@ class SigningKeys:
     by_id: dict[str, jwt.PyJWK]
 
 
-class _Bound(Model):
+class _BoundObject(Model):
+    """An object that a token is bound to."""
+
     name: str
     uid: str
 
 
-class _Claims(Model):
-    """`kubernetes.io` in a token: what it is bound to."""
+class _BoundObjects(Model):
+    """The claim `kubernetes.io` of a token: the objects it is bound to."""
 
     namespace: str
-    pod: _Bound
-    serviceaccount: _Bound
+    pod: _BoundObject
+    serviceaccount: _BoundObject
 
 
-class _Token(Model):
-    bound: _Claims = Field(alias="kubernetes.io")
+class _Claims(Model):
+    """The claims of a token that jwt.decode does not check."""
+
+    bound: _BoundObjects = Field(alias="kubernetes.io")
 
 
 class TokenRefusedError(WhisperJobError):
-    """The token is none of a worker of ours; the message says why, for the log alone."""
+    """The token does not belong to a worker of this operator; the message says why, for the log alone."""
 
 
-def pod_of(token: str, key: jwt.PyJWK, *, issuer: str, audience: str, namespace: str, account: str) -> tuple[str, str]:
-    """(name, uid) of the pod a token was issued to. Pure but for the clock. Raises TokenRefusedError."""
+def verify_pod_token(
+    token: str, key: jwt.PyJWK, *, issuer: str, audience: str, namespace: str, account: str
+) -> tuple[str, str]:
+    """Returns (name, uid) of the pod that a token was issued to. Pure but for the clock. Raises TokenRefusedError."""
     try:
         claims = jwt.decode(
             token,
@@ -70,7 +76,7 @@ def pod_of(token: str, key: jwt.PyJWK, *, issuer: str, audience: str, namespace:
             leeway=_LEEWAY_SECONDS,
             options={"require": ["exp", "iat", "iss", "aud"]},
         )
-        bound = _Token.model_validate(claims).bound
+        bound = _Claims.model_validate(claims).bound
     except (jwt.InvalidTokenError, ValidationError) as error:
         raise TokenRefusedError(f"{type(error).__name__}: {error}") from error
     if (bound.namespace, bound.serviceaccount.name) != (namespace, account):
@@ -78,8 +84,8 @@ def pod_of(token: str, key: jwt.PyJWK, *, issuer: str, audience: str, namespace:
     return bound.pod.name, bound.pod.uid
 
 
-class PodTokens:
-    """TokenVerifier. One event loop."""
+class PodTokenVerifier:
+    """A TokenVerifier for the tokens of pods. One event loop."""
 
     def __init__(
         self,
@@ -91,21 +97,24 @@ class PodTokens:
         account: str,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`keys` fetches the cluster's keys; `identity` knows whose worker a pod (name, uid) is."""
-        self._fetch = keys
+        """`keys` fetches the cluster's keys; `identity` finds the attempt that a pod (name, uid) makes."""
+        self._fetch_keys = keys
         self._identity = identity
         self._audience = audience
         self._namespace = namespace
         self._account = account
         self._monotonic = monotonic
         self._keys: SigningKeys | None = None
-        self._fetched = float("-inf")
+        self._fetched_at = float("-inf")
 
     async def verify(self, token: str) -> WorkerIdentity | None:
-        """Raises ClusterUnavailableError where the keys or the pod had to be asked for and could not."""
+        """Returns the attempt that the token's pod makes, None if the token is refused.
+
+        Raises ClusterUnavailableError where the keys or the pod had to be read and could not be.
+        """
         try:
-            issuer, key = await self._key_of(token)
-            pod = pod_of(
+            issuer, key = await self._find_key(token)
+            pod = verify_pod_token(
                 token,
                 key,
                 issuer=issuer,
@@ -118,18 +127,19 @@ class PodTokens:
             return None
         return await self._identity(*pod)
 
-    async def _key_of(self, token: str) -> tuple[str, jwt.PyJWK]:
-        if len(token) > _LONGEST_TOKEN:
+    async def _find_key(self, token: str) -> tuple[str, jwt.PyJWK]:
+        """Returns the issuer and the key that the token names. Raises TokenRefusedError, ClusterUnavailableError."""
+        if len(token) > _MAX_TOKEN_LENGTH:
             raise TokenRefusedError("it is too long")
         try:
             key_id = str(jwt.get_unverified_header(token).get("kid"))
         except jwt.InvalidTokenError as error:
             raise TokenRefusedError(str(error)) from error
         keys = self._keys
-        stale = self._monotonic() - self._fetched >= _REFETCH_SECONDS
+        stale = self._monotonic() - self._fetched_at >= _REFETCH_SECONDS
         if keys is None or (key_id not in keys.by_id and stale):
-            keys = self._keys = await self._fetch()
-            self._fetched = self._monotonic()
+            keys = self._keys = await self._fetch_keys()
+            self._fetched_at = self._monotonic()
         key = keys.by_id.get(key_id)
         if key is None:
             raise TokenRefusedError("it is signed by a key the cluster does not know")
@@ -137,15 +147,15 @@ class PodTokens:
 
 
 async def fetch_keys(api: client.ApiClient) -> SigningKeys:
-    """What the API server publishes; every service account may read it. Raises ClusterUnavailableError."""
+    """Reads the keys that the API server publishes, as every service account may. Raises ClusterUnavailableError."""
     known, openid = client.WellKnownApi(api), client.OpenidApi(api)
-    with asking():
-        about = await known.get_service_account_issuer_open_id_configuration_without_preload_content()
-        published = await openid.get_service_account_issuer_open_id_keyset_without_preload_content()
-        return keys_from(await read_object(about), await read_object(published))
+    with translate_errors():
+        configuration = await known.get_service_account_issuer_open_id_configuration_without_preload_content()
+        key_set = await openid.get_service_account_issuer_open_id_keyset_without_preload_content()
+        return to_signing_keys(await read_object(configuration), await read_object(key_set))
 
 
-def keys_from(about: dict[str, Any], published: dict[str, Any]) -> SigningKeys:
-    """From an OpenID configuration and a JSON Web Key Set."""
-    keys = jwt.PyJWKSet.from_dict(published).keys
-    return SigningKeys(issuer=str(about["issuer"]), by_id={key.key_id: key for key in keys if key.key_id})
+def to_signing_keys(configuration: dict[str, Any], key_set: dict[str, Any]) -> SigningKeys:
+    """Converts an OpenID configuration and a JSON Web Key Set."""
+    keys = jwt.PyJWKSet.from_dict(key_set).keys
+    return SigningKeys(issuer=str(configuration["issuer"]), by_id={key.key_id: key for key in keys if key.key_id})

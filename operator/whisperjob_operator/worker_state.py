@@ -1,7 +1,8 @@
-"""What a Job and its Pod say about an attempt. Pure.
+"""Derives the state of a worker from its Job and its Pod. Pure.
 
-The Job alone does not tell enough: why a pod waits, that it ran out of memory, that its node is lost stand in the pod.
-Sentences must not change while nothing changes (a back-off's seconds, for one): each change is a write of the status.
+The Job alone does not say enough: why a pod waits, that it ran out of memory and that its node is lost stand in the
+pod. A message must stay the same while nothing changes (it must not contain the seconds of a back-off, for example):
+each change is a write of the job's status.
 """
 
 from collections.abc import Iterable
@@ -12,7 +13,7 @@ from enum import StrEnum
 from whisperjob.model.phase import Reason, Stage
 from whisperjob.model.workers import Worker, WorkerState
 from whisperjob_operator import labels
-from whisperjob_operator.objects import Job, Pod, Terminated
+from whisperjob_operator.kube_objects import ContainerStateTerminated, KubeJob, KubePod
 
 _KILLED = 137
 _MESSAGE_LENGTH = 300
@@ -27,12 +28,12 @@ _NO_IMAGE = frozenset(
     }
 )
 _NO_CONFIG = "CreateContainerConfigError"
-"""A Secret or a key of it is missing; the kubelet names it, in words that stay the same."""
+"""A Secret or a key of it is missing. The kubelet names it, in a message that stays the same."""
 _NO_CONTAINER = frozenset({_NO_CONFIG, "CreateContainerError", "RunContainerError", "CrashLoopBackOff"})
 
 
 class FailReason(StrEnum):
-    """Why an attempt failed, beside `Reason`. All of them are the infrastructure's fault."""
+    """The reasons of failed attempts that only a cluster has, beside `Reason`. All are the infrastructure's fault."""
 
     OUT_OF_MEMORY = "OutOfMemory"
     KILLED = "Killed"
@@ -43,11 +44,11 @@ class FailReason(StrEnum):
 
 
 MEMORY_REASONS = frozenset({FailReason.OUT_OF_MEMORY, FailReason.KILLED})
-"""After these the next attempt gets more memory: where only ffmpeg is killed, the container just sees a SIGKILL."""
+"""After these the next attempt gets more memory. A container of which only ffmpeg is killed just reports a SIGKILL."""
 
 
-def to_worker(job: Job, pods: Iterable[Pod], now: datetime, lost_after: timedelta) -> Worker | None:
-    """The attempt that this Job runs, None if it is no worker of ours. `pods` are the Job's own."""
+def to_worker(job: KubeJob, pods: Iterable[KubePod], now: datetime, lost_after: timedelta) -> Worker | None:
+    """Returns the worker that this Job and its `pods` are, None if the Job runs no attempt of a WhisperJob."""
     owner = job.metadata.controller
     try:
         stage = Stage(job.metadata.labels[labels.STAGE])
@@ -56,7 +57,7 @@ def to_worker(job: Job, pods: Iterable[Pod], now: datetime, lost_after: timedelt
         return None
     if owner is None or owner.kind != "WhisperJob":
         return None
-    waiting = Worker(
+    pending = Worker(
         name=job.metadata.name,
         job_name=owner.name,
         job_uid=owner.uid,
@@ -68,87 +69,96 @@ def to_worker(job: Job, pods: Iterable[Pod], now: datetime, lost_after: timedelt
         stopping=job.metadata.deletion_timestamp is not None,
     )
     pod = max(pods, key=lambda p: (p.metadata.creation_timestamp, p.metadata.name), default=None)
-    seen = _from_pod(waiting, pod, now, lost_after) if pod else waiting
-    worker = _with_job(seen, job, pod)
+    worker = _with_pod(pending, pod, now, lost_after) if pod else pending
+    worker = _with_job(worker, job, pod)
     return replace(worker, out_of_memory=worker.state.ended and worker.reason in MEMORY_REASONS)
 
 
-def _with_job(worker: Worker, job: Job, pod: Pod | None) -> Worker:
-    """The Job's own verdict stands above what its pod says so far; why it failed, the pod knows better."""
-    if done := job.status.holds("Complete", "SuccessCriteriaMet"):
+def _with_job(worker: Worker, job: KubeJob, pod: KubePod | None) -> Worker:
+    """Returns the worker with the state of its Job, which decides whether it ended. The pod knows better why."""
+    if job.status.find_true("Complete", "SuccessCriteriaMet"):
         return replace(worker, state=WorkerState.SUCCEEDED, reason=Reason.SUCCEEDED, message="")
     if worker.state.ended:
         return worker
-    if done := job.status.holds("Failed", "FailureTarget"):
-        why = _deleted(worker) if pod is None else replace(worker, reason=Reason.INFRASTRUCTURE, message="")
-        return replace(why, state=WorkerState.FAILED, message=why.message or _short(done.message) or done.reason)
+    if failed := job.status.find_true("Failed", "FailureTarget"):
+        if pod is None:
+            return replace(
+                worker,
+                state=WorkerState.FAILED,
+                reason=FailReason.POD_DELETED,
+                message="the worker's pod was deleted",
+            )
+        message = _truncate(failed.message) or failed.reason
+        return replace(worker, state=WorkerState.FAILED, reason=Reason.INFRASTRUCTURE, message=message)
     if pod is None and job.spec.suspend:
         return replace(worker, message="a queue holds the worker back")
     return worker
 
 
-def _deleted(worker: Worker) -> Worker:
-    return replace(worker, reason=FailReason.POD_DELETED, message="the worker's pod was deleted")
-
-
-def _from_pod(worker: Worker, pod: Pod, now: datetime, lost_after: timedelta) -> Worker:
-    state = pod.status
-    ended = pod.worker.state.terminated if pod.worker else None
-    worker = replace(worker, started_at=_started(pod), ended_at=ended.finished_at if ended else None)
-    if state.phase == "Succeeded":
+def _with_pod(worker: Worker, pod: KubePod, now: datetime, lost_after: timedelta) -> Worker:
+    ended = pod.container.state.terminated if pod.container else None
+    worker = replace(worker, started_at=_started_at(pod), ended_at=ended.finished_at if ended else None)
+    if pod.status.phase == "Succeeded":
         return replace(worker, state=WorkerState.SUCCEEDED, reason=Reason.SUCCEEDED)
-    if state.phase == "Failed":
+    if pod.status.phase == "Failed":
         return _failed(worker, pod, ended)
     if is_lost(pod, now, lost_after):
         worker = replace(worker, reason=FailReason.NODE_LOST, message="the node of the worker does not answer any more")
         return replace(worker, state=WorkerState.FAILED)
-    if pod.worker and (pod.worker.state.running or ended):
+    if pod.container and (pod.container.state.running or ended):
         return replace(worker, state=WorkerState.RUNNING, reason="")
     return _pending(worker, pod)
 
 
-def is_lost(pod: Pod, now: datetime, lost_after: timedelta) -> bool:
-    """It was to be gone at `deletionTimestamp` (Kubernetes adds the grace itself) and is still there, unended."""
+def is_lost(pod: KubePod, now: datetime, lost_after: timedelta) -> bool:
+    """Whether the pod should have been gone for `lost_after`, and has not ended.
+
+    It should be gone at its `deletionTimestamp`, to which Kubernetes has added the grace period.
+    """
     due = pod.metadata.deletion_timestamp
-    return due is not None and pod.status.phase not in ("Succeeded", "Failed") and now >= due + lost_after
+    return due is not None and not pod.status.ended and now >= due + lost_after
 
 
-def _started(pod: Pod) -> datetime | None:
-    if pod.worker is None:
+def _started_at(pod: KubePod) -> datetime | None:
+    if pod.container is None:
         return None
-    state = pod.worker.state
+    state = pod.container.state
     if state.running:
         return state.running.started_at or pod.status.start_time
     return state.terminated.started_at if state.terminated else None
 
 
-def _pending(worker: Worker, pod: Pod) -> Worker:
-    scheduled = pod.status.condition("PodScheduled")
+def _pending(worker: Worker, pod: KubePod) -> Worker:
+    scheduled = pod.status.find_condition("PodScheduled")
     if scheduled and scheduled.status == "False":
-        return replace(worker, reason=scheduled.reason or Reason.UNSCHEDULABLE, message=_short(scheduled.message))
-    waiting = pod.worker.state.waiting if pod.worker else None
-    if pod.worker and waiting and waiting.reason in _NO_IMAGE:
-        return replace(worker, reason=Reason.IMAGE_PULL, message=f"the image {pod.worker.image} cannot be pulled")
+        return replace(worker, reason=scheduled.reason or Reason.UNSCHEDULABLE, message=_truncate(scheduled.message))
+    waiting = pod.container.state.waiting if pod.container else None
+    if pod.container and waiting and waiting.reason in _NO_IMAGE:
+        return replace(worker, reason=Reason.IMAGE_PULL, message=f"the image {pod.container.image} cannot be pulled")
     if waiting and waiting.reason in _NO_CONTAINER:
-        why = f": {waiting.message}" if waiting.reason == _NO_CONFIG and waiting.message else ""
-        return replace(worker, reason=waiting.reason, message=_short(f"the worker's container cannot be started{why}"))
+        detail = f": {waiting.message}" if waiting.reason == _NO_CONFIG and waiting.message else ""
+        return replace(
+            worker, reason=waiting.reason, message=_truncate(f"the worker's container cannot be started{detail}")
+        )
     return worker
 
 
-def _failed(worker: Worker, pod: Pod, ended: Terminated | None) -> Worker:
-    reason, message = _why(pod, ended)
+def _failed(worker: Worker, pod: KubePod, ended: ContainerStateTerminated | None) -> Worker:
+    reason, message = _explain_failure(pod, ended)
     exceeded = reason == Reason.DEADLINE_EXCEEDED
-    return replace(worker, state=WorkerState.FAILED, reason=reason, message=_short(message), deadline_exceeded=exceeded)
+    return replace(
+        worker, state=WorkerState.FAILED, reason=reason, message=_truncate(message), deadline_exceeded=exceeded
+    )
 
 
-def _why(pod: Pod, ended: Terminated | None) -> tuple[str, str]:
-    """What the kubelet or the node's controller say stands above the exit code, which is only its consequence."""
-    state = pod.status
-    disrupted = state.condition("DisruptionTarget")
-    if state.reason == "DeadlineExceeded":
+def _explain_failure(pod: KubePod, ended: ContainerStateTerminated | None) -> tuple[str, str]:
+    """Returns (reason, message). What the kubelet or the node's controller say counts more than the exit code."""
+    status = pod.status
+    disrupted = status.find_condition("DisruptionTarget")
+    if status.reason == "DeadlineExceeded":
         return Reason.DEADLINE_EXCEEDED, "the worker ran too long"
-    if state.reason == "Evicted":
-        return FailReason.EVICTED, f"the worker was evicted from its node: {state.message}"
+    if status.reason == "Evicted":
+        return FailReason.EVICTED, f"the worker was evicted from its node: {status.message}"
     if disrupted and disrupted.status == "True":
         return FailReason.DISRUPTED, f"the worker was moved off its node ({disrupted.reason})"
     if ended and ended.reason == "OOMKilled":
@@ -159,8 +169,8 @@ def _why(pod: Pod, ended: Terminated | None) -> tuple[str, str]:
         return FailReason.KILLED, "the worker was killed (SIGKILL)"
     if ended:
         return Reason.INFRASTRUCTURE, f"the worker failed (exit code {ended.exit_code})"
-    return state.reason or Reason.INFRASTRUCTURE, state.message or "the worker's pod failed"
+    return status.reason or Reason.INFRASTRUCTURE, status.message or "the worker's pod failed"
 
 
-def _short(message: str) -> str:
+def _truncate(message: str) -> str:
     return message if len(message) <= _MESSAGE_LENGTH else message[: _MESSAGE_LENGTH - 1] + "…"

@@ -44,4 +44,4 @@ def starting(say: Callable[[str], None], *, rounds: int) -> Starting:
         return Starting(tuple(measured), tuple(what for what in writes if what != PROGRESS))
     finally:
         cluster.stop()
-        cluster.forget()
+        cluster.remove_logs()

@@ -1,4 +1,4 @@
-"""A cluster with WhisperJob in it, for a person: `make cluster`. Stays until Ctrl-C, then nothing is left of it."""
+"""Runs a cluster with WhisperJob in it until Ctrl-C and leaves nothing behind: `make cluster`."""
 
 import os
 import shlex
@@ -14,7 +14,7 @@ from cluster.paths import CACHE, REPOSITORY
 
 NAMESPACE = "whisperjob"
 ENVIRONMENT = CACHE / "env"
-"""What another terminal reads; there while the cluster is."""
+"""Another terminal reads this file, which exists while the cluster runs."""
 
 
 def say(line: str) -> None:
@@ -22,7 +22,7 @@ def say(line: str) -> None:
 
 
 def main() -> int:
-    """PORT (8080): where the API listens on 127.0.0.1. 1 with a sentence where there can be no cluster."""
+    """Returns 1, after a sentence, where there can be no cluster. PORT (8080) is the API's port on 127.0.0.1."""
     port = int(os.environ.get("PORT") or 8080)
     for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # SIGINT too: in a shell's background it is ignored
         signal.signal(sign, interrupt)
@@ -40,21 +40,21 @@ def main() -> int:
 
 
 def with_cluster(use: Callable[[Cluster], None]) -> None:
-    """Its logs stay where it did not end as it was told to."""
+    """Removes the cluster's logs after Ctrl-C; otherwise they stay."""
     cluster = Cluster(Parts(say))
-    wanted = False
+    interrupted = False
     try:
         say("starting the cluster")
         cluster.start()
         use(cluster)
     except KeyboardInterrupt:
-        wanted = True
+        interrupted = True
         raise
     finally:
         ENVIRONMENT.unlink(missing_ok=True)
         cluster.stop()
-        if wanted:
-            cluster.forget()
+        if interrupted:
+            cluster.remove_logs()
 
 
 def serve(cluster: Cluster, port: int) -> None:

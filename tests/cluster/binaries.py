@@ -1,7 +1,7 @@
-"""The programs of a cluster: from $WHISPERJOB_CLUSTER_BIN, from what the tests' support finds, or built with Go.
+"""Finds the programs of a cluster: in $WHISPERJOB_CLUSTER_BIN, where the tests' support finds them, or built with Go.
 
-Building takes up to an hour, so it must be asked for by WHISPERJOB_BUILD_CLUSTER=1; `make cluster` and `make e2e` do.
-`modules/` pins what is built: a go.mod, its sums and a list of imports for each.
+Building takes up to an hour and happens only with WHISPERJOB_BUILD_CLUSTER=1, which `make cluster` and `make e2e` set.
+`modules/` pins what is built: a go.mod, its sums and a list of imports for each program.
 """
 
 import os
@@ -31,11 +31,11 @@ SOURCES: Final = {
         *("kubelet", "kube-proxy", "kubectl"),
     )
 }
-"""Each program's module and the package its `main` is in."""
+"""The module of each program and the package with its `main`."""
 
 
 def cluster_binaries(say: Callable[[str], None]) -> dict[str, Path]:
-    """All of them. Raises NoBinaryError; says what takes long."""
+    """Returns the path of every program; `say` is called before long work. Raises NoBinaryError."""
     given = Path(os.environ.get("WHISPERJOB_CLUSTER_BIN") or CACHE / "none")
     found = {name: given / name for name in SOURCES if (given / name).is_file()}
     missing = [name for name in SOURCES if name not in found]

@@ -1,7 +1,7 @@
 """Forwards connections across network namespaces, over a unix socket that both sides can reach. Standard library only.
 
 Inside, `serve` accepts on the socket, reads one line, "HOST PORT", and connects there. Outside, `Forwarder` listens on
-127.0.0.1 and asks it to. Nothing is added to anybody's firewall, and both ends go away with their processes.
+127.0.0.1 and sends that line. No firewall is changed, and both ends go away with their processes.
 """
 
 import asyncio
@@ -13,13 +13,14 @@ from pathlib import Path
 _CHUNK = 256 * 1024
 
 
-class _Kept:
-    """Holds running tasks: asyncio itself forgets one that waits on a connection whose reading is paused."""
+class _RunningTasks:
+    """References to running tasks: asyncio alone would lose one that waits on a connection whose reading is paused."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[object]] = set()
 
-    def this_task(self) -> None:
+    def add_this(self) -> None:
+        """Adds the task that calls it, until it has ended."""
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
@@ -27,11 +28,11 @@ class _Kept:
 
 
 async def serve(path: Path) -> None:
-    """For ever."""
-    kept = _Kept()
+    """Serves until cancelled."""
+    running = _RunningTasks()
 
     async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        kept.this_task()
+        running.add_this()
         host, port = (await reader.readline()).decode().split()
         try:
             onward = await asyncio.open_connection(host, int(port))
@@ -50,13 +51,13 @@ def serve_in_background(path: Path) -> None:
 
 
 class Forwarder:
-    """Listeners on 127.0.0.1 for places inside, in a thread of their own."""
+    """Listeners on 127.0.0.1 for addresses inside, in a thread of their own."""
 
     def __init__(self, path: Path) -> None:
         self._folder = os.open(path.parent, os.O_PATH)
-        self._path = f"/proc/self/fd/{self._folder}/{path.name}"  # however deep it lies: a socket's path has 107 bytes
+        self._path = f"/proc/self/fd/{self._folder}/{path.name}"  # short, since a socket's path has at most 107 bytes
         self._servers: list[asyncio.Server] = []
-        self._kept = _Kept()
+        self._running = _RunningTasks()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -67,7 +68,7 @@ class Forwarder:
 
     async def _listen(self, host: str, port: int, local: int) -> int:
         async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            self._kept.this_task()
+            self._running.add_this()
             try:
                 onward = await asyncio.open_unix_connection(self._path)
             except OSError:
@@ -103,7 +104,7 @@ Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 async def relay(one: Stream, other: Stream) -> None:
-    """Until both directions have ended; the end of one is passed on, a breach ends both."""
+    """Copies in both directions until both have ended. The end of one is passed on; an error ends both."""
     try:
         await asyncio.gather(_copy(one[0], other[1]), _copy(other[0], one[1]))
     except (OSError, asyncio.CancelledError):  # the latter when everything ends

@@ -1,6 +1,6 @@
 """The diarizer's own image, for CPUs, as a file that a running cluster can import. Host side.
 
-Apart from the other images: it is large, and only what `make diarizer` made can be its base here.
+It is built apart from the other images: it is large, and its base here is what `make diarizer` has built.
 """
 
 import hashlib
@@ -24,20 +24,19 @@ _CONTEXT: Final = (
 
 
 class NoDiarizerError(Exception):
-    """Why the diarizer's image cannot be had here, in plain words."""
+    """The diarizer's image cannot be built here; the message says why."""
 
 
 def diarizer_image(node: Path, say: Callable[[str], None]) -> Path:
-    """An archive of one image, `prepare.DIARIZER`. Raises NoDiarizerError, ImagesError."""
+    """Returns an archive with the image `prepare.DIARIZER`. Raises NoDiarizerError, ImagesError."""
     if not (ROOT / _MARK).is_file():
         raise NoDiarizerError("the diarizer's image needs what `make diarizer` makes on Debian, as root")
-    made = CACHE / "diarizer"
-    folder = made / _key(node)
+    folder = CACHE / "diarizer" / _key(node)
     if not folder.is_dir():
         with locked(CACHE / "images.lock"):
             if not folder.is_dir():
                 say("building the diarizer's image; this takes some minutes")
-                shutil.rmtree(made, ignore_errors=True)  # large: only the newest is kept
+                shutil.rmtree(folder.parent, ignore_errors=True)  # large: only the newest is stored
                 _build(node, folder)
     return folder / "image.tar"
 
@@ -46,8 +45,8 @@ def _build(node: Path, folder: Path) -> None:
     unfinished = folder.with_name(f"unfinished-{folder.name}")
     unfinished.mkdir(parents=True)
     mounts = ((ROOT, "/diarizer", True), (unfinished, "/image", False))
-    said = run_builder(node, ("prepare_diarizer.py", f"{DIARIZER_BASES}{_base_digest()}:1"), mounts)
-    (unfinished / "said").write_text(said)
+    output = run_builder(node, ("prepare_diarizer.py", f"{DIARIZER_BASES}{_base_digest()}:1"), mounts)
+    (unfinished / "said").write_text(output)
     unfinished.rename(folder)
 
 

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Runs a command on a throw-away copy of a root file system. To be called in mount and process namespaces of its own:
 #   unshare --mount --pid --fork --kill-child [--net] enter.sh ROOT SCRATCH NET SOURCE:TARGET[:ro]… -- COMMAND…
-# SCRATCH is an empty folder; a tmpfs over it takes what the command writes outside of the mounted targets.
-# NET: own or host, whose network the new /sys shows.
+# SCRATCH is an empty folder; a tmpfs on it stores what the command writes outside of the mounted targets.
+# NET: own or host, the network that the new /sys shows.
 set -eu
 root=$1 scratch=$2 net=$3
 shift 3
@@ -34,7 +34,7 @@ while [ "$1" != -- ]; do
     shift
 done
 shift
-# The kubelet would set these for the whole machine; as they are what it wants, it leaves them alone.
+# The kubelet would set these for the whole machine. As they have the values it wants, it does not.
 while read -r value name; do
     echo "$value" >"$new/run/sysctl-$value"
     mount --bind "$new/run/sysctl-$value" "$new/proc/sys/$name"

@@ -1,6 +1,6 @@
 """One cluster and one release of the chart for a whole test session; a pytest plugin that test modules name.
 
-Where there can be no cluster the tests are skipped, and the skip says why; images that cannot be built are a failure.
+Where there can be no cluster the tests are skipped, with the reason. Images that cannot be built are a failure.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from cluster.diarizer_image import NoDiarizerError, diarizer_image
-from cluster.foreign import VARIABLE, ForeignCluster
+from cluster.existing import VARIABLE, ExistingCluster
 from cluster.harness import Cluster, NoClusterError, Parts
 from cluster.images import ImagesError
 from cluster.installation import Installation
@@ -30,7 +30,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if session.config.option.collectonly or _PARTS in session.config.stash:
         return
     if os.environ.get(VARIABLE):
-        session.config.stash[_PARTS] = NoClusterError("needs the inside of a cluster, and was given one to use")
+        session.config.stash[_PARTS] = NoClusterError(
+            "needs the inside of a cluster, which an existing one does not show"
+        )
         return
     wanted = {name for item in session.items for name in getattr(item, "fixturenames", ())}
     say = session.config.get_terminal_writer().line
@@ -50,7 +52,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.fixture(scope="session")
 def cluster_parts(request: pytest.FixtureRequest) -> Parts:
-    """What a cluster is made of; without it tests are skipped."""
+    """The parts of a cluster; without them tests are skipped."""
     parts = request.config.stash[_PARTS]
     if isinstance(parts, NoClusterError):
         pytest.skip(str(parts))
@@ -70,18 +72,18 @@ def inner_cluster(request: pytest.FixtureRequest, cluster_parts: Parts) -> Itera
     finally:
         if request.session.testsfailed > failed and made.alive:
             with contextlib.suppress(OSError, subprocess.SubprocessError):
-                said = made.kubectl("get", "all,wj,events", "-A", "-o", "wide")
-                (made.logs / "objects.txt").write_text(said)
+                objects = made.kubectl("get", "all,wj,events", "-A", "-o", "wide")
+                (made.logs / "objects.txt").write_text(objects)
         made.stop()
         if request.session.testsfailed == failed:
-            made.forget()
+            made.remove_logs()
         else:
             request.config.get_terminal_writer().line(f"the cluster's logs are in {made.logs}")
 
 
 @pytest.fixture(scope="session")
 def real_diarizer(request: pytest.FixtureRequest, inner_cluster: Cluster) -> str:
-    """The real one's image, brought to the node; without it tests are skipped."""
+    """The name of the real diarizer's image, imported on the node; without it tests are skipped."""
     archive = request.config.stash[_DIARIZER]
     if isinstance(archive, NoDiarizerError):
         pytest.skip(str(archive))
@@ -93,24 +95,24 @@ def real_diarizer(request: pytest.FixtureRequest, inner_cluster: Cluster) -> str
 
 @pytest.fixture(scope="session")
 def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kube]:
-    """Whichever cluster there is."""
+    """The cluster of processes, or the existing one that the environment names."""
     kubeconfig = os.environ.get(VARIABLE)
     if not kubeconfig:
         yield request.getfixturevalue("inner_cluster")
         return
     try:
-        foreign = ForeignCluster(Path(kubeconfig), tmp_path_factory.mktemp("cluster"))
+        existing = ExistingCluster(Path(kubeconfig), tmp_path_factory.mktemp("cluster"))
     except NoBinaryError as error:
         pytest.skip(str(error))
     try:
-        yield foreign
+        yield existing
     finally:
-        foreign.close()
+        existing.close()
 
 
 @pytest.fixture(scope="session")
 def installation(cluster: Kube) -> Installation:
-    """In the namespace media."""
+    """A release in the namespace media."""
     made = Installation(cluster, "media")
     made.install()
     return made

@@ -1,4 +1,4 @@
-"""An nginx in front of the API, told what the chart's Ingress tells an nginx ingress controller."""
+"""An nginx in front of the API, configured as an nginx ingress controller is by the chart's Ingress."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,11 +21,11 @@ _DIRECTIVES: Final = {
     "proxy-read-timeout": "proxy_read_timeout {}s;",
     "proxy-send-timeout": "proxy_send_timeout {}s;",
 }
-"""How a controller translates the annotations."""
+"""The directives that a controller makes of the annotations."""
 
 
 def ingress_directives(cluster: Cluster) -> list[str]:
-    """Raises KeyError for an annotation that is not translated here."""
+    """Returns nginx's directives. Raises KeyError for an annotation that is not translated here."""
     settings = f"image.registry={REGISTRY},minio.enabled=true,minio.image=m,api.ingress.enabled=true,api.ingress.host=h"
     rendered = cluster.run("helm", "template", "wj", str(CHART), "--set", settings).stdout
     (ingress,) = (found for found in yaml.safe_load_all(rendered) if found and found["kind"] == "Ingress")
@@ -37,7 +37,7 @@ def ingress_directives(cluster: Cluster) -> list[str]:
 
 @contextmanager
 def nginx(cluster: Cluster, installation: Installation) -> Iterator[str]:
-    """Its base URL on this host."""
+    """Runs nginx and yields its base URL on this host."""
     service = cluster.get(f"/api/v1/namespaces/{installation.namespace}/services/{installation.name}-api")["spec"]
     config = cluster.put(
         "nginx.conf",

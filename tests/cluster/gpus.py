@@ -1,4 +1,4 @@
-"""A GPU that is only advertised, as a device plugin would: the scheduler counts it, and nothing can compute on it."""
+"""Advertises a GPU as a device plugin would: the scheduler counts it, and nothing can compute on it."""
 
 import json
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ GPU = "nvidia.com/gpu"
 
 @contextmanager
 def advertised_gpu(cluster: Kube) -> Iterator[None]:
-    """One on the only node."""
+    """The only node has one GPU while the block lasts."""
     _advertise(cluster, "1")
     try:
         yield

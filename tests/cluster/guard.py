@@ -2,9 +2,9 @@
 
     python -I guard.py FOLDER own|host COMMAND…      (COMMAND is run by `unshare`, with CLUSTER_CGROUP set)
 
-Standard input is the lifeline: whoever holds its other end may be killed in any way. Even where this process itself is
-killed, the kernel ends the namespaces' processes, and the next guard removes what then lies about: control groups are
-named whisperjob-<process id>. FOLDER is emptied but for `logs`. Standard library only.
+Standard input is the lifeline: the process at its other end may be killed in any way. Even if this process itself is
+killed, the kernel ends the namespaces' processes, and the next guard removes what is left: control groups are named
+whisperjob-<process id>. FOLDER is emptied except for `logs`. Standard library only.
 """
 
 import contextlib
@@ -68,7 +68,7 @@ def die_with_parent() -> None:
 
 
 def reap_all() -> None:
-    """The namespace's first process comes to us when `unshare` dies; when it is gone, all in it are."""
+    """The namespace's first process becomes a child of this one when `unshare` dies. When it is gone, all are."""
     deadline = time.monotonic() + END_SECONDS
     while time.monotonic() < deadline:
         try:
@@ -79,13 +79,13 @@ def reap_all() -> None:
 
 
 def hierarchies() -> list[Path]:
-    """Every control group tree that is mounted: one in version 2, several in version 1."""
+    """Returns every mounted tree of control groups: one in version 2, several in version 1."""
     fields = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
     return [Path(where) for _, where, kind, *_ in fields if kind in ("cgroup", "cgroup2")]
 
 
 def make_cgroups(name: str) -> None:
-    """The kubelet wants its root group to be there, in every tree."""
+    """Makes the group that the kubelet needs as its root, in every tree."""
     for tree in hierarchies():
         with contextlib.suppress(FileExistsError, PermissionError):
             (tree / name).mkdir()
@@ -95,7 +95,7 @@ def make_cgroups(name: str) -> None:
 
 
 def remove_cgroups(name: str) -> None:
-    """Bottom up; a group that was just emptied is busy for a moment."""
+    """Removes the groups bottom up, with retries: a group that was just emptied is busy for a moment."""
     deadline = time.monotonic() + END_SECONDS
     left = [tree / name for tree in hierarchies() if (tree / name).is_dir()]
     while left and time.monotonic() < deadline:
@@ -109,7 +109,7 @@ def remove_cgroups(name: str) -> None:
 
 
 def runs(pid: str) -> bool:
-    """Nobody may have waited for its end yet."""
+    """Whether a process runs; a zombie does not."""
     try:
         return Path("/proc", pid, "stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
@@ -125,7 +125,7 @@ def remove_cgroups_of_the_dead() -> None:
 
 
 def empty(folder: Path) -> None:
-    """`logs` stays for whoever asks why, and which process it was."""
+    """Empties the folder except for `logs` and the guard's process id, which explain what happened."""
     for path in folder.iterdir():
         if path.name in ("logs", GUARD):
             continue

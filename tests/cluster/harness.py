@@ -1,4 +1,4 @@
-"""A real cluster of one node for the host's programs: started, reached over 127.0.0.1, ended without a trace."""
+"""A real cluster of one node: it is started, reached over 127.0.0.1, and ended without a trace."""
 
 import base64
 import json
@@ -33,11 +33,11 @@ _TOOLS: Final = ("unshare", "nsenter", "mount", "pivot_root", "chroot")
 
 
 class NoClusterError(Exception):
-    """Why there can be no cluster here, in plain words."""
+    """There can be no cluster here; the message says why."""
 
 
 class Parts:
-    """What a cluster is made of, made or found beforehand: the slow part, once per machine."""
+    """The binaries, root file systems and images of a cluster. Making them is slow, and done once per machine."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
         """Raises NoClusterError; ImagesError where the project's own images cannot be built."""
@@ -76,7 +76,7 @@ class Parts:
 
 
 class Cluster(Kube):
-    """One cluster. `start` it once, `stop` it in any case; if this process dies, it ends as well."""
+    """One cluster. `start` it once, and `stop` it in any case. It also ends when this process dies."""
 
     def __init__(self, parts: Parts) -> None:
         folder = new_folder()
@@ -89,7 +89,7 @@ class Cluster(Kube):
         self._api: httpx.Client | None = None
 
     def start(self) -> None:
-        """Returns when pods can be scheduled. Raises NoClusterError with the end of what was said."""
+        """Returns when pods can be scheduled. Raises NoClusterError with the end of the log."""
         self._state.mkdir()
         binaries = tuple((self.parts.binaries[name], f"/opt/cluster/{name}", True) for name in _NODE_BINARIES)
         mounts = (*binaries, (self.parts.store / "root", "/store", True), (self._state, "/cluster", False))
@@ -121,13 +121,13 @@ class Cluster(Kube):
         deadline = time.monotonic() + START_SECONDS
         while not condition():
             if self._entered.process.poll() is not None or time.monotonic() > deadline:
-                said = (self.logs / "out.log").read_text(errors="replace")[-1500:].strip()
-                raise NoClusterError(f"{what} did not start, see {self.logs}: {said}")
+                log_end = (self.logs / "out.log").read_text(errors="replace")[-1500:].strip()
+                raise NoClusterError(f"{what} did not start, see {self.logs}: {log_end}")
             time.sleep(0.05)
 
     @property
     def guard(self) -> int:
-        """The process that holds it all."""
+        """The process id of the guard, which ends everything with it."""
         assert self._entered is not None
         return self._entered.process.pid
 
@@ -136,7 +136,7 @@ class Cluster(Kube):
         return self._entered is not None and self._entered.process.poll() is None
 
     def find(self, path: str, **query: str) -> Object | None:
-        """Cheaper than a kubectl process. Raises HTTPStatusError."""
+        """Requests the object without a kubectl process, which is quicker. Raises HTTPStatusError."""
         assert self._api is not None
         answer = self._api.get(path, params=query)
         if answer.status_code == httpx.codes.NOT_FOUND:
@@ -146,7 +146,7 @@ class Cluster(Kube):
         return found
 
     def forward(self, namespace: str, service: str, local: int = 0) -> str:
-        """Through the Service's cluster address, as pods use it."""
+        """Forwards to the Service's cluster address, as pods use it; returns the base URL."""
         assert self._forwarder is not None
         spec = self.get(f"/api/v1/namespaces/{namespace}/services/{service}")["spec"]
         return f"http://127.0.0.1:{self._forwarder.open(spec['clusterIP'], spec['ports'][0]['port'], local)}"
@@ -156,12 +156,12 @@ class Cluster(Kube):
         return f"http://127.0.0.1:{self._forwarder.open(host, port)}"
 
     def put(self, name: str, text: str) -> str:
-        """Writes a file; returns where processes inside find it."""
+        """Writes a file; returns its path for processes inside."""
         (self._state / name).write_text(text)
         return f"/cluster/{name}"
 
     def start_inside(self, *command: str) -> "subprocess.Popen[bytes]":
-        """A process beside the cluster's own, in its namespaces and root file system; ends with it."""
+        """Starts a process in the cluster's namespaces and root file system; it ends with the cluster."""
         target = ("--target", str(self._first_process()))
         return subprocess.Popen(
             ["nsenter", *target, "--mount", "--net", "--pid", "--ipc", "--root", "--wd", *command],
@@ -171,20 +171,20 @@ class Cluster(Kube):
         )
 
     def _first_process(self) -> int:
-        """The namespaces' process 1 as the host numbers it: the guard's only grandchild."""
+        """Returns the host's id of the namespaces' process 1, which is the guard's only grandchild."""
         pid = self.guard
         for _ in range(2):
             pid = int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
         return pid
 
     def kill_container(self, container_id: str) -> None:
-        """Its first process, with SIGKILL; the kubelet starts it again in the same pod."""
+        """Kills the container's first process with SIGKILL; the kubelet starts it again in the same pod."""
         done = self.start_inside("ctr", "-n", "k8s.io", "task", "kill", "-s", "SIGKILL", container_id).wait(30)
         if done:
             raise RuntimeError(f"container {container_id} could not be killed")
 
     def import_image(self, archive: Path) -> None:
-        """What `docker save` wrote, for the node's pods. Takes as long as its copying."""
+        """Imports an archive of `docker save` on the node. Takes as long as copying it."""
         inside = self._state / archive.name
         inside.hardlink_to(archive)
         ctr = ("ctr", "-n", "k8s.io", "images", "import", f"/cluster/{archive.name}")
@@ -194,17 +194,17 @@ class Cluster(Kube):
             raise RuntimeError(f"{archive} could not be imported")
 
     def audit(self) -> list[Object]:
-        """Every write the API server answered so far, oldest first."""
+        """Returns every write that the API server has answered so far, oldest first."""
         lines = (self.logs / "audit.log").read_text().splitlines()
         return [json.loads(line) for line in lines if line.endswith("}")]
 
     def wait(self) -> None:
-        """Until the cluster ends by itself, which it should not."""
+        """Returns when the cluster ends by itself, which it should not."""
         assert self._entered is not None
         self._entered.process.wait()
 
     def stop(self) -> None:
-        """Idempotent. Leaves `logs` alone."""
+        """Ends the cluster and leaves its logs; idempotent."""
         if self._api is not None:
             self._api.close()
             self._api = None
@@ -215,6 +215,6 @@ class Cluster(Kube):
             self._entered.close()
             self._entered = None
 
-    def forget(self) -> None:
-        """Removes the logs as well."""
+    def remove_logs(self) -> None:
+        """Removes what `stop` has left."""
         shutil.rmtree(self.folder, ignore_errors=True)

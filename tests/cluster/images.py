@@ -23,30 +23,30 @@ _CONTEXT: Final = (
     *("requirements", ".dockerignore", "tests/cluster/prepare.py"),
     *("tests/support/workers/diarizer_stand_in.py", "tests/cluster/stand_in.Dockerfile"),
 )
-_KEPT_STORES: Final = 4
+_MAX_STORES: Final = 4
 
 
 class ImagesError(Exception):
-    """Why there are no images, in plain words."""
+    """The images cannot be built; the message says why."""
 
 
 def image_store(base: Path, node: Path, minio: Path, say: Callable[[str], None]) -> Path:
-    """The root folder of a containerd that holds the images. Raises ImagesError."""
+    """Returns the root folder of a containerd that has the images. Raises ImagesError."""
     stores = CACHE / "stores"
     stores.mkdir(parents=True, exist_ok=True)
     store = stores / _key(base, node, minio)
     if not store.is_dir():
-        with locked(CACHE / "images.lock"):  # nobody who has theirs waits for another's
+        with locked(CACHE / "images.lock"):  # a build waits for another only where there is no store yet
             if not store.is_dir():
                 say("building the images; the first time this takes some minutes")
                 _build(base, node, minio, store)
-                _keep_newest(stores, _KEPT_STORES)
+                _keep_newest(stores, _MAX_STORES)
     store.touch()
     return store
 
 
 def sizes(store: Path) -> str:
-    """What images/build said."""
+    """Returns the sizes that images/build printed."""
     return (store / "sizes").read_text()
 
 
@@ -55,15 +55,15 @@ def _build(base: Path, node: Path, minio: Path, store: Path) -> None:
     shutil.rmtree(unfinished, ignore_errors=True)
     (unfinished / "root").mkdir(parents=True)
     mounts = ((base, "/base", True), (unfinished / "root", "/store", False), (minio, "/opt/minio-server", True))
-    said = run_builder(node, ("prepare.py", f"local/{base.name}:1"), mounts)
-    (unfinished / "sizes").write_text("\n".join(re.findall(r"^\S+: \d+ MB$", said, re.MULTILINE)) + "\n")
+    output = run_builder(node, ("prepare.py", f"local/{base.name}:1"), mounts)
+    (unfinished / "sizes").write_text("\n".join(re.findall(r"^\S+: \d+ MB$", output, re.MULTILINE)) + "\n")
     unfinished.rename(store)
 
 
 def run_builder(node: Path, command: tuple[str, ...], mounts: tuple[tuple[Path, str, bool], ...]) -> str:
-    """One of this folder's programs, inside the node's root file system, with a dockerd's data. Returns what it said.
+    """Runs one of this folder's programs inside the node's root file system, with a dockerd's data.
 
-    Raises ImagesError.
+    Returns its output. Raises ImagesError.
     """
     docker = CACHE / "docker"
     docker.mkdir(exist_ok=True)
@@ -78,11 +78,11 @@ def run_builder(node: Path, command: tuple[str, ...], mounts: tuple[tuple[Path, 
         raise ImagesError(f"building the images took over {BUILD_SECONDS:.0f} s, see {folder}/logs") from None
     finally:
         builder.close()
-    said = (folder / "logs" / "out.log").read_text(errors="replace")
+    output = (folder / "logs" / "out.log").read_text(errors="replace")
     if builder.process.returncode:
-        raise ImagesError(f"building the images failed, see {folder}/logs: {said[-600:].strip()}")
+        raise ImagesError(f"building the images failed, see {folder}/logs: {output[-600:].strip()}")
     shutil.rmtree(folder)
-    return said
+    return output
 
 
 def _key(base: Path, node: Path, minio: Path) -> str:
@@ -90,7 +90,7 @@ def _key(base: Path, node: Path, minio: Path) -> str:
 
 
 def digest_files(context: Iterable[str], *words: str) -> str:
-    """Of words, and of files and folders of the repository."""
+    """Returns a digest of words and of files and folders of the repository."""
     digest = hashlib.sha256("\0".join(words).encode())
     for name in context:
         for path in sorted(_files(REPOSITORY / name)):
@@ -107,7 +107,7 @@ def _files(path: Path) -> Iterator[Path]:
 
 
 def _keep_newest(stores: Path, count: int) -> None:
-    """Older ones by their last use; a cluster works on a copy, so none is in use."""
+    """Removes those whose last use is longest ago. None is in use: a cluster works on a copy."""
     for old in sorted(stores.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)[count:]:
         shutil.rmtree(old)
 

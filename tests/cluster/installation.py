@@ -27,11 +27,11 @@ VALUES: Final = {
     "api.shutdownGrace": "20s",
     "api.resources.requests.cpu": "50m",
 }
-"""For a node of two cores, and for failures that are tried again soon."""
+"""For a node of two cores, and for short waits between attempts."""
 
 
 def wait_for(condition: Callable[[], T], what: str, seconds: float = 60) -> T:
-    """The first true value of `condition`."""
+    """Returns the first true value of `condition`."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
         assert time.monotonic() < deadline, f"waited {seconds} s in vain for {what}"
@@ -40,7 +40,7 @@ def wait_for(condition: Callable[[], T], what: str, seconds: float = 60) -> T:
 
 
 class Installation:
-    """Made by `install`."""
+    """A release of the chart in a namespace, which `install` creates."""
 
     def __init__(self, cluster: Kube, namespace: str, release: str = "wj") -> None:
         self.cluster = cluster
@@ -52,9 +52,9 @@ class Installation:
         self._jobs = f"/apis/whisperjob.dev/v1alpha1/namespaces/{self.namespace}/whisperjobs"
 
     def install(self, **values: str) -> None:
-        """Into a new namespace that holds every pod to the restricted standard. Returns when all is ready.
+        """Installs into a new namespace that enforces the restricted standard. Returns when everything is ready.
 
-        The definition of WhisperJobs is the whole cluster's: only the first release brings it.
+        The definition of WhisperJobs belongs to the whole cluster: only the first release installs it.
         """
         registry, (tag, *_) = self.cluster.images
         images = {"image.registry": registry, "image.tag": tag, "minio.image": f"{registry}/minio:{tag}"}
@@ -69,7 +69,7 @@ class Installation:
         self._helm("upgrade", "--reuse-values", **values)
 
     def wait_answers(self) -> None:
-        """Ready pods are known to the node's proxy a moment later."""
+        """Returns when the API answers: the node's proxy knows of ready pods a moment later."""
         with httpx.Client(base_url=self.api_url(), trust_env=False) as client:
             wait_for(lambda: answers(client), "the API to answer through its Service")
 
@@ -84,7 +84,7 @@ class Installation:
         return self.cluster.run("helm", *arguments, timeout=INSTALL_SECONDS + 10).stdout
 
     def helm_test(self) -> str:
-        """Raises CalledProcessError where the release does not stand its own test. Returns what it said."""
+        """Runs the release's own test and returns its output. Raises CalledProcessError if it fails."""
         wait = ("--logs", "--timeout", f"{INSTALL_SECONDS:.0f}s")
         done = self.cluster.run("helm", "test", self.release, "-n", self.namespace, *wait, timeout=INSTALL_SECONDS + 10)
         return done.stdout
@@ -96,14 +96,14 @@ class Installation:
         return self.cluster.secret(self.namespace, f"{self.name}-api-keys", "api-keys")
 
     def store(self) -> Minio:
-        """The object store, with its own key."""
+        """Returns a client of the object store."""
         host = self.cluster.forward(self.namespace, f"{self.name}-minio").removeprefix("http://")
         names = ("accessKey", "secretKey")
         access, secret = (self.cluster.secret(self.namespace, f"{self.name}-store", name) for name in names)
         return Minio(host, access_key=access, secret_key=secret, secure=False, region="us-east-1")
 
     def client(self) -> httpx.Client:
-        """Of the API, through its Service."""
+        """Returns a client of the API, through its Service."""
         return httpx.Client(base_url=self.api_url(), headers={"X-API-Key": self.api_key()}, timeout=60, trust_env=False)
 
     def whisperjob(self, name: str) -> Object:
@@ -121,14 +121,14 @@ class Installation:
         return self.cluster.items(f"{self._core}/pods", selector)
 
     def workers(self, job: str) -> list[Object]:
-        """Pods of a WhisperJob's attempts."""
+        """Returns the pods of a WhisperJob's attempts."""
         return self.cluster.items(f"{self._core}/pods", f"{_WORKERS},whisperjob.dev/job={job}")
 
     def batch_jobs(self, job: str) -> list[Object]:
         return self.cluster.items(f"/apis/batch/v1/namespaces/{self.namespace}/jobs", f"whisperjob.dev/job={job}")
 
     def delete_pods(self, component: str, *, grace_seconds: int | None = None) -> None:
-        """Without waiting for their end."""
+        """Deletes a component's pods, without waiting for their end."""
         for pod in self.pods(component):
             self.delete_pod(pod, grace_seconds=grace_seconds)
 
@@ -138,7 +138,7 @@ class Installation:
         self.cluster.kubectl("-n", self.namespace, "delete", "pod", pod["metadata"]["name"], "--wait=false", *options)
 
     def scale(self, deployment: str, replicas: int) -> None:
-        """Returns when the pods are there, or gone."""
+        """Scales a deployment; returns when its pods are ready, or gone."""
         name = f"deployment/{self.name}-{deployment}"
         self.cluster.kubectl("-n", self.namespace, "scale", name, f"--replicas={replicas}")
         self.wait_ready(deployment)
@@ -161,7 +161,7 @@ def answers(client: httpx.Client) -> bool:
 
 
 def submit(client: httpx.Client, file: Path, **fields: str) -> str:
-    """The id of a new job."""
+    """Uploads a file; returns the id of the new job."""
     with file.open("rb") as content:
         answer = client.post("/whisper_optimize", files={"file": (file.name, content)}, data=fields)
     assert answer.is_success, answer.text
@@ -170,14 +170,14 @@ def submit(client: httpx.Client, file: Path, **fields: str) -> str:
 
 
 def finished(client: httpx.Client, job: str, seconds: float = 120) -> Object:
-    """What the API says of the job when it has ended; held to never going back on the way."""
+    """Returns the API's answer about a job when it has ended. Its progress must never go back on the way."""
     best = -1.0
 
     def ended() -> Object | None:
         nonlocal best
         answer = client.get(f"/job/{job}")
         if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
-            return None  # what it asks may be away for a while; it says so
+            return None  # a part that it depends on may be down for a while
         assert answer.is_success, answer.text
         seen: Object = answer.json()
         if "progress" in seen:
@@ -189,7 +189,7 @@ def finished(client: httpx.Client, job: str, seconds: float = 120) -> Object:
 
 
 def diarized(client: httpx.Client, job: str, seconds: float = 90) -> Object:
-    """What the API says of the job's diarization when that has ended."""
+    """Returns the API's answer about a job's diarization when that has ended."""
 
     def ended() -> Object | None:
         seen: Object = client.get(f"/diarize/{job}").raise_for_status().json()
@@ -199,7 +199,7 @@ def diarized(client: httpx.Client, job: str, seconds: float = 90) -> Object:
 
 
 def download(client: httpx.Client, chunk: Object) -> bytes:
-    """Held to the size and the sum it was announced with."""
+    """Downloads a chunk, whose digest must be the announced one."""
     answer = client.get(chunk["downloadUrl"])
     assert answer.is_success, answer.text
     assert hashlib.sha256(answer.content).hexdigest() == chunk["sha256"]

@@ -1,4 +1,4 @@
-"""What an administrator does with any cluster: kubectl, helm, and the API behind them, by a kubeconfig."""
+"""A cluster as its administrator uses it: kubectl, helm, and the API behind them, with a kubeconfig."""
 
 import base64
 import json
@@ -17,10 +17,10 @@ Object = dict[str, Any]
 
 
 class Kube:
-    """A cluster that somebody else keeps. `binaries` has kubectl and helm; `folder` is theirs to keep files in."""
+    """Any cluster. `binaries` has kubectl and helm, which store their files in `folder`."""
 
     images = (REGISTRY, TAGS)
-    """Where its nodes find the project's images, and the tags there: the second is for upgrades."""
+    """The registry of the project's images for the nodes, and two tags: the second is for upgrades."""
 
     def __init__(self, binaries: Mapping[str, Path], folder: Path, kubeconfig: Path) -> None:
         self.binaries = binaries
@@ -28,13 +28,13 @@ class Kube:
         self.kubeconfig = kubeconfig
 
     def namespace(self, name: str) -> str:
-        """What a test's namespace of this name is called here."""
+        """Returns the cluster's own name for a test's namespace."""
         return name
 
     def run(
         self, program: str, *arguments: str, check: bool = True, stdin: str = "", timeout: float = COMMAND_SECONDS
     ) -> "subprocess.CompletedProcess[str]":
-        """kubectl or helm, on the host, as the administrator. Raises CalledProcessError with what it said."""
+        """Runs kubectl or helm on the host, as the administrator. Raises CalledProcessError with its output."""
         done = subprocess.run(
             [self.binaries[program], *arguments],
             env=self.environment,
@@ -57,9 +57,9 @@ class Kube:
         return self.run("kubectl", *arguments, stdin=stdin, timeout=timeout).stdout
 
     def find(self, path: str, **query: str) -> Object | None:
-        """An object or a list, by its path in the API; None if there is none."""
-        asked = "&".join(f"{name}={value}" for name, value in query.items())
-        done = self.run("kubectl", "get", "--raw", f"{path}?{asked}", check=False)
+        """Returns an object or a list by its path in the API, None if there is none."""
+        parameters = "&".join(f"{name}={value}" for name, value in query.items())
+        done = self.run("kubectl", "get", "--raw", f"{path}?{parameters}", check=False)
         if done.returncode == 0:
             found: Object = json.loads(done.stdout)
             return found
@@ -68,7 +68,7 @@ class Kube:
         raise subprocess.CalledProcessError(done.returncode, f"kubectl get --raw {path}", done.stdout, done.stderr)
 
     def get(self, path: str, **query: str) -> Object:
-        """Raises LookupError where there is none."""
+        """Returns an object or a list. Raises LookupError where there is none."""
         found = self.find(path, **query)
         if found is None:
             raise LookupError(path)
@@ -86,5 +86,5 @@ class Kube:
         return base64.b64decode(data).decode()
 
     def forward(self, namespace: str, service: str, local: int = 0) -> str:
-        """The base URL on this host of a Service's first port."""
+        """Returns the base URL on this host of a Service's first port."""
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""What a job costs on a cluster: the wait for its worker, and the writes of the operator."""
+"""Measures what a job costs on a cluster: the wait for its worker, and the writes of the operator."""
 
 import time
 from pathlib import Path
@@ -16,14 +16,14 @@ _EVENTS: Final = 3
 
 
 def seconds_to_worker(client: httpx.Client, installation: Installation, file: Path) -> tuple[str, float]:
-    """A new job, and how long after its upload's end its worker's container ran."""
+    """Returns the name of a new job, and the seconds from the end of its upload until its worker's container ran."""
     name = submit(client, file)
     uploaded = time.monotonic()
-    wait_for(lambda: any(map(_has_begun, installation.workers(name))), "a running worker")
+    wait_for(lambda: any(map(_has_started, installation.workers(name))), "a running worker")
     return name, time.monotonic() - uploaded
 
 
-def _has_begun(pod: Object) -> bool:
+def _has_started(pod: Object) -> bool:
     states = [container["state"] for container in pod["status"].get("containerStatuses", [])]
     return any("running" in state or "terminated" in state for state in states)
 
@@ -32,7 +32,7 @@ def operator_writes(client: httpx.Client, cluster: Cluster, installation: Instal
     """Every write of the operator for a job whose worker runs, in order, once it has ended: "verb/resource", or
     PROGRESS for a status of which nothing but the progress is new.
 
-    From the API server's own log: what the operator says of itself is not asked.
+    They are read from the API server's own log, not from the operator's metrics.
     """
     (attempt,) = {pod["metadata"]["labels"]["batch.kubernetes.io/job-name"] for pod in installation.workers(name)}
     finished(client, name)
@@ -45,11 +45,11 @@ def operator_writes(client: httpx.Client, cluster: Cluster, installation: Instal
             and entry["objectRef"].get("name", "").startswith((name, attempt))
         ]
 
-    def told() -> bool:
+    def all_written() -> bool:
         kinds = [_kind(entry) for entry in writes()]
         return "delete/jobs" in kinds and kinds.count("create/events") == _EVENTS
 
-    wait_for(told, "the operator's last words")
+    wait_for(all_written, "the operator's last writes")
     kinds = []
     before: Object = {}
     for entry in writes():

@@ -2,8 +2,8 @@
 
     CLUSTER_CGROUP=… python -I node.py       mounted: /opt/cluster (binaries), /store, /cluster (state), /logs
 
-Writes /cluster/started when every part runs. Ends, and everything with it, when any part ends: a test should see a
-dead cluster and not a lame one. Standard library only.
+Writes /cluster/started when every part runs. Ends, and everything with it, when any part ends: a test should not meet a
+cluster that works in part. Standard library only.
 """
 
 import base64
@@ -64,7 +64,7 @@ def make_network() -> None:
 
 
 def take_over_store(store: Path, copy: Path) -> None:
-    """Containerd's store with the images, without copying them: layers are only read, so links to them do."""
+    """Takes over containerd's store without copying the images: layers are only read, so links to them suffice."""
     layers = "io.containerd.snapshotter.v1.overlayfs/snapshots"
     blobs = "io.containerd.content.v1.content/blobs"
 

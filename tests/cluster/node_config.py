@@ -1,4 +1,4 @@
-"""What the cluster's parts are told, as data. Standard library only: it is read inside the node's root file system."""
+"""The configuration of the cluster's parts. Standard library only: the node imports it in its root file system."""
 
 from typing import Any, Final
 
@@ -6,7 +6,7 @@ Object = dict[str, Any]
 
 NODE: Final = "node1"
 NODE_IP: Final = "10.200.0.1"
-"""Without it the kubelet waits for a name server that is not there."""
+"""Without it the kubelet waits for a name server that does not exist."""
 PODS: Final = "10.244.0.0/24"
 DNS: Final = "169.254.20.10"
 API_URL: Final = "https://127.0.0.1:6443"
@@ -21,7 +21,7 @@ NETWORK: Final = (
     ("ip", "address", "add", f"{NODE_IP}/24", "dev", "up0"),
     ("ip", "link", "set", "up0", "up"),
     ("ip", "link", "set", "up1", "up"),
-    ("ip", "route", "add", "default", "via", "10.200.0.2"),  # the API server wants one, though it leads nowhere
+    ("ip", "route", "add", "default", "via", "10.200.0.2"),  # the API server needs one, although it leads nowhere
     ("iptables", "-P", "FORWARD", "ACCEPT"),
 )
 
@@ -61,7 +61,7 @@ AUDIT: Final[Object] = {
         {"level": "Metadata"},
     ],
 }
-"""Writes alone, and bodies only where they tell progress from the rest: the tests count what the operator writes."""
+"""Writes alone, with bodies only of statuses: the tests count the operator's writes, and those of progress apart."""
 
 CNI: Final[Object] = {
     "cniVersion": "0.4.0",
@@ -141,7 +141,7 @@ def kube_proxy() -> Object:
 
 
 def kubeconfig(url: str, ca: str, token: str) -> Object:
-    """`ca` in base64."""
+    """Builds a kubeconfig; `ca` is in base64."""
     return {
         "apiVersion": "v1",
         "kind": "Config",

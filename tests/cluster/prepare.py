@@ -2,7 +2,7 @@
 
     CLUSTER_CGROUP=… python -I prepare.py BASE_TAG      mounted: /repo, /base, /docker, /store, /opt/minio-server
 
-dockerd runs without a bridge and without a firewall of its own; it shares the network, as packages are fetched.
+dockerd runs without a bridge and without a firewall of its own. It shares the host's network to fetch packages.
 Standard library only.
 """
 
@@ -18,11 +18,11 @@ TAGS = ("a", "b")
 """The same images twice, for upgrades from one to the other."""
 NAMES = ("api", "operator", "optimizer", "minio")
 STAND_IN = f"{REGISTRY}/stand-in:{TAGS[0]}"
-"""A diarizer for tests of everything but diarization."""
+"""A diarizer for tests of everything except diarization."""
 DIARIZER = f"{REGISTRY}/diarizer:{TAGS[0]}"
-"""The real one; prepare_diarizer.py builds it."""
+"""The real diarizer; prepare_diarizer.py builds it."""
 DIARIZER_BASES = "local/diarizer-"
-"""What the names of its bases begin with; only the newest is kept."""
+"""The beginning of its bases' names; only the newest is stored."""
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 START_SECONDS = 60.0
@@ -48,7 +48,7 @@ def start_docker() -> list[str]:
 
 
 def import_base(docker: list[str], folder: str, tag: str, options: Sequence[str] = ()) -> None:
-    """An image of a root file system, for Dockerfiles that know nothing of this machine; `options` are tar's."""
+    """Imports an image of a root file system, for Dockerfiles that do not know this machine; `options` are tar's."""
     environment = [f"ENV {name}={CERTIFICATES}" for name in ("PIP_CERT", "SSL_CERT_FILE")]
     changes = [part for change in (f"ENV PATH={PATH}", *environment) for part in ("-c", change)]
     pipe(["tar", "-C", folder, *options, "-c", "."], [*docker, "import", *changes, "-", tag])

@@ -2,8 +2,8 @@
 
     CLUSTER_CGROUP=… python -I prepare_diarizer.py BASE_TAG     mounted: /repo, /diarizer, /docker, /image (the result)
 
-/diarizer is the Debian with PyTorch that `make diarizer` made; the image gets none of what only people, compilers and
-tests of PyTorch need. Standard library only.
+/diarizer is the Debian with PyTorch that `make diarizer` has built. The image leaves out what only people, compilers
+and tests of PyTorch need. Standard library only.
 """
 
 import os
@@ -48,4 +48,4 @@ if __name__ == "__main__":
     try:
         main(*sys.argv[1:])
     except subprocess.CalledProcessError as error:
-        sys.exit(f"{' '.join(map(str, error.cmd))} failed")  # it has said why itself
+        sys.exit(f"{' '.join(map(str, error.cmd))} failed")  # its own output says why

@@ -9,7 +9,7 @@ _SYLLABLE_FRAMES = 2000
 
 
 def write_long(path: Path, minutes: float) -> Path:
-    """Noise with pauses, cheap to make, and so long that something can be done while it is worked on."""
+    """Writes noise with pauses, cheap to make, and long enough for a test to act while a worker processes it."""
     chance = Random(7)
     syllables = [bytes(128 + chance.randrange(-level, level + 1) for _ in range(_SYLLABLE_FRAMES)) for level in (1, 60)]
     with wave.open(str(path), "wb") as file:

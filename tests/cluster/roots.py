@@ -1,5 +1,5 @@
-"""The two root file systems, made by debootstrap and kept: `base`, which images are built on, and `node`, which the
-cluster's processes see. Nothing is installed on the host but debootstrap itself.
+"""Makes the two root file systems with debootstrap, once: `base`, on which images are built, and `node`, in which the
+cluster's processes run. Nothing is installed on the host except debootstrap itself.
 
 `base` stands in for the public slim Python image of the Dockerfiles: Debian with Python and the host's certificates.
 A folder is named after everything it was made from, so that a change makes a new one.
@@ -27,11 +27,11 @@ PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 class NoRootError(Exception):
-    """Why a root file system cannot be made, in plain words."""
+    """A root file system cannot be made; the message says why."""
 
 
 def make_base(say: Callable[[str], None]) -> Path:
-    """Debian and Python, for images. Takes about a minute the first time. Raises NoRootError."""
+    """Returns a folder with Debian and Python, for images. Takes about a minute the first time. Raises NoRootError."""
 
     def build(folder: Path) -> None:
         include = f"--include={','.join(BASE_PACKAGES)}"
@@ -45,7 +45,7 @@ def make_base(say: Callable[[str], None]) -> Path:
 
 
 def make_node(base: Path, say: Callable[[str], None]) -> Path:
-    """`base` with what a node and a builder of images need. Raises NoRootError."""
+    """Returns a folder with `base` and what a node and a builder of images need. Raises NoRootError."""
 
     def build(folder: Path) -> None:
         _run("cp", "-a", "--reflink=auto", f"{base}/.", str(folder))
@@ -79,7 +79,7 @@ def _made(kind: str, made_from: Sequence[str], build: Callable[[Path], None], sa
 
 
 def _debootstrap() -> str:
-    """Installs it where it is missing and can be."""
+    """Returns the path of debootstrap, which is installed where that is possible. Raises NoRootError."""
     if found := shutil.which("debootstrap"):
         return found
     if shutil.which("apt-get"):
@@ -91,7 +91,7 @@ def _debootstrap() -> str:
 
 
 def _in_root(root: Path, *command: str) -> None:
-    """In a mount and process namespace of its own, so that nothing a package mounts or starts stays."""
+    """Runs a command in namespaces of its own, so that nothing stays of what a package mounts or starts."""
     mounted = 'mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && exec chroot "$0" "$@"'
     _run("unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", mounted, str(root), *command)
 
@@ -116,8 +116,8 @@ def _run(*command: str) -> None:
             stdin=subprocess.DEVNULL,
         )
     except subprocess.CalledProcessError as error:
-        said = (error.stderr or error.stdout).strip().splitlines()[-3:]
-        raise NoRootError(f"{' '.join(command[:3])} … failed: {' '.join(said)}") from error
+        last_lines = (error.stderr or error.stdout).strip().splitlines()[-3:]
+        raise NoRootError(f"{' '.join(command[:3])} … failed: {' '.join(last_lines)}") from error
     except (OSError, subprocess.TimeoutExpired) as error:
         raise NoRootError(f"{command[0]} could not be run: {error}") from error
 

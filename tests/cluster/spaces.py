@@ -18,7 +18,7 @@ _KEEP_LOGS_SECONDS = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """What a command is run on. `mounts` are (on the host, inside, read-only)."""
+    """The surroundings of a command. `mounts` are (path on the host, path inside, read-only)."""
 
     root: Path
     net: Literal["own", "host"]
@@ -27,20 +27,20 @@ class Space:
 
 @dataclass(slots=True)
 class Entered:
-    """A guarded command. Closing it ends everything it started; so does the end of this process, however it ends."""
+    """A guarded command. Everything it started ends when it is closed, or when this process ends for any reason."""
 
     process: "subprocess.Popen[bytes]"
     folder: Path
 
     def close(self) -> int:
-        """Idempotent. Returns the command's exit status, 0 where it had to be ended."""
+        """Ends the command; idempotent. Returns its exit status, 0 where it was still running."""
         if self.process.stdin is not None:
             self.process.stdin.close()
         return self.process.wait(60)
 
 
 def new_folder() -> Path:
-    """Of a run's own, with `logs` in it."""
+    """Makes a new folder for one run, with `logs` in it."""
     STATE.mkdir(parents=True, exist_ok=True)
     for old in STATE.iterdir():
         _tidy(old)
@@ -52,11 +52,11 @@ def new_folder() -> Path:
 
 
 def _tidy(folder: Path) -> None:
-    """Of a guard that could not: logs are kept for a day."""
+    """Cleans up after a guard that was killed. Its logs stay for a day."""
     try:
         guard = (folder / GUARD).read_text()
         age = time.time() - folder.stat().st_mtime
-    except FileNotFoundError:  # no guard has come to it yet, or somebody else tidied
+    except FileNotFoundError:  # its guard has not started yet, or another process has cleaned up
         return
     if runs(guard):
         return

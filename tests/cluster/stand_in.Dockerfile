@@ -1,5 +1,5 @@
-# The diarizer's stand-in (tests/support/workers/diarizer_stand_in.py), in the real one's place. BASE: the optimizer's image.
-# It works as long as a recording lasts, and takes memory for each speaker, so that a test can choose how much.
+# The diarizer's stand-in (tests/support/workers/diarizer_stand_in.py) in place of the real one. BASE: the optimizer's
+# image. It runs as long as a recording lasts and uses memory for each speaker, so that a test can choose how much.
 ARG BASE
 FROM ${BASE}
 COPY diarizer_stand_in.py /opt/whisperjob/app/whisperjob_diarizer/run.py

@@ -95,4 +95,4 @@ def test_the_guard_is_killed(cluster_parts: Parts) -> None:
         assert {path.name for path in folder.iterdir()} == {"guard", "logs"}
     finally:
         following.stop()
-    following.forget()
+    following.remove_logs()

@@ -1,4 +1,4 @@
-"""Who speaks when, through the whole service on one machine; the diarizer's model alone is made up."""
+"""Who speaks when, through the whole service on one machine; only the diarizer's model is replaced."""
 
 import os
 import subprocess
@@ -47,7 +47,7 @@ def completed(service: Service, talk: Path) -> str:
     return job
 
 
-def ask(service: Service, job: str, **numbers: int) -> int:
+def request(service: Service, job: str, **numbers: int) -> int:
     return service.client.post("/diarize", json={"jobId": job, **numbers}).status_code
 
 
@@ -64,17 +64,17 @@ def test_it_finds_who_speaks_on_the_whole_timeline_of_a_job_in_chunks(service: S
     long = write_speech(tmp_path / "long.wav", seconds=130)
     job = service.upload(long, maxChunkSeconds="60")
     assert service.ended(job)["totalChunks"] == 3
-    assert ask(service, job, numSpeakers=3) == 202
+    assert request(service, job, numSpeakers=3) == 202
     got = ended(service, job)
     assert (got["status"], got["error"], got["result"]["num_speakers"]) == ("completed", None, 3)
     assert got["result"]["segments"][-1]["end"] == pytest.approx(service.job(job)["duration"], abs=0.001)
     assert service.job(job)["status"] == "completed"
 
 
-def test_asked_for_something_else_it_runs_again_and_the_old_result_goes(service: Service, talk: Path) -> None:
+def test_a_different_request_runs_again_and_the_old_result_goes(service: Service, talk: Path) -> None:
     job = completed(service, talk)
     for speakers in (1, 2):
-        ask(service, job, numSpeakers=speakers)
+        request(service, job, numSpeakers=speakers)
         assert ended(service, job)["result"]["num_speakers"] == speakers
     until_sync(lambda: len(timelines(service)) == 1, "the old result to go")
 
@@ -83,12 +83,12 @@ def timelines(service: Service) -> list[Path]:
     return [path for path in (service.data / "objects").rglob("diarize/*/*") if path.is_file()]
 
 
-def test_a_killed_service_takes_it_up_again(
+def test_a_killed_service_runs_it_again(
     service: Service, tmp_path: Path, environment: dict[str, str], switches: Path, talk: Path
 ) -> None:
     job = completed(service, talk)
     (switches / "hold").touch()
-    ask(service, job)
+    request(service, job)
     until_sync(lambda: shown(service, job).get("progress") == 65, "the work to begin")
     service.kill()
     (switches / "hold").unlink()
@@ -99,9 +99,9 @@ def test_a_killed_service_takes_it_up_again(
 def test_one_runs_at_a_time_and_the_next_says_what_it_waits_for(service: Service, switches: Path, talk: Path) -> None:
     first, second = completed(service, talk), completed(service, talk)
     (switches / "hold").touch()
-    ask(service, first)
+    request(service, first)
     until_sync(lambda: shown(service, first).get("progress") == 65, "the first to run")
-    ask(service, second)
+    request(service, second)
     until_sync(lambda: "waitingFor" in shown(service, second), "the second to say what it waits for")
     assert "1 diarization(s) run already" in shown(service, second)["waitingFor"]
     (switches / "hold").unlink()
@@ -111,11 +111,11 @@ def test_one_runs_at_a_time_and_the_next_says_what_it_waits_for(service: Service
 def test_a_deleted_job_ends_its_diarizer(service: Service, switches: Path, talk: Path) -> None:
     job = completed(service, talk)
     (switches / "hold").touch()
-    ask(service, job)
+    request(service, job)
     until_sync(lambda: shown(service, job).get("progress") == 65, "the work to begin")
     workers = service.descendants()
     service.client.delete(f"/job/{job}").raise_for_status()
-    until_sync(lambda: sum(map(lives, workers)) <= 1, "the diarizer to end")  # the spare optimizer stays
+    until_sync(lambda: sum(map(lives, workers)) <= 1, "the diarizer to end")  # the standby worker stays
     until_sync(lambda: not any((service.data / "objects" / "jobs").rglob("*.*")), "the objects to go")
 
 
@@ -152,17 +152,17 @@ def test_a_model_that_cannot_be_had_says_what_to_do_and_may_be_tried_again(
 ) -> None:
     job = completed(service, talk)
     (switches / "refuse").touch()
-    ask(service, job)
+    request(service, job)
     assert ended(service, job)["error"] == "Diarization failed: The model needs a token: set HF_TOKEN."
     (switches / "refuse").unlink()
-    assert ask(service, job) == 202
+    assert request(service, job) == 202
     assert ended(service, job)["status"] == "completed"
 
 
 def test_a_diarizer_that_dies_is_tried_three_times(service: Service, switches: Path, talk: Path) -> None:
     job = completed(service, talk)
     (switches / "crash").write_text("1")
-    ask(service, job)
+    request(service, job)
     got = ended(service, job)
     assert (got["status"], got["errorCode"]) == ("error", "infrastructure")
     assert "3 times" in got["error"]

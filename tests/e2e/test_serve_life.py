@@ -1,4 +1,4 @@
-"""`whisperjob serve` through its life: a file goes in and comes out, restarts lose nothing, refusals are sentences."""
+"""`whisperjob serve` through its life: a file is optimized, restarts lose nothing, and every refusal is a sentence."""
 
 import hashlib
 import os
@@ -28,7 +28,7 @@ def short(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def long(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Long enough to be met at work."""
+    """Long enough for a test to act while a worker processes it."""
     return write_noise(tmp_path_factory.mktemp("long") / "long.wav", seconds=1200)
 
 
@@ -41,7 +41,7 @@ def download(service: Service, job: str) -> bytes:
 
 
 def start_working(service: Service, file: Path) -> str:
-    """Uploads; returns once ffmpeg works on it."""
+    """Uploads a file; returns when ffmpeg processes it."""
     job = service.upload(file)
     until_sync(lambda: service.job(job)["status"] == "processing", "the work to begin")
     until_sync(lambda: at_work(service), "ffmpeg to run")
@@ -49,13 +49,13 @@ def start_working(service: Service, file: Path) -> str:
 
 
 def at_work(service: Service) -> list[int]:
-    """Workers that run something, and what they run; not the one that waits for work."""
+    """Returns the workers that run something, and what they run; not the standby worker."""
     children = {worker: children_of(worker) for worker in children_of(service.process.pid)}
     return [pid for worker, below in children.items() if below for pid in (worker, *below)]
 
 
 def refusal(data: Path, environment: dict[str, str] | None = None, *options: str) -> str:
-    """What `serve` says on standard error when it will not start."""
+    """Returns the standard error of a `serve` that does not start."""
     ended = subprocess.run(
         [WHISPERJOB, "serve", "--data-dir", str(data), *(options or ("--port", "0"))],
         env={**os.environ, **(environment or {})},
@@ -87,8 +87,8 @@ def test_a_recording_goes_in_and_comes_out_and_a_restart_keeps_it(tmp_path: Path
 
 def test_announces_itself_once_it_listens(tmp_path: Path) -> None:
     with served(tmp_path / "data") as service:
-        said = "".join(service.output)
-        assert f"WhisperJob is ready at {service.url}  (docs: {service.url}/docs)" in said
+        output = "".join(service.output)
+        assert f"WhisperJob is ready at {service.url}  (docs: {service.url}/docs)" in output
         until_sync(lambda: "api-key" in "".join(service.output), "the key's place")
         assert f"{service.key}  (kept in {tmp_path / 'data' / 'api-key'})" in "".join(service.output)
         answer = service.client.get("/health")
@@ -205,9 +205,9 @@ def test_a_data_folder_that_cannot_be_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_senseless_key_is_refused_and_not_repeated(tmp_path: Path) -> None:
-    said = refusal(tmp_path / "data", {"WHISPERJOB_API_KEYS": "Not A Tenant:sesame"})
-    assert "sesame" not in said
-    assert len(said.splitlines()) == 1
+    output = refusal(tmp_path / "data", {"WHISPERJOB_API_KEYS": "Not A Tenant:sesame"})
+    assert "sesame" not in output
+    assert len(output.splitlines()) == 1
 
 
 def test_objects_in_a_bucket_instead_of_the_folder(tmp_path: Path, short: Path, minio_server: MinioServer) -> None:

@@ -1,4 +1,4 @@
-"""`whisperjob local …` as a user types it: what it leaves, what it says, and that nothing outlives an interrupt."""
+"""`whisperjob local …` as a user types it: its files, its output, and that nothing outlives an interrupt."""
 
 import hashlib
 import json
@@ -63,7 +63,9 @@ def test_optimize_leaves_mp3s_and_their_manifest(tmp_path: Path, recording: Path
 
     (out / "mine.txt").touch()
     assert whisperjob("local", "run", recording, "-o", out, "--max-chunk-seconds", "60").returncode == 0
-    assert names(out) == ["chunk_000.mp3", "chunk_001.mp3", "job.json", "mine.txt"], "ours of before went, and no other"
+    assert names(out) == ["chunk_000.mp3", "chunk_001.mp3", "job.json", "mine.txt"], (
+        "the files of the earlier run went, and no others"
+    )
 
 
 def test_optimize_refuses_bad_input_in_one_sentence(tmp_path: Path) -> None:
@@ -144,12 +146,12 @@ def test_run_interrupted_leaves_nothing(tmp_path: Path, long_recording: Path) ->
     process = subprocess.Popen(
         [WHISPERJOB, "local", "run", str(long_recording), "-o", str(out)], stderr=subprocess.PIPE, env=ENVIRONMENT
     )
-    until_sync(lambda: [pid for child in children_of(process.pid) for pid in children_of(child)], "ffmpeg to run", 30)
+    until_sync(lambda: [pid for worker in children_of(process.pid) for pid in children_of(worker)], "ffmpeg to run", 30)
     workers = children_of(process.pid)
-    workers += [pid for child in workers for pid in children_of(child)]
+    workers += [pid for worker in workers for pid in children_of(worker)]
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=10)
+    _, stderr = process.communicate(timeout=10)
     assert process.returncode == 130
-    assert said == b"Interrupted.\n"
+    assert stderr == b"Interrupted.\n"
     assert not any(lives(pid) for pid in workers)
     assert not out.exists()

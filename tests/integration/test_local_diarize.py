@@ -1,4 +1,4 @@
-"""`whisperjob local diarize`: what it prints, and what it says when it cannot."""
+"""`whisperjob local diarize`: its output, and its errors."""
 
 import json
 import os

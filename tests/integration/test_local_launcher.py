@@ -19,7 +19,7 @@ from whisperjob.model.phase import Stage
 from whisperjob.model.resource import Deadlines
 from whisperjob.model.workers import Worker, WorkerState
 from whisperjob_local.subprocess_launcher import SubprocessLauncher, describe_exit
-from whisperjob_local.worker_programs import Program
+from whisperjob_local.worker_programs import WorkerProgram
 
 
 def shown_of(pid: int) -> bytes:
@@ -37,7 +37,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
 async def test_a_worker_goes_from_pending_to_succeeded(bench: Bench) -> None:
     name = await bench.start("talk", "0")
     worker = await bench.ended(name)
-    assert [c.state for c in bench.told] == [WorkerState.PENDING, WorkerState.RUNNING, WorkerState.SUCCEEDED]
+    assert [c.state for c in bench.changes] == [WorkerState.PENDING, WorkerState.RUNNING, WorkerState.SUCCEEDED]
     assert worker.started_at is not None
     assert worker.ended_at is not None
     assert worker.created_at <= worker.started_at <= worker.ended_at
@@ -63,7 +63,7 @@ async def test_starting_twice_starts_once(bench: Bench) -> None:
         pytest.param("suicide", "the worker was killed (SIGKILL)", id="killed"),
     ],
 )
-async def test_failures_say_what_happened_and_no_more(bench: Bench, mode: str, message: str) -> None:
+async def test_failures_say_what_happened_without_details(bench: Bench, mode: str, message: str) -> None:
     worker = await bench.ended(await bench.start("talk", mode))
     assert worker.state is WorkerState.FAILED
     assert worker.message == message
@@ -72,16 +72,16 @@ async def test_failures_say_what_happened_and_no_more(bench: Bench, mode: str, m
 
 async def test_a_program_that_is_not_there_is_a_failure(tmp_path: Path) -> None:
     launcher = SubprocessLauncher(
-        {Stage.OPTIMIZE: Program(lambda _: ["/no/such/program"], {})},
+        {Stage.OPTIMIZE: WorkerProgram(lambda _: ["/no/such/program"], {})},
         tmp_path / "scratch",
         capacity=1,
         run_deadline=timedelta(minutes=1),
     )
-    told: list[Worker] = []
-    launcher.subscribe(told.append)
+    changes: list[Worker] = []
+    launcher.subscribe(changes.append)
     await launcher.start(a_launch("talk"))
-    await until(lambda: told[-1].state.ended, "the end")
-    assert (told[-1].state, told[-1].message) == (WorkerState.FAILED, "the worker could not be started")
+    await until(lambda: changes[-1].state.ended, "the end")
+    assert (changes[-1].state, changes[-1].message) == (WorkerState.FAILED, "the worker could not be started")
     await launcher.close()
 
 
@@ -155,7 +155,7 @@ async def test_a_stopped_child_says_so_at_once(bench: Bench) -> None:
     name = await bench.start("talk", "stubborn")
     await bench.running(name)
     stopping = asyncio.create_task(bench.launcher.stop(name))
-    await until(lambda: bench.told[-1].stopping, "the word of it")
+    await until(lambda: bench.changes[-1].stopping, "its notice")
     worker = await bench.seen(name)
     assert worker is not None
     assert worker.stopping
@@ -213,10 +213,10 @@ async def test_closing_ends_workers_and_tells_nobody(tmp_path: Path) -> None:
     bench = Bench(tmp_path, capacity=2)
     pids = [(await bench.running(await bench.start(job)))[0] for job in ("a", "b")]
     await bench.start("c")
-    bench.told.clear()
+    bench.changes.clear()
     await bench.launcher.close()
     assert not any(lives(pid) for pid in pids)
-    assert bench.told == []
+    assert bench.changes == []
 
 
 SERVER = """
@@ -225,9 +225,9 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from support.workers.launcher_bench import Bench
 async def main():
-    bench = Bench(Path(sys.argv[1]), capacity=1, spare=True)
+    bench = Bench(Path(sys.argv[1]), capacity=1, standby=True)
     print(*(await bench.running(await bench.start("a"))), flush=True)
-    print((await bench.spare())[1], flush=True)
+    print((await bench.standby())[1], flush=True)
     await asyncio.Event().wait()
 asyncio.run(main())
 """

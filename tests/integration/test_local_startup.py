@@ -1,4 +1,4 @@
-"""What a user is told when the service cannot start, and that nothing is taken that was not given."""
+"""The errors of a service that cannot start, and that it uses nothing it was not given."""
 
 import os
 import socket
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from whisperjob_local.service_settings import make_settings
-from whisperjob_local.startup import StartupError, bind, find_ffmpeg, open_data_folder, read_or_make_key, url_of
+from whisperjob_local.startup import StartupError, bind, ensure_api_key, find_ffmpeg, open_data_folder, to_url
 
 
 def test_one_service_per_data_folder(tmp_path: Path) -> None:
@@ -36,9 +36,9 @@ def test_a_data_folder_that_cannot_be(tmp_path: Path) -> None:
 
 def test_the_key_is_made_once_and_kept_secret(tmp_path: Path) -> None:
     file = tmp_path / "api-key"
-    key = read_or_make_key(file)
+    key = ensure_api_key(file)
     assert len(key) >= 32
-    assert read_or_make_key(file) == key
+    assert ensure_api_key(file) == key
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert os.listdir(tmp_path) == ["api-key"]  # noqa: PTH208 - names, no paths
 
@@ -48,7 +48,7 @@ def test_a_spoiled_key_is_not_taken_for_one(tmp_path: Path, content: bytes) -> N
     file = tmp_path / "api-key"
     file.write_bytes(content)
     with pytest.raises(StartupError, match="api-key"):
-        read_or_make_key(file)
+        ensure_api_key(file)
 
 
 def test_a_busy_port_is_named() -> None:
@@ -71,7 +71,7 @@ def test_nobody_is_let_in_before_it_listens() -> None:
 
 def test_the_url_is_one_that_works() -> None:
     with bind("0.0.0.0", 0) as bound:
-        assert url_of(bound) == f"http://127.0.0.1:{bound.getsockname()[1]}"
+        assert to_url(bound) == f"http://127.0.0.1:{bound.getsockname()[1]}"
 
 
 def test_missing_ffmpeg_says_what_to_install() -> None:

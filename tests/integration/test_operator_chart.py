@@ -161,8 +161,10 @@ def test_a_diarizer_is_there_when_it_is_asked_for(defaults: list[Object], diariz
 def test_only_a_token_opens_the_way_to_the_hub(kube_binaries: Binaries, diarizing: list[Object]) -> None:
     def ports(objects: list[Object]) -> list[int]:
         policies = [o["spec"] for o in objects if o["kind"] == "NetworkPolicy"]
-        ours = [p for p in policies if p["podSelector"]["matchLabels"].get("whisperjob.dev/stage") == "diarize"]
-        return [port["port"] for policy in ours for rule in policy["egress"] for port in rule["ports"]]
+        diarizer_policies = [
+            p for p in policies if p["podSelector"]["matchLabels"].get("whisperjob.dev/stage") == "diarize"
+        ]
+        return [port["port"] for policy in diarizer_policies for rule in policy["egress"] for port in rule["ports"]]
 
     token = ("--set", "diarizer.enabled=true", "--set", "diarizer.existingSecret=hub")
     assert ports(diarizing) == []

@@ -85,9 +85,9 @@ def test_every_field_is_described(properties: Object, part: str) -> None:
 
 
 def test_every_fixed_field_has_its_rule(properties: Object) -> None:
-    told = {rule["message"] for rule in properties["spec"]["x-kubernetes-validations"]}
+    messages = {rule["message"] for rule in properties["spec"]["x-kubernetes-validations"]}
     aliases = {name: field.alias for name, field in Spec.model_fields.items()}
-    assert told >= {f"spec.{aliases[name]} is immutable" for name in set(Spec.model_fields) - MUTABLE_SPEC_FIELDS}
+    assert messages >= {f"spec.{aliases[name]} is immutable" for name in set(Spec.model_fields) - MUTABLE_SPEC_FIELDS}
 
 
 @pytest.mark.parametrize("change", [*rows(cases.test_the_spec_is_immutable), {"deadlines": Deadlines(run_seconds=9)}])

@@ -25,10 +25,10 @@ STORE = {
 
 @contextmanager
 def started(**environment: str) -> Iterator[subprocess.Popen[str]]:
-    kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+    inherited = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
     process = subprocess.Popen(
         [sys.executable, "-m", "whisperjob_operator"],
-        env=kept | environment,
+        env=inherited | environment,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
@@ -41,7 +41,7 @@ def started(**environment: str) -> Iterator[subprocess.Popen[str]]:
         process.communicate()
 
 
-def test_it_starts_without_its_store_and_ends_when_told(kube_server: KubeServer, kube_namespace: str) -> None:
+def test_it_starts_without_its_store_and_ends_at_sigterm(kube_server: KubeServer, kube_namespace: str) -> None:
     probes = free_port()
     settings = {
         **STORE,
@@ -63,9 +63,9 @@ def test_it_starts_without_its_store_and_ends_when_told(kube_server: KubeServer,
     with started(**settings) as process:
         until_sync(ready, "the operator to be ready", 60)
         process.send_signal(signal.SIGTERM)
-        _, told = process.communicate(timeout=20)
-    assert process.returncode == 0, told
-    assert "Traceback" not in told
+        _, log = process.communicate(timeout=20)
+    assert process.returncode == 0, log
+    assert "Traceback" not in log
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_it_starts_without_its_store_and_ends_when_told(kube_server: KubeServer,
 )
 def test_it_says_in_a_sentence_why_it_cannot_work(environment: dict[str, str], why: str) -> None:
     with started(**environment) as process:
-        _, told = process.communicate(timeout=60)
+        _, log = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert why in told
-    assert "Traceback" not in told
+    assert why in log
+    assert "Traceback" not in log

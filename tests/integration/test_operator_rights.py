@@ -9,7 +9,7 @@ import httpx
 from support.builders import a_job
 from support.kubernetes.connection import connected
 from support.kubernetes.operator import Cluster, running_operator
-from support.kubernetes.rights import asked, granted, install_rights, kubeconfig_of, rights
+from support.kubernetes.rights import granted, install_rights, kubeconfig_of, requested, rights
 from support.kubernetes.server import KubeServer
 from support.kubernetes.values import one
 from support.waiting import until
@@ -21,7 +21,7 @@ from whisperjob.model.settings import EngineSettings
 from whisperjob.records.cache import RecordCache
 from whisperjob.stores.folder import FolderStore
 from whisperjob_kubernetes.records import KubernetesRecords
-from whisperjob_kubernetes.wire import record_from
+from whisperjob_kubernetes.wire import to_record
 from whisperjob_operator.event_recorder import KubernetesEventRecorder
 
 pytest_plugins = ["support.kubernetes.fixtures"]
@@ -43,19 +43,19 @@ async def test_operator_uses_every_right_it_has_and_no_other(
         cluster.make_whisperjob("talk", key, ttlSecondsAfterFinished=0)
         (first,) = await until(cluster.jobs, "the Job")
         pod = cluster.make_pod(first)
-        await presents_the_token_of_a_pod_not_seen_yet(cluster, running.operator.work.port)
+        await presents_the_token_of_a_pod_not_seen_yet(cluster, running.operator.work_listener.port)
         cluster.set_pod(pod, "Failed", {"terminated": {"exitCode": 1}})
         second = (await until(lambda: cluster.jobs()[1:], "the second attempt"))[0]
         await running.operator.launcher.start(
-            Launch(record_from(cluster.whisperjob("talk")), Stage.OPTIMIZE, 2, second["metadata"]["name"])
+            Launch(to_record(cluster.whisperjob("talk")), Stage.OPTIMIZE, 2, second["metadata"]["name"])
         )
         async with connected(kube_server, kubeconfig) as api:
-            telling = KubernetesEventRecorder(api, "operator-1")
-            record = record_from(cluster.whisperjob("talk"))
+            event_recorder = KubernetesEventRecorder(api, "operator-1")
+            record = to_record(cluster.whisperjob("talk"))
             for _ in range(2):
-                await telling.tell(record, Event(Reason.RETRYING, "Said twice", warning=True))
+                await event_recorder.record(record, Event(Reason.RETRYING, "Recorded twice", warning=True))
         notes = [event["note"] for event in cluster.events()]
-        assert notes.count("Said twice") == 1
+        assert notes.count("Recorded twice") == 1
         assert [note for note in notes if note.startswith("Attempt 1 failed")] == [
             "Attempt 1 failed: the worker failed (exit code 1)"
         ]
@@ -63,14 +63,14 @@ async def test_operator_uses_every_right_it_has_and_no_other(
         await until(
             lambda: "talk" not in kube_server.kubectl("-n", kube_namespace, "get", "wj", "-o", "name"), "the end"
         )
-    answers = list(asked(kube_server, kube_namespace, account))
+    answers = list(requested(kube_server, kube_namespace, account))
     assert {right for right, code in answers if code == 403} == set()
     role = one(rights(kube_server, kube_namespace), "Role", "-operator")
     assert {right for right, _ in answers} == granted(role)
 
 
 async def presents_the_token_of_a_pod_not_seen_yet(cluster: Cluster, port: int) -> None:
-    """One that no watch tells of, because it has none of our labels: it is asked for, and refused."""
+    """No watch shows a Job without the operator's labels: it is read, and refused."""
     body = {"spec": {"serviceAccountName": "whisperjob-worker", "containers": [{"name": "c", "image": "i"}]}}
     path = f"/api/v1/namespaces/{cluster.namespace}/pods"
     stranger = cluster.server.request("POST", path, {"metadata": {"name": "stranger"}, **body})
@@ -96,7 +96,7 @@ async def test_api_can_do_with_its_rights_what_the_port_asks(
         assert (await anext(aiter(records.watch(page.version)))).record == changed
         await cache.relist()
         await records.delete("talk")
-    answers = list(asked(kube_server, kube_namespace, account))
+    answers = list(requested(kube_server, kube_namespace, account))
     assert {code for _, code in answers if code >= 400} == set()
     assert {right for right, _ in answers} == granted(role)
 

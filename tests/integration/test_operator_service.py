@@ -1,4 +1,4 @@
-"""The whole operator on a real API server; the test plays Job controller, kubelet and worker."""
+"""The whole operator on a real API server; the test plays the Job controller, the kubelet and the worker."""
 
 from datetime import timedelta
 from io import BytesIO
@@ -58,7 +58,7 @@ async def test_job_runs_from_kubectl_to_completed(
         pod = cluster.make_pod(job)
         cluster.run_pod(pod)
         await until(lambda: cluster.status("talk").get("phase") == "Processing", "the status to say so")
-        url = f"http://127.0.0.1:{running.operator.work.port}"
+        url = f"http://127.0.0.1:{running.operator.work_listener.port}"
         headers = {"Authorization": f"Bearer {cluster.token_for(pod)}"}
         async with httpx.AsyncClient(base_url=url, headers=headers, trust_env=False) as worker:
             claimed = (await worker.post("/work/claim")).raise_for_status().json()
@@ -81,7 +81,7 @@ async def test_job_runs_from_kubectl_to_completed(
         assert writes.count("create jobs") == 1
         assert writes.count("patch whisperjobs/status") - progress_writes <= 4
         async with httpx.AsyncClient(trust_env=False) as kubelet:
-            probes = f"http://127.0.0.1:{running.operator.probes.port}"
+            probes = f"http://127.0.0.1:{running.operator.probe_listener.port}"
             assert (await kubelet.get(f"{probes}/livez")).text == "ok"
             assert (await kubelet.get(f"{probes}/readyz")).text == "ok"
             metrics = (await kubelet.get(f"{probes}/metrics")).text
@@ -104,14 +104,14 @@ async def test_only_tokens_of_workers_are_taken(
             cluster.make_pod({**job, "metadata": {**job["metadata"], "name": "x", "uid": "y"}}),
         )
         pod = stranger if audience == "whisperjob-operator" else worker
-        url = f"http://127.0.0.1:{running.operator.work.port}"
+        url = f"http://127.0.0.1:{running.operator.work_listener.port}"
         async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
             for token in (cluster.token_for(pod, audience), kube_server.token, "a.b.c"):
                 answer = await client.post("/work/claim", headers={"Authorization": f"Bearer {token}"})
                 assert answer.status_code == 401
 
 
-async def test_a_source_that_is_somebody_else_s_is_not_read_and_not_removed(
+async def test_a_source_that_is_another_job_s_is_not_read_and_not_removed(
     kube_server: KubeServer, cluster: Cluster, store: FolderStore
 ) -> None:
     another = upload(store, cluster, "another")
@@ -144,7 +144,7 @@ async def test_out_of_memory_gets_more_the_next_time(
         assert cluster.status("talk")["failureCount"] == 1
         assert first["metadata"]["name"] != second["metadata"]["name"]
         async with httpx.AsyncClient(trust_env=False) as prometheus:
-            metrics = (await prometheus.get(f"http://127.0.0.1:{running.operator.probes.port}/metrics")).text
+            metrics = (await prometheus.get(f"http://127.0.0.1:{running.operator.probe_listener.port}/metrics")).text
         assert 'outcome="failed",reason="OutOfMemory",stage="optimize"} 1.0' in metrics
         assert 'whisperjob_job_events_total{reason="Retrying"} 1.0' in metrics
 
@@ -173,7 +173,7 @@ async def test_restarted_operator_finds_its_workers(
         await until(lambda: cluster.status("talk").get("phase") == "Processing", "the worker")
     async with running_operator(kube_server, cluster.namespace, store, engine=QUICK) as second:
         cluster.patch_whisperjob("talk", {"priority": 5})
-        await until(lambda: second.operator.flow.events()["whisperjobs"] >= 2, "the change to be told")
+        await until(lambda: second.operator.watch_health.event_counts()["whisperjobs"] >= 2, "the event of the change")
         finish(store, cluster, "talk")
         job = cluster.jobs()[0]
         cluster.set_pod(
@@ -194,7 +194,7 @@ async def test_worker_is_stopped(
         cluster.run_pod(cluster.make_pod(job))
         await until(lambda: cluster.status("talk").get("phase") == "Processing", "the worker")
         cluster.patch_whisperjob("talk", spec)
-        await until(lambda: cluster.jobs()[0]["metadata"].get("deletionTimestamp"), "the Job's end to be asked for")
+        await until(lambda: cluster.jobs()[0]["metadata"].get("deletionTimestamp"), "the deletion of the Job")
         await until(lambda: cluster.status("talk").get("phase") == phase, "the status")
 
 
@@ -204,7 +204,7 @@ async def test_deleted_job_leaves_no_objects(kube_server: KubeServer, cluster: C
         cluster.make_whisperjob("talk", key)
         await until(cluster.jobs, "the Job")
         cluster.delete_whisperjob("talk")
-        await until(lambda: cluster.jobs()[0]["metadata"].get("deletionTimestamp"), "the Job's end to be asked for")
+        await until(lambda: cluster.jobs()[0]["metadata"].get("deletionTimestamp"), "the deletion of the Job")
         await until(lambda: store.stat(key) is None, "the upload to go")
 
 

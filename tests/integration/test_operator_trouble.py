@@ -1,4 +1,4 @@
-"""What goes wrong between the operator and the API server, and that it passes, or is noticed."""
+"""Failures between the operator and the API server: it recovers from them, or its probe fails."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -54,7 +54,7 @@ async def test_cache_lives_through_errors_in_its_watch(
             await asyncio.wait([running])
 
 
-async def test_too_old_a_version_is_told(kube_server: KubeServer, kube_namespace: str) -> None:
+async def test_a_version_that_is_too_old_has_expired(kube_server: KubeServer, kube_namespace: str) -> None:
     async with connected(kube_server) as api:
         records = KubernetesRecords(api, kube_namespace)
         await records.create("talk", a_spec())
@@ -66,7 +66,7 @@ async def test_too_old_a_version_is_told(kube_server: KubeServer, kube_namespace
 async def test_operator_recovers_from_errors_in_its_watch(
     kube_server: KubeServer, kube_namespace: str, proxy: MisbehavingProxy, store: FolderStore, tmp_path: Path, code: int
 ) -> None:
-    """kopf lists again after a 410; any other error ends it, and it is begun anew."""
+    """kopf lists again after a 410; any other error ends it, and it is started again."""
     kubeconfig = proxy.kubeconfig(tmp_path, kube_server.token)
     cluster = Cluster(kube_server, kube_namespace)
     async with running_operator(kube_server, kube_namespace, store, kubeconfig=kubeconfig, engine=QUICK):
@@ -94,7 +94,7 @@ async def test_blind_operator_fails_its_probe(
         await running.operator.engine.resync()
         await until(running.operator.liveness_problem, "the operator to notice")
         async with httpx.AsyncClient(trust_env=False) as kubelet:
-            answer = await kubelet.get(f"http://127.0.0.1:{running.operator.probes.port}/livez")
+            answer = await kubelet.get(f"http://127.0.0.1:{running.operator.probe_listener.port}/livez")
         assert (answer.status_code, answer.text) == (503, f"no events come of {kind}")
 
 
@@ -121,14 +121,14 @@ async def test_operator_outlives_missing_rights(
     kubeconfig = kubeconfig_of(kube_server, kube_namespace, account, tmp_path)
     binding = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{kube_namespace}/rolebindings"
     async with running_operator(kube_server, kube_namespace, store, kubeconfig=kubeconfig, engine=QUICK):
-        (kept,) = [b for b in kube_server.request("GET", binding)["items"] if b["metadata"]["name"] == account]
+        (role_binding,) = [b for b in kube_server.request("GET", binding)["items"] if b["metadata"]["name"] == account]
         kube_server.request("DELETE", f"{binding}/{account}")
         cluster.make_whisperjob("talk", "imports/a")
         records = await refused(kube_server, kube_namespace, kubeconfig)
         assert records
         assert cluster.jobs() == []
-        kept["metadata"] = {"name": account}
-        kube_server.request("POST", binding, kept)
+        role_binding["metadata"] = {"name": account}
+        kube_server.request("POST", binding, role_binding)
         await until(cluster.jobs, "the Job", 30)
 
 

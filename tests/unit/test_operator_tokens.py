@@ -8,31 +8,35 @@ import pytest
 from support.kubernetes.tokens import ACCOUNT, AUDIENCE, BOUND, ISSUER, NAMESPACE, POD, Signer
 from whisperjob.engine.ports import WorkerIdentity
 from whisperjob.model.phase import Stage
-from whisperjob_operator.tokens import PodTokens, SigningKeys, keys_from
+from whisperjob_operator.tokens import PodTokenVerifier, SigningKeys, to_signing_keys
 
 SIGNER = Signer()
 IDENTITY = WorkerIdentity("talk", "uid", Stage.OPTIMIZE, 1)
 
 
 class Published:
-    """The cluster's keys; counts how often they are asked for."""
+    """The cluster's keys; counts how often they are fetched."""
 
     def __init__(self, *signers: Signer) -> None:
         self.signers = list(signers)
-        self.asked = 0
+        self.fetched = 0
 
     async def __call__(self) -> SigningKeys:
-        self.asked += 1
-        return keys_from({"issuer": ISSUER}, {"keys": [key for s in self.signers for key in s.published()["keys"]]})
+        self.fetched += 1
+        return to_signing_keys(
+            {"issuer": ISSUER}, {"keys": [key for s in self.signers for key in s.published()["keys"]]}
+        )
 
 
 async def whose(name: str, uid: str) -> WorkerIdentity | None:
     return IDENTITY if (name, uid) == POD else None
 
 
-def verifier(keys: Published, now: list[float] | None = None) -> PodTokens:
+def verifier(keys: Published, now: list[float] | None = None) -> PodTokenVerifier:
     clock = now or [0.0]
-    return PodTokens(keys, whose, audience=AUDIENCE, namespace=NAMESPACE, account=ACCOUNT, monotonic=lambda: clock[0])
+    return PodTokenVerifier(
+        keys, whose, audience=AUDIENCE, namespace=NAMESPACE, account=ACCOUNT, monotonic=lambda: clock[0]
+    )
 
 
 async def test_a_workers_token_leads_to_its_attempt() -> None:
@@ -72,7 +76,7 @@ async def test_keys_are_fetched_once() -> None:
     tokens = verifier(keys)
     for _ in range(3):
         await tokens.verify(SIGNER.token())
-    assert keys.asked == 1
+    assert keys.fetched == 1
 
 
 async def test_a_new_key_is_found_and_strangers_do_not_flood() -> None:
@@ -86,9 +90,9 @@ async def test_a_new_key_is_found_and_strangers_do_not_flood() -> None:
     assert await tokens.verify(rotated.token()) == IDENTITY
     for _ in range(5):
         assert await tokens.verify(Signer("k3").token()) is None
-    assert keys.asked == 2
+    assert keys.fetched == 2
 
 
 def test_parameters_are_what_they_should_be() -> None:
     claims: dict[str, Any] = {"issuer": ISSUER}
-    assert set(keys_from(claims, SIGNER.published()).by_id) == {"k1"}
+    assert set(to_signing_keys(claims, SIGNER.published()).by_id) == {"k1"}

@@ -1,4 +1,4 @@
-"""Objects to and from the API server, requests in the words of RBAC, and Events."""
+"""Objects to and from the API server, requests in terms of RBAC, and Events."""
 
 import pytest
 
@@ -7,15 +7,15 @@ from whisperjob.deciding.decision import Event
 from whisperjob.model.errors import RecordInvalidError
 from whisperjob.model.phase import ConditionType, Reason
 from whisperjob.model.resource import Condition, Status
-from whisperjob_kubernetes.connection import ClusterError, ClusterUnavailableError, error_from
+from whisperjob_kubernetes.connection import ClusterError, ClusterUnavailableError, to_cluster_error
 from whisperjob_kubernetes.requests import ApiRequest, parse_request
-from whisperjob_kubernetes.wire import new_object, record_from, replacing
+from whisperjob_kubernetes.wire import build_merge_patch, build_object, to_record
 from whisperjob_operator.event_recorder import build_event, event_name
 
 
 def test_a_patch_takes_away_what_is_absent_now() -> None:
     condition = Condition(type=ConditionType.SCHEDULED, status="True", reason="Running", last_transition_time=at(0))
-    patch = replacing(Status(attempt=1, conditions=(condition,)))
+    patch = build_merge_patch(Status(attempt=1, conditions=(condition,)))
     assert patch["error"] is None
     assert patch["attempt"] == 1
     assert None not in patch["conditions"][0].values(), "a null inside a list would be stored"
@@ -23,16 +23,16 @@ def test_a_patch_takes_away_what_is_absent_now() -> None:
 
 def test_a_record_reads_back() -> None:
     job = a_job()
-    body = new_object("default", job.name, job.spec)
+    body = build_object("default", job.name, job.spec)
     body["metadata"] |= {"uid": job.uid, "resourceVersion": "7", "creationTimestamp": "2026-02-12T10:00:00Z"}
-    assert record_from(body) == job
+    assert to_record(body) == job
 
 
 def test_a_record_of_another_version_is_refused_with_its_name() -> None:
-    body = new_object("default", "talk", a_spec())
+    body = build_object("default", "talk", a_spec())
     body["spec"]["profile"] = "from the future"
     with pytest.raises(RecordInvalidError, match=r"'talk' cannot be read: .*"):
-        record_from(body)
+        to_record(body)
 
 
 @pytest.mark.parametrize(
@@ -57,11 +57,11 @@ def test_requests_in_the_words_of_rbac(method: str, path: str, query: dict[str, 
 
 @pytest.mark.parametrize("code", [401, 403, 429, 500, 503])
 def test_some_refusals_pass(code: int) -> None:
-    assert isinstance(error_from(code, b""), ClusterUnavailableError)
+    assert isinstance(to_cluster_error(code, b""), ClusterUnavailableError)
 
 
 def test_others_say_what_is_wrong() -> None:
-    error = error_from(422, b'{"reason": "Invalid", "message": "spec.x is wrong"}')
+    error = to_cluster_error(422, b'{"reason": "Invalid", "message": "spec.x is wrong"}')
     assert isinstance(error, ClusterError)
     assert (error.code, error.reason, str(error)) == (422, "Invalid", "spec.x is wrong")
 

@@ -22,7 +22,7 @@ app.kubernetes.io/component: {{ .component }}
 {{- end }}
 
 {{- define "whisperjob.image" -}}
-{{- $registry := required "image.registry is required: where the images lie, such as registry.example.com/whisperjob" .root.Values.image.registry -}}
+{{- $registry := required "image.registry is required: registry and path of the images, such as registry.example.com/whisperjob" .root.Values.image.registry -}}
 {{- printf "%s/%s:%s" (trimSuffix "/" $registry) .component (.root.Values.image.tag | default .root.Chart.AppVersion) -}}
 {{- end }}
 
@@ -55,7 +55,7 @@ imagePullSecrets:
 {{- else if .Values.minio.enabled -}}
 http://{{ include "whisperjob.fullname" . }}-minio.{{ .Release.Namespace }}.svc:9000
 {{- else -}}
-{{- fail "store.endpoint is required: http(s)://host:port of an S3 service (or minio.enabled=true for trying out)" -}}
+{{- fail "store.endpoint is required: http(s)://host:port of an S3 service (or minio.enabled=true for evaluation)" -}}
 {{- end -}}
 {{- end }}
 

@@ -4,7 +4,7 @@
 - to:
     - namespaceSelector: {}
       podSelector: {matchLabels: {k8s-app: kube-dns}}
-    - ipBlock: {cidr: 169.254.20.10/32}  # NodeLocal DNSCache is no pod of the cluster's network
+    - ipBlock: {cidr: 169.254.20.10/32}  # NodeLocal DNSCache runs outside the pod network
   ports:
     - {port: 53, protocol: UDP}
     - {port: 53, protocol: TCP}

@@ -54,7 +54,7 @@ class Applier:
             await self.records.delete(job.name, job.uid)
             self.cache.forget(job)
         for event in decision.events:
-            await self.event_recorder.tell(job, event)
+            await self.event_recorder.record(job, event)
         return decision.requeue_after if decision.launch_attempt is None else AT_ONCE
 
     async def finalize(self, tombstone: WhisperJob) -> None:

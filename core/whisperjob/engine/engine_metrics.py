@@ -72,9 +72,9 @@ class _CountingEventRecorder:
     def __init__(self, event_recorder: EventRecorder, events: Counter) -> None:
         self._event_recorder, self._events = event_recorder, events
 
-    async def tell(self, job: WhisperJob, event: Event) -> None:
+    async def record(self, job: WhisperJob, event: Event) -> None:
         self._events.labels(event.reason).inc()
-        await self._event_recorder.tell(job, event)
+        await self._event_recorder.record(job, event)
 
 
 class CacheState(Collector):

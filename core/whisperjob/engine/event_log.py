@@ -11,7 +11,7 @@ log = logging.getLogger(__name__)
 class LogEventRecorder:
     """An EventRecorder that writes one line for each event."""
 
-    async def tell(self, job: WhisperJob, event: Event) -> None:
+    async def record(self, job: WhisperJob, event: Event) -> None:
         """Logs a warning as a warning, everything else as information."""
         level = logging.WARNING if event.warning else logging.INFO
         log.log(level, "job %s: %s: %s", job.name, event.reason, event.message)

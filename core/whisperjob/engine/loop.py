@@ -62,7 +62,7 @@ class Engine:
         launcher: Launcher,
         settings: EngineSettings,
         diarizes: bool = False,
-        teller: EventRecorder | None = None,
+        event_recorder: EventRecorder | None = None,
         on_pass: Callable[[float, bool], None] | None = None,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
@@ -85,7 +85,7 @@ class Engine:
             launcher=launcher,
             workers=self._workers,
             progress=self._progress,
-            event_recorder=teller or LogEventRecorder(),
+            event_recorder=event_recorder or LogEventRecorder(),
             keep_source=settings.keep_source,
         )
         observer = Observer(cache, store, self._workers, self._progress, self._policy)

@@ -60,7 +60,7 @@ class Launcher(Protocol):
 class EventRecorder(Protocol):
     """Records for people what happened to a job: Kubernetes Events, a log. Best effort: it never fails a job."""
 
-    async def tell(self, job: WhisperJob, event: Event) -> None:
+    async def record(self, job: WhisperJob, event: Event) -> None:
         """Records the event, after the status that it speaks of was written. Does not raise."""
         ...
 

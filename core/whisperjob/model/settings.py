@@ -8,12 +8,14 @@ from datetime import timedelta
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from whisperjob.model import defaults
+
+T = TypeVar("T")
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
@@ -26,13 +28,13 @@ def _duration(value: Any) -> Any:
     return value
 
 
-def _comma_separated(value: Any) -> Any:
+def _split_at_commas(value: Any) -> Any:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
-Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_comma_separated)]
-ApiKeys = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_comma_separated)]
+CommaSeparated = Annotated[tuple[T, ...], NoDecode, BeforeValidator(_split_at_commas)]
+"""CommaSeparated[str] takes `a, b` and is the tuple of both."""
 
 MIB = 1024 * 1024
 GIB = 1024 * MIB
@@ -53,16 +55,18 @@ def setting_at_fault(error: ValidationError) -> str:
     return f"The setting WHISPERJOB_{name} is wrong: {wrong['msg']}"
 
 
-class _Settings(BaseSettings):
+class Settings(BaseSettings):
+    """The base of every group of settings: how they are read from the environment. They are immutable."""
+
     model_config = SettingsConfigDict(
         env_prefix="WHISPERJOB_", extra="ignore", frozen=True, populate_by_name=True, env_ignore_empty=True
     )
 
 
-class ApiSettings(_Settings):
+class ApiSettings(Settings):
     """The HTTP front end."""
 
-    api_keys: ApiKeys = Field(
+    api_keys: CommaSeparated[SecretStr] = Field(
         default=(),
         description="Comma-separated `key` (tenant `default`) or `tenant:key`. One machine: made if absent.",
     )
@@ -97,7 +101,7 @@ class ApiSettings(_Settings):
         ge=0,
         description="Free space that an upload must leave in the store, else it gets 507. Workers need some.",
     )
-    trusted_proxies: Networks = Field(
+    trusted_proxies: CommaSeparated[IPv4Network | IPv6Network] = Field(
         default=(), description="Comma-separated networks whose X-Forwarded-For header is trusted; none by default."
     )
     client_address: ClientAddress = Field(
@@ -105,8 +109,16 @@ class ApiSettings(_Settings):
         description="How much of a client's address is stored: full, truncated (IPv4 /24, IPv6 /48) or none.",
     )
 
+    def with_api_key(self, key: SecretStr) -> Self:
+        """Returns these settings with this key alone."""
+        return self.model_copy(update={"api_keys": (key,)})
 
-class StoreSettings(_Settings):
+    def with_max_upload_bytes(self, limit: int) -> Self:
+        """Returns these settings with another limit of an upload's size."""
+        return self.model_copy(update={"max_upload_bytes": limit})
+
+
+class StoreSettings(Settings):
     """The object store. Without `s3_endpoint` embedded mode keeps objects in its data folder."""
 
     s3_endpoint: str | None = Field(default=None, description="http(s)://host:port of an S3 service, such as MinIO.")
@@ -126,8 +138,12 @@ class StoreSettings(_Settings):
         "otherwise they pass through the API.",
     )
 
+    def without_s3(self) -> Self:
+        """Returns the settings of a store in a folder."""
+        return self.model_copy(update={"s3_endpoint": None})
 
-class EngineSettings(_Settings):
+
+class EngineSettings(Settings):
     """The decisions: deadlines, retries, retention."""
 
     retention: Duration = Field(
@@ -198,8 +214,12 @@ class EngineSettings(_Settings):
         description="Scratch space of a worker, bytes. 24 h of float PCM are 5.2 GiB, and twice that at the peak.",
     )
 
+    def with_max_diarizations(self, limit: int) -> Self:
+        """Returns these settings with another limit of diarizations at a time."""
+        return self.model_copy(update={"max_diarizations": limit})
 
-class LocalSettings(_Settings):
+
+class LocalSettings(Settings):
     """Embedded mode: one process on one machine."""
 
     data_dir: Path = Field(

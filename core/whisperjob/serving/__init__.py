@@ -1,1 +1,1 @@
-"""What every server process needs: a listener, supervised tasks, metrics over HTTP, and the frame of a program."""
+"""What every server process needs: a listener, supervised tasks, stop signals, metrics over HTTP, a main function."""

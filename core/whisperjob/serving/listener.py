@@ -1,4 +1,4 @@
-"""uvicorn as a part of a larger process: our sockets, our signals, and a word when it listens."""
+"""Runs uvicorn as a part of a larger process, which makes the sockets and handles the signals itself."""
 
 import asyncio
 import socket
@@ -15,9 +15,9 @@ _KEEP_ALIVE_SECONDS = 30
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A TCP socket on the address, not listening yet; port 0 is any free one. Raises OSError.
+    """Returns a TCP socket on the address that does not listen yet; port 0 is any free one. Raises OSError.
 
-    Made with IPPROTO_TCP said aloud: asyncio turns Nagle's algorithm off for such sockets only.
+    IPPROTO_TCP is given explicitly: asyncio turns off Nagle's algorithm for such sockets only.
     """
     family, kind, proto, _, address = socket.getaddrinfo(
         host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP, flags=socket.AI_PASSIVE
@@ -39,7 +39,7 @@ class _Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Signals are the whole process's business."""
+        """Leaves the signals to the process."""
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -59,15 +59,15 @@ class Listener:
         http: type[asyncio.Protocol] | Literal["auto"] = "auto",
         keep_alive_seconds: int = _KEEP_ALIVE_SECONDS,
     ) -> None:
-        """`grace`: how long requests in flight may go on once it was told to stop; `http`: what reads requests."""
+        """`grace`: how long requests in flight may continue after `stop`; `http`: the protocol that parses requests."""
         config = uvicorn.Config(
             app,
             http=http,
             ws="none",
-            lifespan="off",  # what the apps need is given to them from outside
+            lifespan="off",  # the apps are composed from outside
             log_config=None,
             access_log=False,
-            proxy_headers=False,  # uvicorn believes 127.0.0.1 by default; the app has its own list
+            proxy_headers=False,  # uvicorn trusts 127.0.0.1 by default; the app has a list of its own
             server_header=False,
             backlog=_BACKLOG,
             timeout_keep_alive=keep_alive_seconds,
@@ -77,7 +77,7 @@ class Listener:
         self._socket = bound
 
     async def run(self) -> None:
-        """Serves until `stop`; cancelled, it waits for no request."""
+        """Serves until `stop`. When it is cancelled, it waits for no request."""
         serving = asyncio.ensure_future(self._server.serve([self._socket]))
         try:
             await asyncio.shield(serving)
@@ -90,12 +90,14 @@ class Listener:
 
     @property
     def port(self) -> int:
+        """The port that the socket is bound to."""
         port: int = self._socket.getsockname()[1]
         return port
 
-    async def listening(self) -> None:
+    async def wait_until_listening(self) -> None:
+        """Returns when the socket accepts connections."""
         await self._server.listening.wait()
 
     def stop(self) -> None:
-        """Takes no new connection from now on; `run` returns when the requests in flight are done."""
+        """Accepts no new connection from now on; `run` returns when the requests in flight are done."""
         self._server.should_exit = True

@@ -1,4 +1,4 @@
-"""/metrics over HTTP, for Prometheus alone."""
+"""Metrics over HTTP, for Prometheus."""
 
 from typing import Final
 
@@ -12,11 +12,12 @@ CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
 def scrape(registry: CollectorRegistry) -> Response:
+    """Returns the answer to one scrape, in Prometheus' text format."""
     return Response(generate_latest(registry), media_type=CONTENT_TYPE)
 
 
 def create_metrics_app(registry: CollectorRegistry) -> Starlette:
-    """/metrics, for Prometheus alone."""
+    """Builds the app that answers /metrics."""
 
     async def metrics(_: Request) -> Response:
         return scrape(registry)

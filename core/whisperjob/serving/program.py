@@ -1,4 +1,4 @@
-"""What every program of a cluster is around its service: the log, the exit status, the store that all of them share."""
+"""What the programs of a cluster have in common: the log, the exit status, and the store they share."""
 
 import asyncio
 import logging
@@ -17,7 +17,7 @@ LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 def run_program(
     log: logging.Logger, serve: Callable[[], Coroutine[Any, Any, None]], loop_factory: LoopFactory | None = None
 ) -> int:
-    """The exit status: 0 after a signal, 1 where it cannot work, with one sentence."""
+    """Runs `serve` and returns the exit status: 0 after a signal, 1 after an error, which is logged as one sentence."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     problem = ""
     try:
@@ -32,9 +32,9 @@ def run_program(
     return 1 if problem else 0
 
 
-def shared_store() -> S3Store:
-    """The settings' store. Raises ValueError where it is none that every pod reaches."""
+def open_shared_store() -> S3Store:
+    """Returns the store of the settings. Raises ValueError if it is not one that every pod can reach."""
     settings = StoreSettings()
     if not settings.s3_endpoint:
-        raise ValueError("WHISPERJOB_S3_ENDPOINT is not set: workers in other pods reach no folder of this one")
+        raise ValueError("WHISPERJOB_S3_ENDPOINT is not set: workers in other pods cannot reach a folder of this one")
     return S3Store(settings)

@@ -1,4 +1,4 @@
-"""The inner tasks of the service: when one ends that should not, the whole service ends. No half-alive server."""
+"""Supervises the tasks of a program: when one ends too early, the whole program ends, and is not left half alive."""
 
 import asyncio
 import logging
@@ -13,52 +13,63 @@ T = TypeVar("T")
 
 
 class TaskEndedError(WhisperJobError):
-    """An inner task ended by itself; its cause, if it raised, is chained."""
+    """A supervised task ended by itself; its cause, if it raised, is chained."""
 
 
 class TaskSupervisor:
-    """Tasks that are to live as long as the service."""
+    """Runs the tasks that must live as long as their program. Make it on the event loop that they run on."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
-        self._death: asyncio.Future[asyncio.Task[None]] = asyncio.get_running_loop().create_future()
+        self._first_ended: asyncio.Future[asyncio.Task[None]] = asyncio.get_running_loop().create_future()
+        self._reported: asyncio.Task[None] | None = None
 
     def start(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Starts a task that must not end before it is released or cancelled; errors call it by its name."""
         task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
-        task.add_done_callback(self._ended)
+        task.add_done_callback(self._on_done)
         return task
 
     def release(self, task: asyncio.Task[None]) -> None:
-        """From now on this one may end."""
+        """Allows a task to end by itself from now on."""
         self._tasks.discard(task)
 
     async def guard(self, work: Coroutine[Any, Any, T]) -> T:
-        """Runs `work` to its end. Raises TaskEndedError, with `work` cancelled, if an inner task ends before."""
+        """Runs `work` to its end. Raises TaskEndedError, with `work` cancelled, if a supervised task ends before it."""
         main = asyncio.create_task(work, name="main")
         try:
-            either: set[asyncio.Future[Any]] = {main, self._death}
+            either: set[asyncio.Future[Any]] = {main, self._first_ended}
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             if main.done():
                 return main.result()
-            dead = self._death.result()
-            cause = None if dead.cancelled() else dead.exception()
-            log.error("%s ended unexpectedly", dead.get_name(), exc_info=cause)
-            raise TaskEndedError(f"{dead.get_name()} ended unexpectedly: {cause!r}") from cause
+            ended = self._first_ended.result()
+            self._reported = ended
+            cause = None if ended.cancelled() else ended.exception()
+            log.error("%s ended unexpectedly", ended.get_name(), exc_info=cause)
+            raise TaskEndedError(f"{ended.get_name()} ended unexpectedly: {cause!r}") from cause
         finally:
-            await _end({main})
+            main.cancel()
+            await asyncio.gather(main, return_exceptions=True)
 
-    async def cancel(self) -> None:
-        """What they raise on the way out was told, or does not matter any more."""
-        tasks, self._tasks = self._tasks, set()
-        await _end(tasks)
+    async def finish(self, *tasks: asyncio.Task[None]) -> None:
+        """Waits until these tasks, which were asked to stop, have ended. Logs what they raise, unless `guard` did."""
+        for task in tasks:
+            self.release(task)
+        if tasks:
+            await asyncio.wait(tasks)
+        for task in tasks:
+            if not task.cancelled() and (error := task.exception()) and task is not self._reported:
+                log.warning("%s ended with %r", task.get_name(), error)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        if task in self._tasks and not self._death.done():
-            self._death.set_result(task)
+    async def cancel(self, *tasks: asyncio.Task[None]) -> None:
+        """Cancels these tasks, all that are left if none is given, and waits until they have ended."""
+        cancelled = tasks or tuple(self._tasks)
+        for task in cancelled:
+            self.release(task)
+            task.cancel()
+        await self.finish(*cancelled)
 
-
-async def _end(tasks: set[asyncio.Task[T]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    def _on_done(self, task: asyncio.Task[None]) -> None:
+        if task in self._tasks and not self._first_ended.done():
+            self._first_ended.set_result(task)

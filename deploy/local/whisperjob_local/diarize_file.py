@@ -1,4 +1,4 @@
-"""`whisperjob local diarize`: the second stage alone, on any recording, by the diarizer's own interpreter."""
+"""`whisperjob local diarize`: diarization alone, of any recording, by the diarizer's own interpreter."""
 
 import os
 import subprocess
@@ -15,10 +15,12 @@ from whisperjob.model.timeline import Timeline
 from whisperjob_api.diarization_requests import to_request
 from whisperjob_api.schemas import DiarizeRequest
 from whisperjob_local.startup import StartupError, find_ffmpeg
-from whisperjob_local.worker_process import passed_on
-from whisperjob_local.worker_programs import NO_DIARIZER, diarizer_environment, find_diarizer
+from whisperjob_local.worker_process import worker_environment
+from whisperjob_local.worker_programs import NO_DIARIZER_MESSAGE, diarizer_environment, find_diarizer
 
-_ENDED_BY = 128
+_SIGNAL_EXIT_CODE = 128
+"""Shells exit with this plus the number of the signal that ended a program."""
+
 _TERM_SECONDS = 5.0
 
 
@@ -27,14 +29,14 @@ class DiarizerError(WhisperJobError):
 
 
 def diarize_file(file: Path, options: DiarizeOptions, report: Callable[[ProgressPost], None]) -> Timeline:
-    """Who speaks when in `file`. The diarizer ends with this process, and with the context of an interrupt.
+    """Returns who speaks when in `file`. The diarizer ends with this process, and when this function is interrupted.
 
     Raises StartupError where there is no diarizer, DiarizerError, OSError.
     """
     local = LocalSettings()
     python = find_diarizer(local.diarizer_python)
     if python is None:
-        raise StartupError(NO_DIARIZER)
+        raise StartupError(NO_DIARIZER_MESSAGE)
     ffmpeg = find_ffmpeg(local.ffmpeg)
     with tempfile.TemporaryDirectory(prefix="whisperjob-") as folder:
         result = Path(folder) / "timeline.json"
@@ -50,9 +52,10 @@ def diarize_file(file: Path, options: DiarizeOptions, report: Callable[[Progress
 def options_from_settings(
     num_speakers: int | None, min_speakers: int | None, max_speakers: int | None, model: str | None
 ) -> DiarizeOptions:
-    """0 speakers: find out. The model is the one the settings name unless another is given.
+    """Returns the options of a diarization; 0 speakers mean that the number is unknown.
 
-    Raises StartupError where the numbers contradict each other, as POST /diarize does.
+    Without a model the settings' model is used. Raises StartupError where POST /diarize would refuse the numbers,
+    because they contradict each other.
     """
     engine = EngineSettings()
     try:
@@ -61,12 +64,12 @@ def options_from_settings(
         )
     except ValidationError as error:
         raise StartupError(f"{error.errors()[0]['msg'].removeprefix('Value error, ')}.") from None
-    asked = to_request(body)
+    request = to_request(body)
     return DiarizeOptions(
         model=model or engine.diarization_model,
-        num_speakers=asked.num_speakers,
-        min_speakers=asked.min_speakers,
-        max_speakers=asked.max_speakers,
+        num_speakers=request.num_speakers,
+        min_speakers=request.min_speakers,
+        max_speakers=request.max_speakers,
         allow_cpu=engine.diarization_allow_cpu,
     )
 
@@ -77,38 +80,38 @@ def _options(options: DiarizeOptions) -> Sequence[str]:
         "--min-speakers": options.min_speakers,
         "--max-speakers": options.max_speakers,
     }
-    given = [text for name, number in numbers.items() if number is not None for text in (name, str(number))]
-    return ["--model", options.model, *given, *([] if options.allow_cpu else ["--no-cpu"])]
+    speakers = [text for name, number in numbers.items() if number is not None for text in (name, str(number))]
+    return ["--model", options.model, *speakers, *([] if options.allow_cpu else ["--no-cpu"])]
 
 
 def _run(argv: Sequence[str], folder: Path, report: Callable[[ProgressPost], None]) -> None:
-    with (folder / "stderr").open("w+b") as complaints:
-        process = subprocess.Popen(  # noqa: S603 - a program of ours, arguments as a list
+    with (folder / "stderr").open("w+b") as stderr:
+        process = subprocess.Popen(  # noqa: S603 - the diarizer, arguments as a list
             argv,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=complaints,
-            env={**passed_on(os.environ), "TMPDIR": str(folder), **diarizer_environment()},
+            stderr=stderr,
+            env={**worker_environment(os.environ), "TMPDIR": str(folder), **diarizer_environment()},
         )
         with process:
             try:
                 assert process.stdout is not None
                 for line in process.stdout:
-                    if (post := _progress(line)) is not None:
+                    if (post := _parse_progress(line)) is not None:
                         report(post)
             except BaseException:
                 _end(process)
                 raise
         if process.returncode == 0:
             return
-        complaints.seek(0)
-        last = complaints.read().decode(errors="replace").strip().rpartition("\n")[2]
-        killed = process.returncode < 0 or process.returncode > _ENDED_BY
-        raise DiarizerError("The diarizer was killed; it may have run out of memory." if killed else last)
+        stderr.seek(0)
+        last_line = stderr.read().decode(errors="replace").strip().rpartition("\n")[2]
+        killed = process.returncode < 0 or process.returncode > _SIGNAL_EXIT_CODE
+        raise DiarizerError("The diarizer was killed; it may have run out of memory." if killed else last_line)
 
 
-def _progress(line: bytes) -> ProgressPost | None:
-    """None for what is none: pyannote.audio prints advice there when the model hub refuses it."""
+def _parse_progress(line: bytes) -> ProgressPost | None:
+    """Returns None for other lines: pyannote.audio prints advice when the model hub refuses a request."""
     try:
         return ProgressPost.model_validate_json(line)
     except ValidationError:

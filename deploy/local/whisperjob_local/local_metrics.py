@@ -1,4 +1,4 @@
-"""Metrics of the one process: the engine's and the API's together, on a port of their own."""
+"""The metrics of embedded mode: the engine's and the API's together, on a port of their own."""
 
 import socket
 from datetime import timedelta
@@ -19,13 +19,15 @@ _GRACE: Final = timedelta(seconds=1)
 
 
 class LocalMetrics:
+    """The metrics of one process and the listener that serves them on a bound socket."""
+
     def __init__(self, bound: socket.socket) -> None:
         self._registry = CollectorRegistry()
         self.engine = EngineMetrics(self._registry)
         self.listener = Listener(create_metrics_app(self._registry), bound, grace=_GRACE)
 
-    def around(self, app: FastAPI, cache: RecordCache, engine: Engine, launcher: Launcher) -> MetricsMiddleware:
-        """The app, with its requests counted; the rest is read when it is asked for."""
+    def wrap(self, app: FastAPI, cache: RecordCache, engine: Engine, launcher: Launcher) -> MetricsMiddleware:
+        """Returns the app with its requests counted, and shows the state of the others, read at each scrape."""
         self.engine.watch(cache, engine)
         launcher.subscribe(self.engine.worker_changed)
         return MetricsMiddleware(app, app.routes, ApiMetrics(self._registry))

@@ -1,16 +1,17 @@
-"""`whisperjob local optimize`: the worker's pipeline alone, in this process."""
+"""`whisperjob local optimize`: the optimizer's pipeline alone, in this process."""
 
 import os
 import signal
 from pathlib import Path
 from types import FrameType
 
+from whisperjob.files import atomic_write
 from whisperjob.model.manifest import Manifest
 from whisperjob.model.names import MANIFEST_NAME
 from whisperjob.model.protocol import OptimizeOptions, WorkLimits
 from whisperjob.worker.lifeline import Lifeline, ProcessGroup
 from whisperjob_local.exits import INTERRUPTED
-from whisperjob_local.output import Working, remove_earlier, working_folder
+from whisperjob_local.output import WorkingFolder, create_working_folder, remove_previous_results
 from whisperjob_optimizer.pipeline import Report, optimize
 from whisperjob_optimizer.runner import Tools
 
@@ -18,38 +19,37 @@ _SHOW_CURSOR = b"\r\x1b[?25h"
 
 
 def optimize_file(file: Path, output: Path, options: OptimizeOptions, report: Report) -> Manifest:
-    """Puts the MP3s and, last, the manifest into `output`. To be called in the main thread.
+    """Writes the MP3s and, last, the manifest into `output`. To be called in the main thread.
 
-    SIGINT and SIGTERM end the process at once, ffmpeg first, nothing half-written behind. Raises InputError,
+    SIGINT and SIGTERM end ffmpeg, then at once this process, and leave no incomplete file. Raises InputError,
     ToolError, OSError.
     """
     processes = ProcessGroup()
     tools = Tools.find(processes=processes)
-    with working_folder(output) as working:
-        _end_on_signals(processes, working)
-        scratch, results = working.path / "scratch", working.path / "results"
+    with create_working_folder(output) as working_folder:
+        _end_on_signals(processes, working_folder)
+        scratch, results = working_folder.path / "scratch", working_folder.path / "results"
         scratch.mkdir()
         results.mkdir()
         manifest = optimize(file, file.name, results, scratch, options, WorkLimits(), report, tools)
-        remove_earlier(output)
+        remove_previous_results(output)
         for chunk in manifest.chunks:
             (results / chunk.filename).replace(output / chunk.filename)
-        listing = working.path / MANIFEST_NAME
-        listing.write_text(manifest.model_dump_json(by_alias=True, indent=2) + "\n", encoding="utf-8")
-        listing.replace(output / MANIFEST_NAME)
+        with atomic_write(output / MANIFEST_NAME, staging=working_folder.path) as unfinished:
+            unfinished.write_text(manifest.model_dump_json(by_alias=True, indent=2) + "\n", encoding="utf-8")
     return manifest
 
 
-def _end_on_signals(processes: ProcessGroup, working: Working) -> None:
+def _end_on_signals(processes: ProcessGroup, working_folder: WorkingFolder) -> None:
     def clean_up() -> None:
-        working.clean_up()
+        working_folder.clean_up()
         if os.isatty(2):
-            os.write(2, _SHOW_CURSOR)  # a progress bar hides it, and has no chance to show it again
+            os.write(2, _SHOW_CURSOR)  # a progress bar has hidden it, and cannot show it again
 
     lifeline = Lifeline(processes, clean_up)
 
-    def interrupted(_signal: int, _frame: FrameType | None) -> None:
+    def on_interrupt(_signal: int, _frame: FrameType | None) -> None:
         lifeline.end(INTERRUPTED, "Interrupted.")
 
-    signal.signal(signal.SIGINT, interrupted)
+    signal.signal(signal.SIGINT, on_interrupt)
     lifeline.on_terminate()

@@ -1,4 +1,4 @@
-"""The folder a command leaves its MP3s in: whole, of one recording only, and not there if nothing came of it."""
+"""The output folder of a command: it has all MP3s of one recording, or it does not exist."""
 
 import json
 import shutil
@@ -12,43 +12,46 @@ from typing import Final
 from whisperjob.model.names import MANIFEST_NAME
 
 JOB_NAME: Final = "job.json"
-"""Beside the chunks of `local run`, written last: what GET /job said when the job was completed."""
+"""Beside the chunks of `local run`, written last: the answer of GET /job for the completed job."""
 
 _LISTINGS: Final = (MANIFEST_NAME, JOB_NAME)
 
 
 @dataclass(frozen=True, slots=True)
-class Working:
-    """`path` is hidden inside the output, so on the disk that has room for the result."""
+class WorkingFolder:
+    """A hidden folder inside the output folder, so that it is on the disk of the results."""
 
     path: Path
-    made: tuple[Path, ...]
-    """The folders that were not there before, innermost first."""
+    created: tuple[Path, ...]
+    """The output folder and its parents, as far as they did not exist before; innermost first."""
 
     def clean_up(self) -> None:
-        """Removes all but results; may be called twice."""
+        """Removes everything but results; idempotent."""
         shutil.rmtree(self.path, ignore_errors=True)
-        for folder in self.made:
+        for folder in self.created:
             try:
                 folder.rmdir()
-            except OSError:  # in use, or gone
+            except OSError:  # it has results, or is gone
                 return
 
 
 @contextmanager
-def working_folder(output: Path) -> Iterator[Working]:
-    """It goes with the context, and the output with it if nothing was put there. Raises OSError."""
-    made = tuple(folder for folder in (output, *output.parents) if not folder.exists())
+def create_working_folder(output: Path) -> Iterator[WorkingFolder]:
+    """Creates a folder that is removed with the context, and the output folder with it if it has no results by then.
+
+    Raises OSError.
+    """
+    created = tuple(folder for folder in (output, *output.parents) if not folder.exists())
     output.mkdir(parents=True, exist_ok=True)
-    working = Working(Path(tempfile.mkdtemp(prefix=".whisperjob-", dir=output)), made)
+    working = WorkingFolder(Path(tempfile.mkdtemp(prefix=".whisperjob-", dir=output)), created)
     try:
         yield working
     finally:
         working.clean_up()
 
 
-def remove_earlier(output: Path) -> None:
-    """Removes the listings of earlier runs and the files they name: chunks of two recordings must not mix."""
+def remove_previous_results(output: Path) -> None:
+    """Removes the listings of earlier runs and the files they name: the chunks of two recordings must not mix."""
     for listing in (output / name for name in _LISTINGS):
         try:
             names = [str(chunk["filename"]) for chunk in json.loads(listing.read_text(encoding="utf-8"))["chunks"]]

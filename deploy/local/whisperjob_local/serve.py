@@ -1,52 +1,47 @@
-"""The edge of `whisperjob serve` and of every command that runs a service: event loop, signals, log, exit codes."""
+"""Runs `whisperjob serve`: event loop, signals and log, which other commands with a service use as well."""
 
 import asyncio
 import logging
 import os
-import signal
 import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from whisperjob_local.service import Ready, run_service
+from whisperjob.serving.signals import on_stop_signals
+from whisperjob_local.service import RunningService, run_service
 from whisperjob_local.service_settings import ServiceSettings
 
 T = TypeVar("T")
 
-_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
+def serve(settings: ServiceSettings, announce: Callable[[RunningService], None]) -> None:
+    """Serves until SIGINT or SIGTERM; at a second signal uploads in flight are broken off.
 
-def serve(settings: ServiceSettings, announce: Callable[[Ready], None]) -> None:
-    """Serves until SIGINT or SIGTERM; a second one waits for no upload in flight. Raises what run_service does."""
-    os.umask(0o077)  # recordings are their owners' business, also in a data folder that others may enter
+    Raises what run_service raises.
+    """
+    os.umask(0o077)  # recordings are private, also in a data folder that other users can read
     run_on_loop(_serve(settings, announce))
 
 
-async def _serve(settings: ServiceSettings, announce: Callable[[Ready], None]) -> None:
-    told = asyncio.Event()
-    whole = asyncio.current_task()
+async def _serve(settings: ServiceSettings, announce: Callable[[RunningService], None]) -> None:
+    stopping = asyncio.Event()
+    main_task = asyncio.current_task()
 
     def stop() -> None:
-        if told.is_set() and whole is not None:
-            whole.cancel()
-        told.set()
+        if stopping.is_set() and main_task is not None:
+            main_task.cancel()
+        stopping.set()
 
-    async def body(ready: Ready) -> None:
-        announce(ready)
-        await told.wait()
+    async def body(service: RunningService) -> None:
+        announce(service)
+        await stopping.wait()
 
     on_stop_signals(stop)
     await run_service(settings, body)
 
 
-def on_stop_signals(callback: Callable[[], None]) -> None:
-    """To be called on the event loop, in the main thread."""
-    for number in _STOP_SIGNALS:
-        asyncio.get_running_loop().add_signal_handler(number, callback)
-
-
 def run_on_loop(work: Coroutine[Any, Any, T]) -> T:
-    """On uvloop where it can be had: it moves uploads with less of the CPU."""
+    """Runs a coroutine on uvloop where there is one: uploads take less of the CPU with it."""
     if sys.platform == "win32":
         return asyncio.run(work)
     import uvloop
@@ -56,6 +51,7 @@ def run_on_loop(work: Coroutine[Any, Any, T]) -> T:
 
 
 def log_to_stderr(level: int) -> None:
+    """Logs to standard error from this level on, and from WARNING on for libraries that log every request."""
     logging.basicConfig(level=level, stream=sys.stderr, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
-    for chatty in ("httpx", "uvicorn"):
-        logging.getLogger(chatty).setLevel(max(level, logging.WARNING))
+    for library in ("httpx", "uvicorn"):
+        logging.getLogger(library).setLevel(max(level, logging.WARNING))

@@ -1,4 +1,4 @@
-"""The whole service as one process: the parts, put together."""
+"""The whole service as one process: composes its parts and runs them."""
 
 import asyncio
 import logging
@@ -31,9 +31,15 @@ from whisperjob_api.http_protocol import ApiProtocol
 from whisperjob_api.services import ApiDependencies
 from whisperjob_local.service_settings import ServiceSettings
 from whisperjob_local.standby import StandbyWorker
-from whisperjob_local.startup import StartupError, bind, find_ffmpeg, open_data_folder, read_or_make_key, url_of
+from whisperjob_local.startup import StartupError, bind, ensure_api_key, find_ffmpeg, open_data_folder, to_url
 from whisperjob_local.subprocess_launcher import SubprocessLauncher
-from whisperjob_local.worker_programs import NO_DIARIZER, check_diarizer, diarizer, find_diarizer, optimizer
+from whisperjob_local.worker_programs import (
+    NO_DIARIZER_MESSAGE,
+    build_diarizer_program,
+    build_optimizer_program,
+    check_diarizer,
+    find_diarizer,
+)
 
 if TYPE_CHECKING:
     from whisperjob_local.local_metrics import LocalMetrics
@@ -46,19 +52,19 @@ _WORK_GRACE = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
-    """What a user of the running service needs. `key_file` is None where the keys came from the settings."""
+class RunningService:
+    """How to reach the service. `key_file` is None where the keys come from the settings."""
 
     url: str
     api_key: str
     key_file: Path | None
 
 
-async def run_service(settings: ServiceSettings, body: Callable[[Ready], Awaitable[T]]) -> T:
-    """Runs the service for as long as `body` runs; it begins when the service listens.
+async def run_service(settings: ServiceSettings, body: Callable[[RunningService], Awaitable[T]]) -> T:
+    """Runs the service while `body` runs, which starts when the service listens.
 
-    When it ends, no new request is taken, those in flight may end, then the workers are stopped: their jobs run again
-    at the next start. Raises StartupError, TaskEndedError, and what `body` raises.
+    When `body` has ended, no new request is accepted, those in flight may finish, and then the workers are stopped:
+    their jobs run again at the next start. Raises StartupError, TaskEndedError, and what `body` raises.
     """
     local = settings.local
     async with AsyncExitStack() as stack:
@@ -66,26 +72,26 @@ async def run_service(settings: ServiceSettings, body: Callable[[Ready], Awaitab
         folder = stack.enter_context(open_data_folder(local.data_dir))
         public = stack.enter_context(bind(local.host, local.port))
         internal = stack.enter_context(bind("127.0.0.1", 0))
-        api, key_file = settings.api, None
-        if not api.api_keys:
+        api_settings, key_file = settings.api, None
+        if not api_settings.api_keys:
             key_file = folder.api_key
-            api = api.model_copy(update={"api_keys": (SecretStr(read_or_make_key(key_file)),)})
+            api_settings = api_settings.with_api_key(SecretStr(ensure_api_key(key_file)))
         records = await _open_records(folder.records)
         stack.push_async_callback(records.close)
         store = _open_store(settings.store, folder.objects)
         python = find_diarizer(local.diarizer_python)
-        optimizes = optimizer(url_of(internal), ffmpeg)
-        programs = {Stage.OPTIMIZE: optimizes}
+        optimizer = build_optimizer_program(to_url(internal), ffmpeg)
+        programs = {Stage.OPTIMIZE: optimizer}
         if python is not None:
             if local.diarizer_python is not None:
                 await asyncio.to_thread(check_diarizer, python)
-            programs[Stage.DIARIZE] = diarizer(python, url_of(internal), ffmpeg)
+            programs[Stage.DIARIZE] = build_diarizer_program(python, to_url(internal), ffmpeg)
         launcher = SubprocessLauncher(
             programs,
             folder.scratch,
             capacity=local.workers or default_workers(),
             run_deadline=settings.engine.run_deadline,
-            spare=StandbyWorker(Stage.OPTIMIZE, optimizes, folder.scratch),
+            standby=StandbyWorker(Stage.OPTIMIZE, optimizer, folder.scratch),
         )
         stack.push_async_callback(launcher.close)
         cache = RecordCache(records, resync_interval=settings.engine.resync_interval)
@@ -97,36 +103,36 @@ async def run_service(settings: ServiceSettings, body: Callable[[Ready], Awaitab
             launcher=launcher,
             settings=settings.engine,
             diarizes=python is not None,
-            teller=metrics.engine.counting(LogEventRecorder()) if metrics else None,
+            event_recorder=metrics.engine.counting(LogEventRecorder()) if metrics else None,
             on_pass=metrics.engine.passed if metrics else None,
         )
-        work = Listener(create_work_app(engine, launcher), internal, grace=_WORK_GRACE)
+        work_listener = Listener(create_work_app(engine, launcher), internal, grace=_WORK_GRACE)
         dependencies = ApiDependencies(
             records=records,
             cache=cache,
             store=store,
-            settings=api,
+            settings=api_settings,
             engine_ready=lambda: os.access(ffmpeg, os.X_OK),
             diarizes=python is not None,
-            no_diarizer_message=f"{NO_DIARIZER} The service finds it when it starts.",
+            no_diarizer_message=f"{NO_DIARIZER_MESSAGE} The service finds it when it starts.",
         )
-        app = _make_api(dependencies)
-        served: ASGIApp = metrics.around(app, cache, engine, launcher) if metrics else app
+        app = _create_app(dependencies)
+        served: ASGIApp = metrics.wrap(app, cache, engine, launcher) if metrics else app
         front = Listener(served, public, grace=local.shutdown_grace, http=ApiProtocol)
         tasks = TaskSupervisor()
         stack.push_async_callback(tasks.cancel)
 
-        async def live() -> T:
+        async def serve() -> T:
             await engine.prepare(alone=True)
-            tasks.start("the worker protocol", work.run())
-            await work.listening()
+            tasks.start("the worker protocol", work_listener.run())
+            await work_listener.wait_until_listening()
             tasks.start("the engine", engine.run())
             if metrics:
                 tasks.start("the metrics", metrics.listener.run())
             serving = tasks.start("the API", front.run())
-            await front.listening()
+            await front.wait_until_listening()
             launcher.prepare()
-            result = await body(Ready(url_of(public), key_of(api), key_file))
+            result = await body(RunningService(to_url(public), first_key(api_settings), key_file))
             dependencies.upload_gate.close()
             tasks.release(serving)
             front.stop()
@@ -134,12 +140,12 @@ async def run_service(settings: ServiceSettings, body: Callable[[Ready], Awaitab
             return result
 
         tasks.start("the record cache", cache.run())
-        return await tasks.guard(live())
+        return await tasks.guard(serve())
 
 
 @contextmanager
 def _metrics(port: int | None) -> Iterator["LocalMetrics | None"]:
-    """Imported where it is wanted only: a start should be quick."""
+    """Imports the metrics only where they are wanted, so that the service starts quickly."""
     if port is None:
         yield None
         return
@@ -151,13 +157,13 @@ def _metrics(port: int | None) -> Iterator["LocalMetrics | None"]:
         yield metrics
 
 
-def key_of(settings: ApiSettings) -> str:
-    """The first key, without its tenant."""
+def first_key(settings: ApiSettings) -> str:
+    """Returns the first key, without its tenant."""
     return settings.api_keys[0].get_secret_value().rpartition(":")[2]
 
 
 def default_workers() -> int:
-    """Each worker's ffmpegs use more than one core by themselves."""
+    """Returns half the number of cores, at least 1: the ffmpegs of one worker use more than one core."""
     return max(1, len(os.sched_getaffinity(0)) // 2) if hasattr(os, "sched_getaffinity") else 1
 
 
@@ -168,10 +174,10 @@ async def _open_records(file: Path) -> SqliteRecords:
         raise StartupError(str(error)) from error
 
 
-def _make_api(dependencies: ApiDependencies) -> FastAPI:
+def _create_app(dependencies: ApiDependencies) -> FastAPI:
     try:
         return create_app(dependencies)
-    except ValueError as error:  # an API key that makes no sense
+    except ValueError as error:  # an API key is malformed
         raise StartupError(f"{error}.") from error
 
 

@@ -12,7 +12,7 @@ from whisperjob_local.startup import StartupError
 
 @dataclass(frozen=True, slots=True)
 class ServiceSettings:
-    """Of every part; each group reads its own variables of the environment."""
+    """The settings of every part; each group reads its own variables of the environment."""
 
     local: LocalSettings
     api: ApiSettings
@@ -23,14 +23,14 @@ class ServiceSettings:
 def make_settings(
     *, host: str | None = None, port: int | None = None, data_dir: Path | None = None, workers: int | None = None
 ) -> ServiceSettings:
-    """What is None here comes from the environment, or is the default. Raises StartupError."""
-    asked: dict[str, Any] = {"host": host, "port": port, "data_dir": data_dir, "workers": workers}
-    given = {name: value for name, value in asked.items() if value is not None}
+    """Reads the settings from the environment; arguments that are not None override it. Raises StartupError."""
+    arguments: dict[str, Any] = {"host": host, "port": port, "data_dir": data_dir, "workers": workers}
+    given = {name: value for name, value in arguments.items() if value is not None}
     try:
         local = LocalSettings(**given)
         engine = EngineSettings(progress_interval=local.progress_interval)
-        if engine.max_diarizations is None:  # one takes all cores, and memory by the hour of audio
-            engine = engine.model_copy(update={"max_diarizations": 1})
+        if engine.max_diarizations is None:  # each uses all cores, and memory that grows with the recording
+            engine = engine.with_max_diarizations(1)
         return ServiceSettings(local, ApiSettings(), StoreSettings(), engine)
     except ValidationError as error:
         raise StartupError(f"{setting_at_fault(error)}.") from None

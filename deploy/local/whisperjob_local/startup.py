@@ -1,4 +1,4 @@
-"""What must hold before the service starts; each thing that does not is one plain sentence."""
+"""Checks and prepares what the service needs before it starts. Each problem is one plain sentence."""
 
 import errno
 import fcntl
@@ -9,17 +9,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from whisperjob.files import atomic_write
 from whisperjob.model.errors import WhisperJobError
 from whisperjob.serving import listener
 from whisperjob_optimizer.runner import ToolError, Tools
 
 
 class StartupError(WhisperJobError):
-    """The service cannot start as it was asked to; the message is for the person who asked."""
+    """The service cannot start with these settings; the message is for the person who starts it."""
 
 
 class DataFolder:
-    """Where one running service keeps everything. Make it with `open_data_folder`, which holds its lock."""
+    """The paths of everything that one service stores. Made by `open_data_folder`, which holds the folder's lock."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -31,9 +32,9 @@ class DataFolder:
 
 @contextmanager
 def open_data_folder(path: Path) -> Iterator[DataFolder]:
-    """Makes the folder if need be and locks it for as long as the context lasts. Raises StartupError.
+    """Creates the folder if necessary and locks it while the context lasts. Raises StartupError.
 
-    Two services on one folder would run every job twice and remove each other's scratch.
+    Two services with one folder would run every job twice and remove each other's scratch folders.
     """
     path = path.absolute()
     try:
@@ -53,15 +54,17 @@ def open_data_folder(path: Path) -> Iterator[DataFolder]:
         os.close(lock)
 
 
-def read_or_make_key(file: Path) -> str:
-    """The API key kept in `file`, made on the first start; readable by its owner only. Raises StartupError."""
+def ensure_api_key(file: Path) -> str:
+    """Returns the API key in `file`, which is generated at the first start and readable by its owner only.
+
+    Raises StartupError.
+    """
     try:
         if not file.exists():
-            beside = file.with_suffix(".new")
-            beside.unlink(missing_ok=True)
-            with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as new:
-                new.write(secrets.token_urlsafe(24) + "\n")
-            beside.rename(file)
+            with atomic_write(file) as unfinished:
+                descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+                with os.fdopen(descriptor, "w", encoding="ascii") as opened:
+                    opened.write(secrets.token_urlsafe(24) + "\n")
         key = file.read_text(encoding="ascii").strip()
     except (OSError, ValueError) as error:
         raise StartupError(f"The API key in {file} cannot be read or made ({error}).") from error
@@ -70,16 +73,16 @@ def read_or_make_key(file: Path) -> str:
     return key
 
 
-def find_ffmpeg(wanted: str) -> str:
-    """The full path of ffmpeg; ffprobe must be beside it. Raises StartupError."""
+def find_ffmpeg(program: str) -> str:
+    """Returns the full path of ffmpeg; ffprobe must be beside it. Raises StartupError."""
     try:
-        return Tools.find(wanted).ffmpeg
+        return Tools.find(program).ffmpeg
     except ToolError as error:
         raise StartupError(f"{error}: install all of ffmpeg (Debian: apt-get install ffmpeg).") from error
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A socket on that address, not yet listening; port 0 is any free one. Raises StartupError."""
+    """Returns a socket on that address that does not listen yet; port 0 is any free one. Raises StartupError."""
     try:
         return listener.bind(host, port)
     except socket.gaierror as error:
@@ -94,7 +97,8 @@ def _bind_sentence(host: str, port: int, error: OSError) -> str:
     return f"Cannot listen on {host} port {port} ({error.strerror}); choose another with --host or --port."
 
 
-def url_of(bound: socket.socket) -> str:
+def to_url(bound: socket.socket) -> str:
+    """Returns the URL under which this machine reaches the socket."""
     host, port = bound.getsockname()[:2]
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - what to call it, not what to bind
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

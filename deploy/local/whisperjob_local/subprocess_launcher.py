@@ -1,7 +1,7 @@
-"""Workers as subprocesses: the embedded engine's stand-in for batch/v1 Jobs and their scheduler.
+"""Workers as subprocesses: what embedded mode has for batch/v1 Jobs and their scheduler.
 
-At most `capacity` optimizers run at a time; the others are Pending, the highest priority first, then the oldest job.
-How many diarizers run is the engine's decision. Each attempt has a random token, of which only the hash is kept here.
+At most `capacity` optimizers run at a time. The others are Pending; the highest priority starts first, then the oldest
+job. The engine decides how many diarizers run. Each attempt has a random token, of which only the hash is stored here.
 """
 
 import asyncio
@@ -20,16 +20,16 @@ from whisperjob.model.clock import utc_now
 from whisperjob.model.phase import Reason, Stage
 from whisperjob.model.workers import Worker, WorkerState
 from whisperjob.worker.worker_program import ATTEMPT_OVER
-from whisperjob_local.standby import Ready, StandbyWorker, start_worker
+from whisperjob_local.standby import StandbyWorker, StartedWorker, start_worker
 from whisperjob_local.worker_process import WorkerEnd, WorkerProcess
-from whisperjob_local.worker_programs import Program
+from whisperjob_local.worker_programs import WorkerProgram
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, eq=False)
 class _Attempt:
-    """A worker and what runs it. It has a task from the moment it leaves the queue."""
+    """A worker, its process and the task that runs it. Without a task it waits for its turn."""
 
     launch: Launch
     worker: Worker
@@ -39,28 +39,28 @@ class _Attempt:
 
     @property
     def rank(self) -> tuple[int, datetime, int]:
-        """Lowest first."""
+        """Where it stands in the queue: the lowest rank starts first."""
         return -self.launch.job.spec.priority, self.launch.job.metadata.creation_timestamp, self.order
 
 
 class SubprocessLauncher:
-    """Launcher and TokenVerifier of one process. Not thread-safe: one event loop.
+    """The Launcher and TokenVerifier of one process. Not thread-safe: one event loop.
 
-    `programs` are the workers of each stage; `scratch` belongs to this launcher alone: what an earlier life left there
-    is removed. The `spare`, if any, is taken first; it is closed with this.
+    `programs` are the workers of each stage. `scratch` belongs to this launcher alone: whatever an earlier process left
+    there is removed. The `standby` worker, if any, is used first; it is closed with the launcher.
     """
 
     def __init__(
         self,
-        programs: Mapping[Stage, Program],
+        programs: Mapping[Stage, WorkerProgram],
         scratch: Path,
         *,
         capacity: int,
         run_deadline: timedelta,
-        spare: StandbyWorker | None = None,
+        standby: StandbyWorker | None = None,
     ) -> None:
         self._programs = programs
-        self._spare = spare
+        self._standby = standby
         self._scratch = scratch
         self._capacity = capacity
         self._run_deadline = run_deadline
@@ -76,9 +76,9 @@ class SubprocessLauncher:
         self._callbacks.append(on_change)
 
     async def start(self, launch: Launch) -> Worker:
-        known = self._attempts.get(launch.name)
-        if known is not None:
-            return known.worker
+        existing = self._attempts.get(launch.name)
+        if existing is not None:
+            return existing.worker
         worker = Worker(
             name=launch.name,
             job_name=launch.job.name,
@@ -93,19 +93,19 @@ class SubprocessLauncher:
         self._started += 1
         attempt = _Attempt(launch, worker, self._started)
         self._attempts[launch.name] = attempt
-        self._tell(worker)
-        self._fill()
+        self._notify(worker)
+        self._start_pending()
         return attempt.worker
 
     async def stop(self, name: str) -> None:
-        """Returns when the worker is gone, so that nothing it writes can come after what the caller does next."""
+        """Ends the worker and returns when it is gone: it cannot write anything after that."""
         attempt = self._attempts.get(name)
         if attempt is None:
             return
         if not attempt.worker.stopping:
-            self._change(attempt, stopping=True)
+            self._change(attempt, replace(attempt.worker, stopping=True))
         if attempt.task is not None:
-            await self._end(attempt, attempt.task)
+            await self._terminate(attempt, attempt.task)
         if self._attempts.get(name) is attempt:
             del self._attempts[name]
 
@@ -116,59 +116,61 @@ class SubprocessLauncher:
         return self._identities.get(_digest(token))
 
     async def close(self) -> None:
-        """Ends all workers, tells nobody: to those who listen, the engine's restart is no failure."""
+        """Ends all workers without notice to the subscribers: a restart of the engine is no failure of a worker."""
         self._closed = True
         self._callbacks.clear()
         await asyncio.gather(*(self.stop(name) for name in list(self._attempts)))
-        if self._spare is not None:
-            await self._spare.close()
+        if self._standby is not None:
+            await self._standby.close()
 
     def prepare(self) -> None:
-        """Readies the spare for the first attempt; to be called on the event loop."""
-        if self._spare is not None:
-            self._spare.prepare()
+        """Starts the standby worker for the first attempt. To be called on the event loop."""
+        if self._standby is not None:
+            self._standby.prepare()
 
-    def _fill(self) -> None:
-        """Starts what there is room for."""
+    def _start_pending(self) -> None:
+        """Starts the workers that there is room for."""
         if self._closed:
             return
-        alive = [a for a in self._attempts.values() if not a.worker.state.ended]
-        optimizers = [a for a in alive if a.launch.stage is Stage.OPTIMIZE]
-        waiting = [a for a in optimizers if a.task is None and not a.worker.stopping]
+        unfinished = [a for a in self._attempts.values() if not a.worker.state.ended]
+        optimizers = [a for a in unfinished if a.launch.stage is Stage.OPTIMIZE]
+        pending = [a for a in optimizers if a.task is None and not a.worker.stopping]
         room = max(0, self._capacity - sum(1 for a in optimizers if a.task is not None))
-        starting = sorted(waiting, key=lambda a: a.rank)[:room]
-        starting += [a for a in alive if a.launch.stage is Stage.DIARIZE and a.task is None and not a.worker.stopping]
-        for attempt in starting:
+        next_attempts = sorted(pending, key=lambda a: a.rank)[:room]
+        diarizers = [a for a in unfinished if a.launch.stage is Stage.DIARIZE]
+        next_attempts += [a for a in diarizers if a.task is None and not a.worker.stopping]
+        for attempt in next_attempts:
             attempt.task = asyncio.create_task(self._run(attempt), name=attempt.worker.name)
 
     async def _run(self, attempt: _Attempt) -> None:
-        failed = {"state": WorkerState.FAILED, "reason": Reason.INFRASTRUCTURE}
-        changes: dict[str, object] = {**failed, "message": "the worker could not be started"}
+        end: WorkerEnd | None = None
         try:
-            end = await self._work(attempt)
+            end = await self._run_process(attempt)
             if end.exit_code and not attempt.worker.stopping:
-                log.error("%s: exit code %d; its last words:\n%s", attempt.worker.name, end.exit_code, end.stderr_tail)
-            changes = _outcome(end)
+                log.error(
+                    "%s: exit code %d; the end of its stderr:\n%s", attempt.worker.name, end.exit_code, end.stderr_tail
+                )
         except OSError:
             log.exception("%s could not be started", attempt.worker.name)
         finally:
-            self._change(attempt, **changes, ended_at=utc_now())
-            self._fill()
+            self._change(attempt, replace(_with_end(attempt.worker, end), ended_at=utc_now()))
+            self._start_pending()
 
-    async def _work(self, attempt: _Attempt) -> WorkerEnd:
+    async def _run_process(self, attempt: _Attempt) -> WorkerEnd:
         launch = attempt.launch
         scratch = self._scratch / launch.name
         token = secrets.token_urlsafe(32)
         try:
             identity = WorkerIdentity(launch.job.name, launch.job.uid, launch.stage, launch.attempt)
             self._identities[_digest(token)] = identity
-            ready = None if self._spare is None else await self._spare.take(launch.stage)
-            if ready is None:
+            started = None if self._standby is None else await self._standby.acquire(launch.stage)
+            if started is None:
                 scratch.mkdir()
-                ready = Ready(await start_worker(self._programs[launch.stage], scratch), scratch)
-            attempt.process, scratch = ready.process, ready.scratch
-            await attempt.process.work(token)
-            self._change(attempt, state=WorkerState.RUNNING, started_at=utc_now(), reason="", message="")
+                started = StartedWorker(await start_worker(self._programs[launch.stage], scratch), scratch)
+            attempt.process, scratch = started.process, started.scratch
+            await attempt.process.send_token(token)
+            running = replace(attempt.worker, state=WorkerState.RUNNING, started_at=utc_now(), reason="", message="")
+            self._change(attempt, running)
             if attempt.worker.stopping:
                 await attempt.process.terminate()
             limit = launch.job.spec.deadlines.run_seconds
@@ -177,40 +179,41 @@ class SubprocessLauncher:
             self._identities.pop(_digest(token), None)
             await asyncio.to_thread(shutil.rmtree, scratch, ignore_errors=True)
 
-    async def _end(self, attempt: _Attempt, task: asyncio.Task[None]) -> None:
+    async def _terminate(self, attempt: _Attempt, task: asyncio.Task[None]) -> None:
         if attempt.process is not None and not attempt.worker.state.ended:
             await attempt.process.terminate()
         await asyncio.wait({task})
 
-    def _change(self, attempt: _Attempt, **changes: object) -> None:
-        attempt.worker = replace(attempt.worker, **changes)  # type: ignore[arg-type]  # fields of Worker, by name
-        self._tell(attempt.worker)
+    def _change(self, attempt: _Attempt, worker: Worker) -> None:
+        attempt.worker = worker
+        self._notify(worker)
 
-    def _tell(self, worker: Worker) -> None:
+    def _notify(self, worker: Worker) -> None:
         for callback in self._callbacks:
             callback(worker)
 
 
-def _outcome(end: WorkerEnd) -> dict[str, object]:
-    """The changes to a worker whose worker ended so. The message may be shown to anybody: a sentence's end, no dump."""
+def _with_end(worker: Worker, end: WorkerEnd | None) -> Worker:
+    """Returns the worker in its final state. `end` is None if its process could not be started.
+
+    The message is shown to users: it is the end of a sentence and contains nothing of the worker's output.
+    """
+    if end is None:
+        return _failed(worker, "the worker could not be started")
     if end.deadline_exceeded:
-        return {
-            "state": WorkerState.FAILED,
-            "reason": Reason.DEADLINE_EXCEEDED,
-            "message": "the worker ran too long",
-            "deadline_exceeded": True,
-        }
+        exceeded = _failed(worker, "the worker ran too long", Reason.DEADLINE_EXCEEDED)
+        return replace(exceeded, deadline_exceeded=True)
     if end.exit_code == 0:
-        return {"state": WorkerState.SUCCEEDED, "reason": Reason.SUCCEEDED, "message": ""}
-    return {
-        "state": WorkerState.FAILED,
-        "reason": Reason.INFRASTRUCTURE,
-        "message": describe_exit(end.exit_code),
-    }
+        return replace(worker, state=WorkerState.SUCCEEDED, reason=Reason.SUCCEEDED, message="")
+    return _failed(worker, describe_exit(end.exit_code))
+
+
+def _failed(worker: Worker, message: str, reason: Reason = Reason.INFRASTRUCTURE) -> Worker:
+    return replace(worker, state=WorkerState.FAILED, reason=reason, message=message)
 
 
 def describe_exit(code: int) -> str:
-    """Why a worker that ended with this code failed; shells and runtimes say 128 + n for signal n."""
+    """Says why a worker with this exit code failed. Shells and runtimes exit with 128 + n after signal n."""
     number = -code if code < 0 else code - 128
     if 0 < number < signal.NSIG:
         try:

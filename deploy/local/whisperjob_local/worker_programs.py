@@ -1,6 +1,6 @@
-"""The workers' programs on this machine: the optimizer by this interpreter, the diarizer by one of its own.
+"""The programs of the workers on this machine: this interpreter runs the optimizer, another one the diarizer.
 
-torch is never part of the service's own environment: `make diarizer` builds another, and its interpreter is found here.
+torch is never part of the service's own environment. `make diarizer` builds another, whose interpreter is found here.
 """
 
 import importlib.util
@@ -13,99 +13,101 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from whisperjob_local.startup import StartupError
-from whisperjob_local.worker_process import passed_on
+from whisperjob_local.worker_process import worker_environment
 
 Argv = Callable[[Path], Sequence[str]]
-"""A worker's command, by its scratch folder."""
+"""Returns the command line of a worker, given its scratch folder."""
 
-DIARIZER_PLACE = Path(".cache", "diarizer", "python")
-"""Where `make diarizer` leaves its interpreter, from the checkout's root."""
+DIARIZER_PATH = Path(".cache", "diarizer", "python")
+"""The interpreter that `make diarizer` builds, relative to the root of the checkout."""
 
-NO_DIARIZER = "There is no diarizer on this machine: `make diarizer` builds one, once."
+NO_DIARIZER_MESSAGE = "There is no diarizer on this machine: `make diarizer` builds one, once."
 
 _CHECK_SECONDS = 60.0
 
 _DIARIZER_MODULE = "whisperjob_diarizer.run"
 
 _NICENESS = 5
-"""Workers take all cores they get; the API should still answer at once."""
+"""Workers use all cores; the API should still answer at once."""
 
 _PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
-_FOR_MODELS = (
+_DIARIZER_VARIABLES = (
     *("HF_TOKEN", "HF_HOME", "HF_ENDPOINT"),
     *_PROXIES,
     *(name.lower() for name in _PROXIES),  # as most people write them
     *("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"),
 )
-"""What a diarizer gets of the environment besides what every worker gets."""
+"""The variables that a diarizer inherits, besides those that every worker inherits."""
 
-_INSTALLED = ("site-packages", "dist-packages")
+_INSTALLATION_FOLDERS = ("site-packages", "dist-packages")
 
 
 @dataclass(frozen=True, slots=True)
-class Program:
-    """How to start a worker of a stage; `environment` comes besides what every worker gets."""
+class WorkerProgram:
+    """How to start a worker of a stage. `environment` is added to the variables that every worker inherits."""
 
     argv: Argv
     environment: Mapping[str, str]
 
 
-def optimizer(server: str, ffmpeg: str) -> Program:
-    """Takes its work from `server`."""
-    return Program(_worker(sys.executable, "whisperjob_optimizer.run", server, ffmpeg), {})
+def build_optimizer_program(server: str, ffmpeg: str) -> WorkerProgram:
+    """Returns the optimizer's program; `server` is the URL where it claims its work."""
+    return WorkerProgram(_build_argv(sys.executable, "whisperjob_optimizer.run", server, ffmpeg), {})
 
 
-def diarizer(python: Path, server: str, ffmpeg: str) -> Program:
-    return Program(_worker(str(python), _DIARIZER_MODULE, server, ffmpeg), diarizer_environment())
+def build_diarizer_program(python: Path, server: str, ffmpeg: str) -> WorkerProgram:
+    """Returns the diarizer's program for its interpreter; `server` is the URL where it claims its work."""
+    return WorkerProgram(_build_argv(str(python), _DIARIZER_MODULE, server, ffmpeg), diarizer_environment())
 
 
 def diarizer_environment() -> dict[str, str]:
-    """What the diarizer's interpreter needs to find this program, its models and its devices."""
-    environment = {name: os.environ[name] for name in _FOR_MODELS if name in os.environ}
+    """Returns the variables with which the diarizer's interpreter finds this package, its models and its devices."""
+    environment = {name: os.environ[name] for name in _DIARIZER_VARIABLES if name in os.environ}
     if roots := _source_roots("whisperjob", "whisperjob_diarizer"):
         environment["PYTHONPATH"] = os.pathsep.join(roots)
     return environment
 
 
-def find_diarizer(wanted: str | None) -> Path | None:
-    """The diarizer's interpreter: the one asked for, else the one `make diarizer` made; None if there is none.
+def find_diarizer(setting: str | None) -> Path | None:
+    """Returns the diarizer's interpreter, None if there is none.
 
-    `off` asks for none. Raises StartupError if the one asked for is no program.
+    It is the one that the setting names, or else the one that `make diarizer` has built; `off` disables the diarizer.
+    Raises StartupError if the one that is named is no program.
     """
-    if wanted == "off":
+    if setting == "off":
         return None
-    if wanted is not None:
-        found = shutil.which(wanted)
-        if found is None:
-            raise StartupError(f"The diarizer's interpreter {wanted} (WHISPERJOB_DIARIZER_PYTHON) is no program.")
-        return Path(found).absolute()
-    made = Path(__file__).parents[3] / DIARIZER_PLACE
-    return made if os.access(made, os.X_OK) else None
+    if setting is not None:
+        program = shutil.which(setting)
+        if program is None:
+            raise StartupError(f"The diarizer's interpreter {setting} (WHISPERJOB_DIARIZER_PYTHON) is no program.")
+        return Path(program).absolute()
+    built = Path(__file__).parents[3] / DIARIZER_PATH
+    return built if os.access(built, os.X_OK) else None
 
 
 def check_diarizer(python: Path) -> None:
-    """Raises StartupError if that interpreter cannot even start the worker, as one that lacks its packages cannot.
+    """Raises StartupError if that interpreter cannot start the worker, because packages are missing, for example.
 
-    Half a second: for one that somebody named; what `make diarizer` made it has tried. torch is not looked for, which
-    takes seconds: the worker itself says that it is missing.
+    It takes half a second, and is meant for interpreters that a setting names: `make diarizer` has tried its own. torch
+    is not imported, which would take seconds; the worker itself reports that it is missing.
     """
     argv = [str(python), "-P", "-m", _DIARIZER_MODULE, "--help"]
-    environment = {**passed_on(os.environ), **diarizer_environment()}
+    environment = {**worker_environment(os.environ), **diarizer_environment()}
     try:
-        ended = subprocess.run(  # noqa: S603 - a program its owner named, arguments as a list
+        completed = subprocess.run(  # noqa: S603 - a program that a setting names, arguments as a list
             argv, env=environment, capture_output=True, stdin=subprocess.DEVNULL, timeout=_CHECK_SECONDS, check=False
         )
-        said = ended.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-        why = None if ended.returncode == 0 else said or f"exit code {ended.returncode}"
+        last_line = completed.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        problem = None if completed.returncode == 0 else last_line or f"exit code {completed.returncode}"
     except subprocess.TimeoutExpired:
-        why = "it does not end"
+        problem = "it does not end"
     except OSError as error:
-        why = error.strerror or str(error)
-    if why is not None:
-        raise StartupError(f"{python} (WHISPERJOB_DIARIZER_PYTHON) cannot run the diarizer: {why.rstrip('.')}.")
+        problem = error.strerror or str(error)
+    if problem is not None:
+        raise StartupError(f"{python} (WHISPERJOB_DIARIZER_PYTHON) cannot run the diarizer: {problem.rstrip('.')}.")
 
 
-def _worker(python: str, module: str, server: str, ffmpeg: str) -> Argv:
+def _build_argv(python: str, module: str, server: str, ffmpeg: str) -> Argv:
     def argv(scratch: Path) -> Sequence[str]:
         worker = [python, "-P", "-m", module, "--server", server, "--token-stdin"]
         return ["nice", "-n", str(_NICENESS), *worker, "--scratch", str(scratch), "--ffmpeg", ffmpeg]
@@ -114,10 +116,10 @@ def _worker(python: str, module: str, server: str, ffmpeg: str) -> Argv:
 
 
 def _source_roots(*packages: str) -> list[str]:
-    """The folders these packages are imported from, where that is a checkout.
+    """Returns the folders that these packages are imported from, where they lie in a checkout.
 
-    An installed one shares its folder with packages that are compiled for this interpreter: another must bring its own.
+    An installed package shares its folder with packages that are compiled for this interpreter and useless to another.
     """
     specs = (importlib.util.find_spec(package) for package in packages)
     roots = [Path(spec.origin).parents[1] for spec in specs if spec and spec.origin]
-    return [str(root) for root in roots if root.name not in _INSTALLED]
+    return [str(root) for root in roots if root.name not in _INSTALLATION_FOLDERS]

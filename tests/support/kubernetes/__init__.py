@@ -1,1 +1,1 @@
-"""A real API server for tests, and the parts of a cluster that are not there."""
+"""A real API server for tests, and stand-ins for the other parts of a cluster."""

@@ -12,7 +12,7 @@ from whisperjob_kubernetes.connection import connect
 from whisperjob_kubernetes.requests import ApiRequest
 
 _TURNS_TO_CLOSE = 10
-"""Turns of the event loop: a TLS transport that was closed lets its socket go some turns later, if the loop lives."""
+"""Turns of the event loop: a closed TLS transport closes its socket some turns later, if the loop still runs."""
 
 
 @asynccontextmanager
@@ -21,7 +21,7 @@ async def connected(
     kubeconfig: Path | None = None,
     on_request: Callable[[ApiRequest, int], None] | None = None,
 ) -> AsyncIterator[client.ApiClient]:
-    """As the administrator, or as whom `kubeconfig` names."""
+    """Yields a client of the administrator, or of the user that `kubeconfig` names."""
     api = await connect(kubeconfig or server.kubeconfig, on_request)
     try:
         yield api
@@ -31,6 +31,6 @@ async def connected(
 
 
 async def let_sockets_close() -> None:
-    """After a client was closed, before its event loop is."""
+    """Waits for sockets to close. To be called after a client was closed, before its event loop is."""
     for _ in range(_TURNS_TO_CLOSE):
         await asyncio.sleep(0)

@@ -20,7 +20,7 @@ _FOUND = pytest.StashKey[dict[str, Path] | str]()
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Gets the programs before the first test begins, so that no test's time limit counts the unpacking."""
+    """Unpacks the programs before the first test starts, so that it does not count in the time limit of a test."""
     if session.config.option.collectonly:
         return
     if any("kube_binaries" in getattr(item, "fixturenames", ()) for item in session.items):
@@ -64,7 +64,7 @@ def _running(server: KubeServer) -> Iterator[KubeServer]:
 
 @pytest.fixture
 async def kube_api(kube_server: KubeServer) -> AsyncIterator[client.ApiClient]:
-    """A client with every right."""
+    """A client with all permissions."""
     async with connected(kube_server) as api:
         yield api
 

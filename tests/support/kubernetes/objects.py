@@ -1,4 +1,4 @@
-"""Jobs and Pods of workers as an API server shows them; every field has a sensible default, name what matters."""
+"""Builders of workers' Jobs and Pods: every field has a sensible default; name those that matter."""
 
 from datetime import datetime
 from typing import Any
@@ -7,7 +7,7 @@ from support.builders import T0, UID
 from whisperjob.model import names
 from whisperjob.model.phase import Stage
 from whisperjob_operator import labels
-from whisperjob_operator.objects import Job, Pod
+from whisperjob_operator.kube_objects import KubeJob, KubePod
 
 JOB_UID = "22222222-3333-4444-8555-666666666666"
 
@@ -19,7 +19,7 @@ def rfc3339(time: datetime) -> str:
 
 
 def job_body(attempt: int = 1, **changes: Any) -> Object:
-    """`conditions` go into the status, all else into the metadata."""
+    """Builds a Job; `conditions` go into its status, `suspend` into its spec, all else into its metadata."""
     status: Object = {"conditions": changes.pop("conditions", [])}
     metadata: Object = {
         "name": names.worker_name(UID, Stage.OPTIMIZE, attempt),
@@ -35,7 +35,7 @@ def job_body(attempt: int = 1, **changes: Any) -> Object:
 
 
 def pod_body(phase: str = "Pending", state: Object | None = None, **changes: Any) -> Object:
-    """`state` is the container's; `metadata` its own dict; all else goes into the status."""
+    """Builds a Pod. `state` is the container's, `metadata` is merged into its own; all else goes into its status."""
     metadata: Object = {
         "name": "pod-1",
         "namespace": "default",
@@ -51,9 +51,9 @@ def pod_body(phase: str = "Pending", state: Object | None = None, **changes: Any
     return {"metadata": metadata, "status": status}
 
 
-def a_kube_job(**changes: Any) -> Job:
-    return Job.model_validate(job_body(**changes))
+def a_kube_job(**changes: Any) -> KubeJob:
+    return KubeJob.model_validate(job_body(**changes))
 
 
-def a_pod(phase: str = "Pending", state: Object | None = None, **changes: Any) -> Pod:
-    return Pod.model_validate(pod_body(phase, state, **changes))
+def a_pod(phase: str = "Pending", state: Object | None = None, **changes: Any) -> KubePod:
+    return KubePod.model_validate(pod_body(phase, state, **changes))

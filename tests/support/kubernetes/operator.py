@@ -1,6 +1,7 @@
-"""A whole operator in the test's process on a real API server, and the parts of a cluster that are not there.
+"""A whole operator in the test's process on a real API server.
 
-`Cluster` writes what a Job controller and a kubelet would: pods, their states, a Job's end.
+`Cluster` plays the other parts of a cluster: it writes what a Job controller and a kubelet would write, such as pods,
+their states and the end of a Job.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from support.waiting import until
 from whisperjob.model.settings import EngineSettings
 from whisperjob.stores.port import ObjectStore
 from whisperjob_kubernetes.requests import ApiRequest
-from whisperjob_operator.operator_metrics import Metrics
+from whisperjob_operator.operator_metrics import OperatorMetrics
 from whisperjob_operator.service import Operator
 
 Object = dict[str, Any]
@@ -33,7 +34,7 @@ class RunningOperator:
         self.requests = requests
 
     def writes(self) -> list[str]:
-        """What was written, as "verb resource"."""
+        """Returns the writes so far, as "verb resource"."""
         return [
             f"{request.verb} {request.resource}"
             for request, code in self.requests
@@ -51,9 +52,9 @@ async def running_operator(
     engine: EngineSettings | None = None,
     **settings: Any,
 ) -> AsyncIterator[RunningOperator]:
-    """Started and watching; ended as on SIGTERM."""
+    """Runs an operator, whose watches have started; ends it as SIGTERM does."""
     requests: list[tuple[ApiRequest, int]] = []
-    metrics = Metrics()
+    metrics = OperatorMetrics()
 
     def on_request(request: ApiRequest, code: int) -> None:
         requests.append((request, code))
@@ -61,12 +62,13 @@ async def running_operator(
 
     async with connected(server, kubeconfig, on_request) as api:
         operator = Operator(api, operator_settings(namespace, **settings), engine or EngineSettings(), store, metrics)
-        task = asyncio.create_task(operator.run())
+        stop = asyncio.Event()
+        task = asyncio.create_task(operator.run(stop))
         await until(lambda: task.done() or not operator.readiness_problem(), "the operator to be ready", 20)
         try:
             yield RunningOperator(operator, requests)
         finally:
-            operator.stop()
+            stop.set()
             await task
 
 
@@ -84,7 +86,7 @@ class Cluster:
         self.server.request("POST", f"{self._core}/serviceaccounts", {"metadata": {"name": ACCOUNT}})
 
     def jobs(self) -> list[Object]:
-        """The oldest first."""
+        """Returns the Jobs, the oldest attempt first."""
         found: list[Object] = self.server.request("GET", self._batch)["items"]
         return sorted(found, key=lambda job: int(job["metadata"]["labels"]["whisperjob.dev/attempt"]))
 
@@ -119,7 +121,7 @@ class Cluster:
         self.server.request("DELETE", f"{self._wj}/{name}")
 
     def make_pod(self, job: Object, phase: str = "Pending", node: str = "", **status: Any) -> Object:
-        """What the Job controller makes of a Job's template, and a scheduler places on a node if one is named."""
+        """Creates the pod of a Job, as the Job controller does, on the given node, as a scheduler does."""
         metadata, template = job["metadata"], job["spec"]["template"]
         body = {
             "metadata": {
@@ -142,7 +144,7 @@ class Cluster:
         return pod
 
     def set_pod(self, pod: Object, phase: str, state: Object | None = None, **status: Any) -> None:
-        """`state` is the container's."""
+        """Sets a pod's status; `state` is its container's."""
         if state is not None:
             container = {"name": "optimizer", "image": "i", "imageID": "i", "restartCount": 0, "ready": False}
             status["containerStatuses"] = [{**container, "state": state}]
@@ -154,7 +156,7 @@ class Cluster:
         self.set_pod(pod, "Running", {"running": {"startedAt": now}})
 
     def delete_pod(self, pod: Object, grace_seconds: int = 0) -> None:
-        """One on a node stays until its kubelet says that it ended, or for ever if that is lost; 0 is by force."""
+        """Deletes a pod. On a node it stays until the kubelet reports its end, forever on a lost one; 0 forces it."""
         path = f"{self._core}/pods/{pod['metadata']['name']}?gracePeriodSeconds={grace_seconds}"
         self.server.request("DELETE", path)
 
@@ -162,7 +164,7 @@ class Cluster:
         self.server.request("DELETE", f"{self._batch}/{job['metadata']['name']}?propagationPolicy=Background")
 
     def token_for(self, pod: Object, audience: str = "whisperjob-operator", account: str = ACCOUNT) -> str:
-        """The token that the kubelet would project into this pod."""
+        """Returns the token that the kubelet would project into this pod."""
         body = {
             "spec": {
                 "audiences": [audience],

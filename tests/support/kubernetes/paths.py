@@ -1,4 +1,4 @@
-"""Where the operator's parts lie."""
+"""Paths of the operator's parts."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A way to the API server that can be made to misbehave: watches that end in an ERROR, as real ones do now and then."""
+"""A proxy of the API server that can misbehave: its watches can end with an ERROR, as real ones sometimes do."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ from aiohttp import web
 
 from support.kubernetes.connection import let_sockets_close
 from support.kubernetes.server import KubeServer
-from whisperjob_kubernetes.connection import abort
+from whisperjob_kubernetes.connection import abort_stream
 
 _PASSED_ON = ("Authorization", "Content-Type", "Accept")
 
@@ -32,13 +32,13 @@ class MisbehavingProxy:
         self.watches: list[str] = []
 
     def end_watches_of(self, plural: str, code: int) -> None:
-        """Those that are open now get an ERROR with this code, and end."""
+        """Ends the open watches of this kind with an ERROR with this code."""
         self._failing[plural] = code
         for stream in self._streams.pop(plural, []):
             stream.set()
 
     def mute(self, plural: str) -> None:
-        """Watches of this kind tell nothing any more, and stay open."""
+        """Lets no more events of this kind through; its watches stay open."""
         self._muted.add(plural)
 
     def watching(self, plural: str) -> bool:
@@ -83,7 +83,7 @@ class MisbehavingProxy:
         finally:
             waiting.cancel()
             reading.cancel()
-            abort(answer)
+            abort_stream(answer)
             await asyncio.gather(waiting, reading, return_exceptions=True)
             if broken in self._streams.get(plural, []):
                 self._streams[plural].remove(broken)

@@ -1,4 +1,4 @@
-"""The chart's accounts and roles on a test's API server, and what was done with them, from its audit log."""
+"""The chart's accounts and roles on a test's API server, and their requests, from its audit log."""
 
 import json
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ Right = tuple[str, str, str]
 
 
 def install_rights(server: KubeServer, namespace: str) -> str:
-    """The chart's accounts and roles; returns the operator's account."""
+    """Creates the chart's accounts and roles; returns the operator's account."""
     rendered = rights(server, namespace)
     server.kubectl("-n", namespace, "create", "-f", "-", stdin=yaml.safe_dump_all(rendered))
     name: str = one(rendered, "ServiceAccount", "-operator")["metadata"]["name"]
@@ -44,8 +44,8 @@ def granted(role: Object) -> set[Right]:
     }
 
 
-def asked(server: KubeServer, namespace: str, account: str) -> Iterator[tuple[Right, int]]:
-    """Everything this account asked for about resources, with the answer's HTTP status."""
+def requested(server: KubeServer, namespace: str, account: str) -> Iterator[tuple[Right, int]]:
+    """Yields every request of this account about resources, with the answer's HTTP status."""
     user = f"system:serviceaccount:{namespace}:{account}"
     for line in server.audit_log.read_text().splitlines():
         event = json.loads(line)

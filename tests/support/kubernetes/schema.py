@@ -1,4 +1,4 @@
-"""The JSON schema of a pydantic model, written as Kubernetes wants it in a CRD.
+"""Converts the JSON schema of a pydantic model into that of a CRD.
 
 A structural schema knows no references, no null and no unions: an optional field is one that is not required.
 """
@@ -13,7 +13,7 @@ _KEPT = ("type", "enum", "pattern", "format", "minimum", "maximum", "minLength",
 
 
 def crd_schema(model: type[Model]) -> Schema:
-    """What the CRD must say about a model, but for what only a CRD can say (x-kubernetes-*).
+    """Returns the schema that the CRD must have for a model, without what only a CRD can have (x-kubernetes-*).
 
     Descriptions are those of fields; a class's docstring speaks to programmers.
     """
@@ -46,7 +46,7 @@ def _structural(schema: Schema, definitions: dict[str, Schema]) -> Schema:
 
 
 def without_extensions(schema: Schema) -> Schema:
-    """A CRD's schema without what JSON schema does not know."""
+    """Returns a CRD's schema without what is not JSON schema."""
     out = {key: value for key, value in schema.items() if not key.startswith("x-kubernetes-")}
     if "properties" in out:
         out["properties"] = {name: without_extensions(field) for name, field in out["properties"].items()}

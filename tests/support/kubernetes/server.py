@@ -119,7 +119,7 @@ class KubeServer:
         return True
 
     def request(self, method: str, path: str, body: object = None, content_type: str = "application/json") -> Any:
-        """As the administrator. Raises HTTPError; returns the JSON, or the text where it is none."""
+        """Sends a request as the administrator; returns the JSON, or the text of another answer. Raises HTTPError."""
         request = urllib.request.Request(
             self.url + path,
             method=method,
@@ -144,7 +144,7 @@ class KubeServer:
         return name
 
     def kubectl(self, *arguments: str, stdin: str = "") -> str:
-        """Raises CalledProcessError, whose `stderr` says why."""
+        """Runs kubectl and returns its output. Raises CalledProcessError with its `stderr`."""
         done = subprocess.run(
             [self.binaries["kubectl"], "--kubeconfig", self.kubeconfig, *arguments],
             input=stdin,
@@ -159,13 +159,13 @@ class KubeServer:
         return helm_template(self.binaries["helm"], *arguments)
 
     def stop(self, *names: str) -> None:
-        """Ends these processes, else all, the API server first; idempotent."""
+        """Ends these processes, all if none is given, the API server first; idempotent."""
         for name in names or ("kube-apiserver", "etcd"):
             if process := self._running.pop(name, None):
                 end_group(process)
 
     def kill_apiserver(self) -> None:
-        """As when its machine dies: a polite end waits for open watches."""
+        """Kills the API server, as when its machine dies: an orderly end waits for open watches."""
         process = self._running.pop("kube-apiserver")
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
@@ -182,7 +182,7 @@ class KubeServer:
 
 
 def helm_template(helm: Path, *arguments: str) -> list[Object]:
-    """The chart rendered, as parsed objects. Raises CalledProcessError."""
+    """Renders the chart; returns the parsed objects. Raises CalledProcessError."""
     done = subprocess.run(
         [helm, "template", "wj", CHART, "--namespace", "media", *arguments],
         capture_output=True,

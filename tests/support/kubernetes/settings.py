@@ -1,4 +1,4 @@
-"""Settings of an operator in a test: everything has a sensible default, name what matters."""
+"""Settings of an operator in a test: everything has a sensible default; name what matters."""
 
 from typing import Any
 

@@ -34,7 +34,7 @@ class Signer:
     def token(
         self, *, algorithm: str = "RS256", key: Any = None, bound: dict[str, Any] | None = BOUND, **changes: Any
     ) -> str:
-        """Valid unless a claim is changed; one changed to None is left out. `bound` is what it is bound to."""
+        """Builds a token, valid unless a claim is changed; None removes a claim. `bound` is what it is bound to."""
         now = int(time.time())
         claims: dict[str, Any] = {
             "iss": ISSUER,
@@ -46,5 +46,5 @@ class Signer:
             "kubernetes.io": bound,
             **changes,
         }
-        kept = {name: value for name, value in claims.items() if value is not None}
-        return jwt.encode(kept, self.key if key is None else key, algorithm, headers={"kid": self.key_id})
+        present = {name: value for name, value in claims.items() if value is not None}
+        return jwt.encode(present, self.key if key is None else key, algorithm, headers={"kid": self.key_id})

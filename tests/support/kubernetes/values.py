@@ -1,4 +1,4 @@
-"""Values that render the chart; the first need nothing from outside, the second name everything."""
+"""Values that render the chart: TRYING_OUT needs nothing from outside, EXTERNAL sets everything."""
 
 from typing import Any
 
@@ -27,12 +27,12 @@ EXTERNAL = (
 
 
 def one(objects: list[Object], kind: str, ending: str) -> Object:
-    """The object of this kind whose name ends so."""
+    """Returns the object of this kind whose name has this ending."""
     (found,) = [o for o in objects if o["kind"] == kind and o["metadata"]["name"].endswith(ending)]
     return found
 
 
 def environment(deployment: Object) -> dict[str, str]:
-    """What its only container is given; references to other objects stand as their JSON path's last word."""
+    """Returns the environment of its only container; values from other objects are "from elsewhere"."""
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     return {e["name"]: e.get("value", "from elsewhere") for e in container["env"]}

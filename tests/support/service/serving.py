@@ -23,12 +23,12 @@ _URL = re.compile(r"http://[\d.]+:\d+")
 
 
 class Service:
-    """A running service and a client of it. The data folder outlives it: serve it again to go on."""
+    """A running service and a client of it. The data folder outlives it: another service can continue with it."""
 
     def __init__(self, data: Path, environment: Mapping[str, str] | None = None, port: int = 0) -> None:
         self.data = data
         program = str(Path(sys.executable).with_name("whisperjob"))
-        off = {"WHISPERJOB_DIARIZER_PYTHON": "off"}  # or it would depend on what was made on this machine
+        off = {"WHISPERJOB_DIARIZER_PYTHON": "off"}  # else it would depend on whether this machine has a diarizer
         self.process = subprocess.Popen(
             [program, "serve", "--port", str(port), "--data-dir", str(data)],
             env={**unconfigured(), **off, **(environment or {})},
@@ -68,30 +68,30 @@ class Service:
         return dict(answer.json())
 
     def ended(self, job: str, timeout: float = JOB_SECONDS) -> dict[str, Any]:
-        """The job once it is completed or failed."""
+        """Returns the job when it is completed or failed."""
         until_sync(lambda: self.job(job)["status"] in ("completed", "error"), f"job {job} to end", timeout)
         return self.job(job)
 
     def descendants(self) -> list[int]:
-        """Workers, and what they run."""
-        found: list[int] = []
-        todo = [self.process.pid]
-        while todo:
-            children = children_of(todo.pop())
-            found += children
-            todo += children
-        return found
+        """Returns the process ids of the workers and of everything they run."""
+        descendants: list[int] = []
+        parents = [self.process.pid]
+        while parents:
+            children = children_of(parents.pop())
+            descendants += children
+            parents += children
+        return descendants
 
     def kill(self) -> None:
-        """kill -9 of the server alone; returns when its workers and theirs have noticed."""
-        left = self.descendants()
+        """Kills the server alone with SIGKILL; returns when its workers and their programs have ended."""
+        descendants = self.descendants()
         self.process.kill()
         self.process.wait()
-        until_sync(lambda: not any(lives(pid) for pid in left), "the workers to notice", 10)
+        until_sync(lambda: not any(lives(pid) for pid in descendants), "the workers to notice", 10)
         self._closed()
 
     def stop(self) -> int:
-        """SIGTERM; returns the exit code."""
+        """Sends SIGTERM; returns the exit code."""
         self.process.send_signal(signal.SIGTERM)
         code = self.process.wait(STOP_SECONDS)
         self._closed()
@@ -106,7 +106,7 @@ class Service:
 
 @contextmanager
 def served(data: Path, environment: Mapping[str, str] | None = None) -> Iterator[Service]:
-    """A service for as long as the block lasts; ended whatever happens in it."""
+    """Runs a service while the block lasts, and ends it in any case."""
     service = Service(data, environment)
     try:
         yield service

@@ -15,7 +15,7 @@ from whisperjob.model.phase import Stage
 from whisperjob.model.workers import Worker
 from whisperjob_local.standby import StandbyWorker
 from whisperjob_local.subprocess_launcher import SubprocessLauncher
-from whisperjob_local.worker_programs import Program
+from whisperjob_local.worker_programs import WorkerProgram
 
 WORKER = r"""
 import os, signal, subprocess, sys, time
@@ -42,38 +42,40 @@ sys.stdin.read() if mode != "stubborn" else time.sleep(300)  # does not heed the
 
 
 class Bench:
-    """A launcher of stand-in workers; each notes its pid and token in a file named like its worker, a spare in one
-    named like its folder."""
+    """A launcher of stand-in workers.
+
+    Each writes its pid and token to a file named like its worker, a standby worker to one named like its folder.
+    """
 
     def __init__(
-        self, folder: Path, capacity: int, run_deadline: timedelta = timedelta(minutes=5), *, spare: bool = False
+        self, folder: Path, capacity: int, run_deadline: timedelta = timedelta(minutes=5), *, standby: bool = False
     ) -> None:
         self.notes = folder / "notes"
         self.notes.mkdir()
         self.scratch = folder / "scratch"
         self.modes: dict[str, str] = {}
         self.launcher = SubprocessLauncher(
-            {stage: Program(self._argv, {}) for stage in Stage},
+            {stage: WorkerProgram(self._argv, {}) for stage in Stage},
             self.scratch,
             capacity=capacity,
             run_deadline=run_deadline,
-            spare=StandbyWorker(Stage.OPTIMIZE, Program(self._argv, {}), self.scratch) if spare else None,
+            standby=StandbyWorker(Stage.OPTIMIZE, WorkerProgram(self._argv, {}), self.scratch) if standby else None,
         )
-        self.told: list[Worker] = []
-        self.launcher.subscribe(self.told.append)
+        self.changes: list[Worker] = []
+        self.launcher.subscribe(self.changes.append)
 
     def _argv(self, scratch: Path) -> Sequence[str]:
         mode = self.modes.get(scratch.name, "wait")
         return sys.executable, "-c", WORKER, mode, str(self.notes), scratch.name
 
-    async def spare(self) -> tuple[Path, int]:
-        """The folder and the pid of the one spare that has no work, once there is one."""
-        await until(lambda: self._spares(), "a spare")
-        ((folder, pid),) = self._spares()
+    async def standby(self) -> tuple[Path, int]:
+        """The folder and the pid of the one standby worker that has no work, once there is one."""
+        await until(lambda: self._idle_workers(), "a standby worker")
+        ((folder, pid),) = self._idle_workers()
         return folder, pid
 
-    def _spares(self) -> list[tuple[Path, int]]:
-        idle = (path for path in self.scratch.glob("spare-*") if not (self.notes / path.name).exists())
+    def _idle_workers(self) -> list[tuple[Path, int]]:
+        idle = (path for path in self.scratch.glob("standby-*") if not (self.notes / path.name).exists())
         folders = {str(path): path for path in idle}
         return [(folders[at], pid) for pid in children_of(os.getpid()) if (at := folder_of(pid)) in folders]
 
@@ -97,7 +99,7 @@ class Bench:
         return next((worker for worker in await self.launcher.workers() if worker.name == name), None)
 
     async def ended(self, name: str) -> Worker:
-        await until(lambda: any(c.name == name and c.state.ended for c in self.told), f"the end of {name}")
+        await until(lambda: any(c.name == name and c.state.ended for c in self.changes), f"the end of {name}")
         worker = await self.seen(name)
         assert worker is not None
         return worker

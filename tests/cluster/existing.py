@@ -1,4 +1,4 @@
-"""A cluster that was there before: `make e2e KUBECONFIG=…`. It is given back as it was."""
+"""A cluster that exists already: `make e2e KUBECONFIG=…`. The tests leave it as it was."""
 
 import os
 import re
@@ -10,18 +10,18 @@ from cluster.kube import Kube
 from support.programs.binaries import find_binaries
 
 VARIABLE = "WHISPERJOB_E2E_KUBECONFIG"
-"""Not KUBECONFIG itself: nobody's `make test` is to install anything in the cluster they happen to work on."""
+"""Not KUBECONFIG itself: `make test` must not install anything in the cluster that somebody is working with."""
 
 
-class ForeignCluster(Kube):
-    """Its images are REGISTRY and TAG, as `make images` made them, pushed to where its nodes can pull them."""
+class ExistingCluster(Kube):
+    """REGISTRY and TAG name the images that `make images` built, pushed to where the nodes can pull them."""
 
     def __init__(self, kubeconfig: Path, folder: Path) -> None:
-        """Raises NoBinaryError without kubectl and helm, ValueError where it was not said where the images are."""
+        """Raises NoBinaryError without kubectl and helm, ValueError where REGISTRY is not set."""
         super().__init__(find_binaries(("kubectl", "helm")), folder, kubeconfig.resolve())
         registry = os.environ.get("REGISTRY", "")
         if not registry:
-            raise ValueError("REGISTRY says where a cluster of your own finds the images; it is not set")
+            raise ValueError("REGISTRY is not set: it says where a cluster of your own finds the images")
         tag = os.environ.get("TAG", "0.1.0")
         self.images = (registry, (tag, tag))
         self._suffix = secrets.token_hex(3)
@@ -29,14 +29,14 @@ class ForeignCluster(Kube):
         self._forwards: list[subprocess.Popen[str]] = []
 
     def namespace(self, name: str) -> str:
-        """One that was never there; it goes when the tests end."""
+        """Returns the name of a new namespace, which is deleted when the tests end."""
         made = f"{name}-{self._suffix}"
         if made not in self._namespaces:
             self._namespaces.append(made)
         return made
 
     def forward(self, namespace: str, service: str, local: int = 0) -> str:
-        """To one of the Service's pods, for as long as that lives."""
+        """Forwards to one of the Service's pods while that lives; returns the base URL."""
         port = self.get(f"/api/v1/namespaces/{namespace}/services/{service}")["spec"]["ports"][0]["port"]
         process = subprocess.Popen(
             [self.binaries["kubectl"], "-n", namespace, "port-forward", f"service/{service}", f"{local or ''}:{port}"],

@@ -14,28 +14,28 @@ from whisperjob.engine.ports import WorkerIdentity
 from whisperjob.model.phase import Stage
 from whisperjob.model.workers import WorkerState
 from whisperjob_local.standby import StandbyWorker
-from whisperjob_local.worker_programs import Program
+from whisperjob_local.worker_programs import WorkerProgram
 
 
 @pytest.fixture
 async def prepared(tmp_path: Path) -> AsyncIterator[Bench]:
-    """Room for one worker, and one spare ready."""
-    bench = Bench(tmp_path, capacity=1, spare=True)
+    """Room for one worker, and one standby worker."""
+    bench = Bench(tmp_path, capacity=1, standby=True)
     bench.launcher.prepare()
     yield bench
     await bench.launcher.close()
 
 
-async def test_a_spare_takes_the_work_and_another_its_place(prepared: Bench) -> None:
-    folder, pid = await prepared.spare()
+async def test_a_standby_worker_takes_the_work_and_another_its_place(prepared: Bench) -> None:
+    folder, pid = await prepared.standby()
     assert await prepared.launcher.workers() == ()
     name = await prepared.start("talk")
-    await until((prepared.notes / folder.name).exists, "the spare to work")
+    await until((prepared.notes / folder.name).exists, "the standby worker to work")
     worker, token = prepared.worker(folder.name)
     assert worker == pid
     assert await prepared.launcher.verify(token) == WorkerIdentity("talk", "uid-talk", Stage.OPTIMIZE, 1)
     assert not (prepared.notes / name).exists()
-    other, another = await prepared.spare()
+    other, another = await prepared.standby()
     assert (other, another) != (folder, pid)
     waiting = await prepared.start("next")
     assert [worker.state for worker in await prepared.launcher.workers()] == [WorkerState.RUNNING, WorkerState.PENDING]
@@ -48,8 +48,8 @@ async def test_a_spare_takes_the_work_and_another_its_place(prepared: Bench) -> 
     assert not (prepared.notes / waiting).exists()
 
 
-async def test_a_spare_that_died_fails_no_job(prepared: Bench) -> None:
-    folder, pid = await prepared.spare()
+async def test_a_standby_worker_that_died_fails_no_job(prepared: Bench) -> None:
+    folder, pid = await prepared.standby()
     os.kill(pid, signal.SIGKILL)
     await until(lambda: pid not in children_of(os.getpid()), "the launcher to notice")
     name = await prepared.start("talk")
@@ -57,18 +57,18 @@ async def test_a_spare_that_died_fails_no_job(prepared: Bench) -> None:
     assert not folder.exists()
 
 
-async def test_a_spare_that_cannot_be_started_does_not_matter(tmp_path: Path) -> None:
+async def test_a_standby_worker_that_cannot_be_started_does_not_matter(tmp_path: Path) -> None:
     bench = Bench(tmp_path, capacity=1)
-    spare = StandbyWorker(Stage.OPTIMIZE, Program(lambda _: ["/no/such/program"], {}), bench.scratch)
-    spare.prepare()
-    assert await spare.take(Stage.OPTIMIZE) is None
+    standby = StandbyWorker(Stage.OPTIMIZE, WorkerProgram(lambda _: ["/no/such/program"], {}), bench.scratch)
+    standby.prepare()
+    assert await standby.acquire(Stage.OPTIMIZE) is None
     assert list(bench.scratch.iterdir()) == []
 
 
-async def test_closing_ends_the_spare(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, capacity=2, spare=True)
+async def test_closing_ends_the_standby_worker(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, capacity=2, standby=True)
     bench.launcher.prepare()
-    folder, pid = await bench.spare()
+    folder, pid = await bench.standby()
     await bench.launcher.close()
     assert not lives(pid)
     assert not folder.exists()

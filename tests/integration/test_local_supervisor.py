@@ -1,4 +1,4 @@
-"""No half-alive server: the end of any inner task is the end of the service."""
+"""The end of any supervised task is the end of the program."""
 
 import asyncio
 
@@ -57,3 +57,26 @@ async def test_a_released_task_may_end() -> None:
 
     tasks = TaskSupervisor()
     assert await tasks.guard(work()) == 7
+
+
+async def test_tasks_end_in_the_order_in_which_they_are_cancelled(caplog: pytest.LogCaptureFixture) -> None:
+    ended: list[str] = []
+
+    async def fail_at_its_end(name: str) -> None:
+        try:
+            await forever()
+        finally:
+            await asyncio.sleep(0)
+            ended.append(name)
+            raise ValueError(name)
+
+    tasks = TaskSupervisor()
+    watches = tasks.start("the watches", fail_at_its_end("the watches"))
+    engine = tasks.start("the engine", fail_at_its_end("the engine"))
+    await asyncio.sleep(0)
+    await tasks.cancel(engine)
+    await tasks.cancel(watches)
+    assert ended == ["the engine", "the watches"]
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{name} ended with ValueError('{name}')" for name in ended
+    ]
