@@ -1,5 +1,6 @@
 """Describes the pods of each stage, as far as they differ, for job_manifest.py. Pure."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -48,8 +49,10 @@ class PodProfile:
 
 def build_pod_profile(launch: Launch, settings: OperatorSettings, engine: EngineSettings) -> PodProfile:
     """Returns the profile of the worker that makes this attempt. Raises ValueError where there is no diarizer."""
-    if launch.stage is Stage.DIARIZE:
-        return _build_diarizer_profile(launch, settings, engine)
+    return _PROFILES[launch.stage](launch, settings, engine)
+
+
+def _build_optimizer_profile(launch: Launch, settings: OperatorSettings, engine: EngineSettings) -> PodProfile:
     size = launch.job.spec.source.size_bytes
     return PodProfile(
         container="optimizer",
@@ -111,3 +114,9 @@ def _diarizer_env(settings: OperatorSettings) -> tuple[client.V1EnvVar, ...]:
         key = client.V1SecretKeySelector(name=settings.diarizer_existing_secret, key=TOKEN_SECRET_KEY)
         env.append(client.V1EnvVar(name="HF_TOKEN", value_from=client.V1EnvVarSource(secret_key_ref=key)))
     return tuple(env)
+
+
+_PROFILES: Final[Mapping[Stage, Callable[[Launch, OperatorSettings, EngineSettings], PodProfile]]] = {
+    Stage.OPTIMIZE: _build_optimizer_profile,
+    Stage.DIARIZE: _build_diarizer_profile,
+}

@@ -74,7 +74,7 @@ async def test_a_program_that_is_not_there_is_a_failure(tmp_path: Path) -> None:
     launcher = SubprocessLauncher(
         {Stage.OPTIMIZE: WorkerProgram(lambda _: ["/no/such/program"], {})},
         tmp_path / "scratch",
-        capacity=1,
+        capacity={Stage.OPTIMIZE: 1},
         run_deadline=timedelta(minutes=1),
     )
     changes: list[Worker] = []

@@ -89,7 +89,7 @@ async def run_service(settings: ServiceSettings, body: Callable[[RunningService]
         launcher = SubprocessLauncher(
             programs,
             folder.scratch,
-            capacity=local.workers or default_workers(),
+            capacity={Stage.OPTIMIZE: local.workers or default_workers()},
             run_deadline=settings.engine.run_deadline,
             standby=StandbyWorker(Stage.OPTIMIZE, optimizer, folder.scratch),
         )

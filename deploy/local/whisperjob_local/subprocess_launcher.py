@@ -1,7 +1,7 @@
 """Workers as subprocesses: what embedded mode has for batch/v1 Jobs and their scheduler.
 
-At most `capacity` optimizers run at a time. The others are Pending; the highest priority starts first, then the oldest
-job. The engine decides how many diarizers run. Each attempt has a random token, of which only the hash is stored here.
+At most `capacity` workers of a stage run at a time. The others are Pending; the highest priority starts first, then the
+oldest job. Each attempt has a random token, of which only the hash is stored here.
 """
 
 import asyncio
@@ -46,7 +46,8 @@ class _Attempt:
 class SubprocessLauncher:
     """The Launcher and TokenVerifier of one process. Not thread-safe: one event loop.
 
-    `programs` are the workers of each stage. `scratch` belongs to this launcher alone: whatever an earlier process left
+    `programs` are the workers of each stage. `capacity` says how many workers of a stage run at a time; a stage that it
+    lacks has no limit here, because the engine limits it. `scratch` belongs to this launcher alone: whatever an earlier process left
     there is removed. The `standby` worker, if any, is used first; it is closed with the launcher.
     """
 
@@ -55,7 +56,7 @@ class SubprocessLauncher:
         programs: Mapping[Stage, WorkerProgram],
         scratch: Path,
         *,
-        capacity: int,
+        capacity: Mapping[Stage, int],
         run_deadline: timedelta,
         standby: StandbyWorker | None = None,
     ) -> None:
@@ -133,14 +134,13 @@ class SubprocessLauncher:
         if self._closed:
             return
         unfinished = [a for a in self._attempts.values() if not a.worker.state.ended]
-        optimizers = [a for a in unfinished if a.launch.stage is Stage.OPTIMIZE]
-        pending = [a for a in optimizers if a.task is None and not a.worker.stopping]
-        room = max(0, self._capacity - sum(1 for a in optimizers if a.task is not None))
-        next_attempts = sorted(pending, key=lambda a: a.rank)[:room]
-        diarizers = [a for a in unfinished if a.launch.stage is Stage.DIARIZE]
-        next_attempts += [a for a in diarizers if a.task is None and not a.worker.stopping]
-        for attempt in next_attempts:
-            attempt.task = asyncio.create_task(self._run(attempt), name=attempt.worker.name)
+        for stage in self._programs:
+            attempts = [a for a in unfinished if a.launch.stage is stage]
+            pending = sorted((a for a in attempts if a.task is None and not a.worker.stopping), key=lambda a: a.rank)
+            capacity = self._capacity.get(stage, len(attempts))
+            room = max(0, capacity - sum(1 for a in attempts if a.task is not None))
+            for attempt in pending[:room]:
+                attempt.task = asyncio.create_task(self._run(attempt), name=attempt.worker.name)
 
     async def _run(self, attempt: _Attempt) -> None:
         end: WorkerEnd | None = None

@@ -57,7 +57,7 @@ class Bench:
         self.launcher = SubprocessLauncher(
             {stage: WorkerProgram(self._argv, {}) for stage in Stage},
             self.scratch,
-            capacity=capacity,
+            capacity={Stage.OPTIMIZE: capacity},
             run_deadline=run_deadline,
             standby=StandbyWorker(Stage.OPTIMIZE, WorkerProgram(self._argv, {}), self.scratch) if standby else None,
         )
