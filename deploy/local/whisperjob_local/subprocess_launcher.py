@@ -47,8 +47,8 @@ class SubprocessLauncher:
     """The Launcher and TokenVerifier of one process. Not thread-safe: one event loop.
 
     `programs` are the workers of each stage. `capacity` says how many workers of a stage run at a time; a stage that it
-    lacks has no limit here, because the engine limits it. `scratch` belongs to this launcher alone: whatever an earlier process left
-    there is removed. The `standby` worker, if any, is used first; it is closed with the launcher.
+    lacks has no limit here, because the engine limits it. `scratch` belongs to this launcher alone: whatever an earlier
+    process left there is removed. The `standby` worker, if any, is used first; it is closed with the launcher.
     """
 
     def __init__(
