@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from support.audio.media import write_speech
-from whisperjob.worker import sandbox
+from whisperjob.worker.processes import sandbox
 
 pytestmark = pytest.mark.skipif(not sandbox.filter_program(), reason="there is no libseccomp here")
 

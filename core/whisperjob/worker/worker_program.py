@@ -22,7 +22,8 @@ from pathlib import Path
 
 from whisperjob.model.errors import ClaimRefusedError, WhisperJobError
 from whisperjob.worker.client import ProgressReporter, WorkClient
-from whisperjob.worker.lifeline import TERMINATED, Lifeline, ProcessGroup
+from whisperjob.worker.lifeline import TERMINATED, Lifeline
+from whisperjob.worker.processes.process_group import ProcessGroup
 
 DONE = 0
 INFRASTRUCTURE = 1

@@ -8,11 +8,12 @@ from types import FrameType
 from whisperjob.model.manifest import Manifest
 from whisperjob.model.names import MANIFEST_NAME
 from whisperjob.model.protocol import OptimizeOptions, WorkLimits
-from whisperjob.worker.lifeline import Lifeline, ProcessGroup
+from whisperjob.worker.lifeline import Lifeline
+from whisperjob.worker.processes.process_group import ProcessGroup
 from whisperjob_local.exits import INTERRUPTED
 from whisperjob_local.output import Working, remove_earlier, working_folder
 from whisperjob_optimizer.pipeline import Report, optimize
-from whisperjob_optimizer.runner import Tools
+from whisperjob_optimizer.tools import Tools
 
 _SHOW_CURSOR = b"\r\x1b[?25h"
 
@@ -21,7 +22,7 @@ def optimize_file(file: Path, output: Path, options: OptimizeOptions, report: Re
     """Puts the MP3s and, last, the manifest into `output`. To be called in the main thread.
 
     SIGINT and SIGTERM end the process at once, ffmpeg first, nothing half-written behind. Raises InputError,
-    ToolError, OSError.
+    ProgramError, OSError.
     """
     processes = ProcessGroup()
     tools = Tools.find(processes=processes)

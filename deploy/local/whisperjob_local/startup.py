@@ -11,7 +11,8 @@ from pathlib import Path
 
 from whisperjob.model.errors import WhisperJobError
 from whisperjob.serving import listener
-from whisperjob_optimizer.runner import ToolError, Tools
+from whisperjob.worker.processes.runner import ProgramError
+from whisperjob_optimizer.tools import Tools
 
 
 class StartupError(WhisperJobError):
@@ -74,7 +75,7 @@ def find_ffmpeg(wanted: str) -> str:
     """The full path of ffmpeg; ffprobe must be beside it. Raises StartupError."""
     try:
         return Tools.find(wanted).ffmpeg
-    except ToolError as error:
+    except ProgramError as error:
         raise StartupError(f"{error}: install all of ffmpeg (Debian: apt-get install ffmpeg).") from error
 
 

@@ -11,22 +11,21 @@ from whisperjob.model.protocol import Claim, DiarizeOptions, FileRead
 from whisperjob.model.timeline import Timeline
 from whisperjob.worker.transport import Transport
 from whisperjob_diarizer.build_timeline import build_timeline
-from whisperjob_diarizer.decode import Waveform, removed_after
+from whisperjob_diarizer.decode import Decoder, Waveform, removed_after
 from whisperjob_diarizer.diarizer import Diarizer, Loading, Report
-from whisperjob_diarizer.programs import Programs
 
 _MESSAGE_CHARACTERS = 500
 
 
 def attempt(
-    claim: Claim, renew: Callable[[], Claim], report: Report, programs: Programs, scratch: Path, load: Loading
+    claim: Claim, renew: Callable[[], Claim], report: Report, decoder: Decoder, scratch: Path, load: Loading
 ) -> None:
     """Returns when a timeline or a failure was published; raises for everything that is worth another attempt."""
     transport = Transport(claim, renew, scratch)
     if not isinstance(claim.options, DiarizeOptions):
         raise ClaimRefusedError(f"this worker cannot {claim.options.stage}")
     try:
-        timeline = _timeline(claim, claim.options, transport, report, programs, load)
+        timeline = _timeline(claim, claim.options, transport, report, decoder, load)
     except (InputError, ModelUnavailableError) as error:
         verdict = Failure(code=error.code, message=str(error)[:_MESSAGE_CHARACTERS])
         transport.publish_json(verdict, names.FAILURE_NAME)
@@ -35,7 +34,7 @@ def attempt(
 
 
 def _timeline(
-    claim: Claim, options: DiarizeOptions, transport: Transport, report: Report, programs: Programs, load: Loading
+    claim: Claim, options: DiarizeOptions, transport: Transport, report: Report, decoder: Decoder, load: Loading
 ) -> Timeline:
     diarizer = load(options)
     low, high = DIARIZE_PROGRESS[DiarizeStep.LOADING]
@@ -46,7 +45,7 @@ def _timeline(
     for index, wanted in enumerate(claim.inputs):
         fetched = transport.fetch(index)
         with removed_after(fetched.path, ours=not isinstance(wanted.read, FileRead)) as path:
-            waveform.add(path, _samples(claim, index), programs)
+            waveform.add(path, _samples(claim, index), decoder)
         report(DiarizeStep.LOADING, begun + (high - begun) * (index + 1) / len(claim.inputs), "")
     for note in waveform.notes:
         report(DiarizeStep.LOADING, high, note)

@@ -10,9 +10,9 @@ from typing import NoReturn
 from whisperjob.model.phase import DIARIZE_PROGRESS, DiarizeStep
 from whisperjob.model.protocol import DiarizeOptions, ProgressPost
 from whisperjob.worker.worker_program import Attempt, run_worker
+from whisperjob_diarizer.decode import Decoder
 from whisperjob_diarizer.diarize_attempt import attempt
 from whisperjob_diarizer.diarizer import Diarizer, Loading
-from whisperjob_diarizer.programs import Programs
 
 _NOTE_CHARACTERS = 200
 
@@ -29,7 +29,7 @@ def main(argv: list[str] | None = None, load: Loading = load_models) -> int:
 
 
 def _work(given: Attempt, load: Loading) -> None:
-    programs = Programs.find(given.ffmpeg, processes=given.processes)
+    decoder = Decoder.find(given.ffmpeg, processes=given.processes)
     claim = given.client.claim()
     reporter = given.reporter()
     told = ""
@@ -40,7 +40,7 @@ def _work(given: Attempt, load: Loading) -> None:
         reporter.report(ProgressPost(step=step, percent=percent, note=told))
 
     report(DiarizeStep.LOADING, DIARIZE_PROGRESS[DiarizeStep.LOADING][0], "")
-    attempt(claim, given.client.claim, report, programs, given.scratch, load)
+    attempt(claim, given.client.claim, report, decoder, given.scratch, load)
     reporter.close()
 
 

@@ -14,12 +14,12 @@ from pathlib import Path
 from whisperjob.model.errors import WhisperJobError
 from whisperjob.model.phase import DIARIZE_PROGRESS, DiarizeStep
 from whisperjob.model.protocol import DiarizeOptions, ProgressPost
-from whisperjob.worker.lifeline import Lifeline, ProcessGroup
-from whisperjob_diarizer.decode import decode_whole
+from whisperjob.worker.lifeline import Lifeline
+from whisperjob.worker.processes.process_group import ProcessGroup
+from whisperjob_diarizer.decode import Decoder, decode_whole
 from whisperjob_diarizer.diarize_attempt import diarized
 from whisperjob_diarizer.diarizer import Loading
 from whisperjob_diarizer.model_choice import BUNDLED
-from whisperjob_diarizer.programs import Programs
 from whisperjob_diarizer.run import leave, load_models
 
 
@@ -48,9 +48,9 @@ def _diarize(arguments: argparse.Namespace, processes: ProcessGroup, load: Loadi
         allow_cpu=not arguments.no_cpu,
     )
     _tell(DiarizeStep.LOADING, DIARIZE_PROGRESS[DiarizeStep.LOADING][0], "")
-    programs = Programs.find(arguments.ffmpeg, processes=processes)
+    decoder = Decoder.find(arguments.ffmpeg, processes=processes)
     diarizer = load(options)
-    waveform = decode_whole(arguments.file.absolute(), programs)
+    waveform = decode_whole(arguments.file.absolute(), decoder)
     timeline = diarized(waveform, diarizer, options, _tell)
     unfinished = arguments.output.with_name(arguments.output.name + ".part")
     unfinished.write_text(timeline.model_dump_json(by_alias=True, indent=1) + "\n", encoding="utf-8")

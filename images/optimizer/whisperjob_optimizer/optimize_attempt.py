@@ -8,10 +8,10 @@ from whisperjob.model.errors import ClaimRefusedError, InputError
 from whisperjob.model.manifest import Failure, Manifest
 from whisperjob.model.phase import STEP_PROGRESS, Step
 from whisperjob.model.protocol import Claim, OptimizeOptions
-from whisperjob.worker.lifeline import ProcessGroup
+from whisperjob.worker.processes.process_group import ProcessGroup
 from whisperjob.worker.transport import Fetched, Transport
 from whisperjob_optimizer.pipeline import PUBLISHING_PERCENT, Report, optimize
-from whisperjob_optimizer.runner import Tools
+from whisperjob_optimizer.tools import Tools
 
 
 def attempt(

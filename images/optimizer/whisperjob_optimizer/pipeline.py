@@ -23,10 +23,11 @@ from whisperjob.model.errors import InputError, JobCode, WarningCode
 from whisperjob.model.names import safe_extension
 from whisperjob.model.phase import STEP_PROGRESS, Profile, Step
 from whisperjob.model.protocol import OptimizeOptions, WorkLimits
+from whisperjob.worker.processes.deadline import Deadline
 from whisperjob_optimizer import chunks, command, headers, loudness, probe, sniff, sound, stages
 from whisperjob_optimizer.downmix import default_mix, judge
 from whisperjob_optimizer.loudness import Finish, Trial
-from whisperjob_optimizer.runner import Deadline, Runner, Tools
+from whisperjob_optimizer.tools import Tools, Workspace
 
 Report = Callable[[Step, float, float | None], None]
 """(step, percent of the whole job, seconds of the recording as far as known); from any thread."""
@@ -82,7 +83,7 @@ def optimize(
     """Writes the chunks into `out_dir` and returns the manifest, which the caller writes last.
 
     Both folders exist; `scratch` is left as it was found, whatever happens. Raises InputError for what is the
-    recording's fault, ToolError and OSError for everything else.
+    recording's fault, ProgramError and OSError for everything else.
     """
     size_bytes = source.stat().st_size
     if size_bytes == 0:
@@ -91,11 +92,11 @@ def optimize(
         tempfile.TemporaryDirectory(prefix="optimize-", dir=scratch) as folder,
         ThreadPoolExecutor(max_workers=1) as hashing,
     ):
-        runner = Runner(tools, Path(folder).absolute(), Deadline(limits.run_seconds))
+        workspace = Workspace.create(tools, Path(folder).absolute(), Deadline(limits.run_seconds))
         progress = _Progress(report)
         digest = hashing.submit(lambda: source_sha256 or _sha256(source))
-        recording = _examine(runner, source.absolute(), safe_extension(filename), size_bytes, options, progress)
-        made = _make(runner, recording, out_dir.absolute(), options, limits, progress)
+        recording = _examine(workspace, source.absolute(), safe_extension(filename), size_bytes, options, progress)
+        made = _make(workspace, recording, out_dir.absolute(), options, limits, progress)
         progress.at(Step.SPLITTING, 85)
         entries = _entries(made, progress)
         info = recording.probe
@@ -143,7 +144,7 @@ class _Made:
 
 
 def _examine(
-    runner: Runner, source: Path, extension: str, size_bytes: int, options: OptimizeOptions, progress: _Progress
+    workspace: Workspace, source: Path, extension: str, size_bytes: int, options: OptimizeOptions, progress: _Progress
 ) -> _Recording:
     progress.at(Step.ANALYZING, 5)
     with source.open("rb") as file:
@@ -154,7 +155,7 @@ def _examine(
         raise InputError(JobCode.PLAYLIST_REFUSED, "The file is a playlist, not a recording.")
     if raw is None and sniff.mp4_sound_is_encrypted(index):
         raise InputError(JobCode.ENCRYPTED, "The recording is encrypted and cannot be opened.")
-    path, report = stages.examine(runner, source, "" if raw else extension)
+    path, report = stages.examine(workspace, source, "" if raw else extension)
     raw, rate = raw or probe.telephone_format(report), options.sample_rate
     if raw is not None and options.raw_format is None:
         rate = rate or probe.TELEPHONE_RATE
@@ -172,14 +173,14 @@ def _examine(
 
 
 def _make(
-    runner: Runner,
+    workspace: Workspace,
     recording: _Recording,
     out_dir: Path,
     options: OptimizeOptions,
     limits: WorkLimits,
     progress: _Progress,
 ) -> _Made:
-    decoded, warnings, made_up_db = _decode(runner, recording, options, limits, progress)
+    decoded, warnings, made_up_db = _decode(workspace, recording, options, limits, progress)
     track = _steady(decoded)
     speech, floor = loudness.integrated_lufs(track), loudness.noise_floor(track)
     quiet = loudness.ABSOLUTE_GATE_LUFS if speech is None else speech - sound.QUIET_BELOW_SPEECH_LU
@@ -191,11 +192,11 @@ def _make(
     enhancement = loudness.decide_enhancement(track, options.profile)
     if enhancement is not None:
         work = progress.between(Step.ENHANCING, 40, _ENHANCED_PERCENT, m.seconds(decoded.samples))
-        pcm = stages.enhance(runner, decoded, enhancement, runner.scratch / "enhanced.pcm", work)
+        pcm = stages.enhance(workspace, decoded, enhancement, workspace.scratch / "enhanced.pcm", work)
         decoded.path.unlink()
         applied = enhancement.pre_gain_db
         finish = loudness.decide_finish(_steady(pcm), applied)
-    encoded, after, finish = _encode(runner, pcm, pieces, finish, applied, out_dir, progress)
+    encoded, after, finish = _encode(workspace, pcm, pieces, finish, applied, out_dir, progress)
     return _Made(
         samples=decoded.samples,
         pieces=pieces,
@@ -213,7 +214,7 @@ def _steady(pcm: stages.Pcm) -> "array[float]":
 
 
 def _decode(
-    runner: Runner, recording: _Recording, options: OptimizeOptions, limits: WorkLimits, progress: _Progress
+    workspace: Workspace, recording: _Recording, options: OptimizeOptions, limits: WorkLimits, progress: _Progress
 ) -> tuple[stages.Pcm, tuple[str, ...], float]:
     """The recording's PCM, warnings, and the gain that makes up for silent channels."""
     found = recording.probe
@@ -223,14 +224,16 @@ def _decode(
     work = progress.between(Step.ANALYZING_LOUDNESS, 10, 40, found.declared_seconds)
     progress.at(Step.ANALYZING_LOUDNESS, 10)
     mix = default_mix(found.channels, found.layout)
-    path = runner.scratch / "decoded.pcm"
+    path = workspace.scratch / "decoded.pcm"
     bound = min(by_time, by_disk)
-    decoded = stages.decode(runner, recording.input, mix, found.layout, options.profile, bound, path, work)
+    decoded = stages.decode(workspace, recording.input, mix, found.layout, options.profile, bound, path, work)
     warnings: tuple[str, ...] = ()
     verdict = judge(mix, decoded.rows)
     if verdict.mix is not None:
         warnings = (WarningCode.OPPOSITE_PHASE,)
-        decoded = stages.decode(runner, recording.input, verdict.mix, found.layout, options.profile, bound, path, work)
+        decoded = stages.decode(
+            workspace, recording.input, verdict.mix, found.layout, options.profile, bound, path, work
+        )
     samples = decoded.pcm.samples
     if samples == 0:
         raise _nothing_decoded(recording, decoded.failed)
@@ -255,7 +258,7 @@ def _nothing_decoded(recording: _Recording, failed: bool) -> InputError:
 
 
 def _encode(
-    runner: Runner,
+    workspace: Workspace,
     pcm: stages.Pcm,
     pieces: Sequence[chunks.Piece],
     finish: Finish,
@@ -267,7 +270,7 @@ def _encode(
     work = progress.between(Step.ENHANCING, _ENHANCED_PERCENT, 85, m.seconds(pcm.samples))
     trials: list[Trial] = []
     while True:
-        encoded = stages.encode(runner, pcm, pieces, finish, out_dir, work)
+        encoded = stages.encode(workspace, pcm, pieces, finish, out_dir, work)
         heard = _hear(pcm.samples, encoded)
         trials.append(Trial(finish, heard))
         correction = loudness.correct_finish(trials, applied_db)

@@ -38,7 +38,7 @@ def _work(given: Attempt) -> None:
 
 def _import_ahead() -> None:
     importlib.import_module(_ATTEMPT)
-    importlib.import_module("whisperjob.worker.sandbox").filter_program()
+    importlib.import_module("whisperjob.worker.processes.sandbox").filter_program()
 
 
 if __name__ == "__main__":

@@ -18,11 +18,13 @@ from whisperjob.model.manifest import SAMPLE_RATE
 from whisperjob.model.mp3 import Mp3Error, with_samples
 from whisperjob.model.names import chunk_name
 from whisperjob.model.phase import Profile
+from whisperjob.worker.processes.line_reader import LineReader
+from whisperjob.worker.processes.runner import CompletedProgram, Program, ProgramError
 from whisperjob_optimizer import chunks, command, mp3_sizes, probe
 from whisperjob_optimizer.downmix import MAX_PROBED_CHANNELS, Mix
 from whisperjob_optimizer.loudness import TRACK_SAMPLES, WINDOW_SAMPLES, Enhancement, Finish, rms_lufs
-from whisperjob_optimizer.progress import metadata_value, read_rows, read_track
-from whisperjob_optimizer.runner import Call, Ended, Listener, Runner, ToolError, progress_listener
+from whisperjob_optimizer.progress import metadata_value, progress_seconds, read_rows, read_track
+from whisperjob_optimizer.tools import Workspace
 
 SAMPLE_BYTES = 4
 _RANGE_SAMPLES = 120 * SAMPLE_RATE
@@ -74,18 +76,18 @@ class Encoded:
     true_peak_dbtp: float
 
 
-def examine(runner: Runner, source: Path, extension: str) -> tuple[Path, probe.Report]:
+def examine(workspace: Workspace, source: Path, extension: str) -> tuple[Path, probe.Report]:
     """What ffprobe makes of the recording, and the name by which it must be opened from now on.
 
     Content comes first, so that a real container under a wrong name stays what it is. Only where content says little
     (formats without a signature) does the extension get a word.
     """
-    path = _name_source(runner.scratch, source, "")
-    report = _probe(runner, path)
+    path = _name_source(workspace.scratch, source, "")
+    report = _probe(workspace, path)
     if report.score >= probe.CONFIDENT_SCORE or not extension:
         return path, report
-    named = _name_source(runner.scratch, source, extension)
-    second = _probe(runner, named)
+    named = _name_source(workspace.scratch, source, extension)
+    second = _probe(workspace, named)
     return (named, second) if second.score >= max(report.score, 1) else (path, report)
 
 
@@ -95,12 +97,12 @@ def _name_source(scratch: Path, source: Path, extension: str) -> Path:
     return name
 
 
-def _probe(runner: Runner, path: Path) -> probe.Report:
-    return probe.parse(runner.output(command.probe(runner.tools.ffprobe, path.name)))
+def _probe(workspace: Workspace, path: Path) -> probe.Report:
+    return probe.parse(workspace.runner.read_output(command.probe(workspace.tools.ffprobe, path.name)))
 
 
 def decode(
-    runner: Runner,
+    workspace: Workspace,
     source: command.Input,
     mix: Mix,
     layout: str,
@@ -112,10 +114,10 @@ def decode(
     """At most `max_samples` (and a little more, to tell that there was more)."""
     track: array[float] = array("f")
     rows: list[dict[str, float]] = []
-    progress = progress_listener(on_seconds)
-    loudness = _track_listener(track)
-    channels = Listener(partial(read_rows, into=rows)) if 1 < len(mix.weights) <= MAX_PROBED_CHANNELS else None
-    ffmpeg = runner.tools.ffmpeg
+    progress = _progress_reader(on_seconds)
+    loudness = _track_reader(track)
+    channels = LineReader(partial(read_rows, into=rows)) if 1 < len(mix.weights) <= MAX_PROBED_CHANNELS else None
+    ffmpeg = workspace.tools.ffmpeg
     decoding = command.decode(
         ffmpeg,
         source,
@@ -126,20 +128,20 @@ def decode(
     )
     filtering = command.band_pass(ffmpeg, profile, progress_fd=progress.fd, track_fd=loudness.fd)
     with path.open("wb") as out:
-        decoded, filtered = runner.run_linked(
-            Call(decoding, listeners=(channels,) if channels else ()),
-            Call(filtering, stdout=out, listeners=(progress, loudness)),
+        decoded, filtered = workspace.runner.run_linked(
+            Program(decoding, readers=(channels,) if channels else ()),
+            Program(filtering, stdout=out, readers=(progress, loudness)),
         )
-    _succeed(runner, filtered)
+    _succeed(workspace, filtered)
     pcm = Pcm(path, path.stat().st_size // SAMPLE_BYTES, track)
     if 0 < pcm.samples < WINDOW_SAMPLES:
         pcm = Pcm(path, pcm.samples, array("f", [rms_lufs(pcm.read(0, pcm.samples))]))
     return Decoded(pcm, [list(row.values()) for row in rows], decoded.returncode != 0)
 
 
-def enhance(runner: Runner, pcm: Pcm, enhancement: Enhancement, path: Path, on_seconds: OnSeconds) -> Pcm:
+def enhance(workspace: Workspace, pcm: Pcm, enhancement: Enhancement, path: Path, on_seconds: OnSeconds) -> Pcm:
     """Gate and compressor over the whole recording, in ranges side by side that know what came before them."""
-    count = max(1, min(runner.tools.cores, pcm.samples // _RANGE_SAMPLES))
+    count = max(1, min(workspace.tools.cores, pcm.samples // _RANGE_SAMPLES))
     per_range = -(-pcm.samples // count // TRACK_SAMPLES) * TRACK_SAMPLES
     starts = range(0, pcm.samples, per_range)
     tracks: list[array[float]] = [array("f") for _ in starts]
@@ -151,23 +153,25 @@ def enhance(runner: Runner, pcm: Pcm, enhancement: Enhancement, path: Path, on_s
         start = starts[index]
         samples = min(per_range, pcm.samples - start)
         before = min(start, command.ENHANCEMENT_ROLL)
-        progress = progress_listener(shares.of(index))
-        loudness = _track_listener(tracks[index])
+        progress = _progress_reader(shares.of(index))
+        loudness = _track_reader(tracks[index])
         argv = command.enhance(
-            runner.tools.ffmpeg, enhancement, samples, before, progress_fd=progress.fd, track_fd=loudness.fd
+            workspace.tools.ffmpeg, enhancement, samples, before, progress_fd=progress.fd, track_fd=loudness.fd
         )
         with pcm.path.open("rb") as source, path.open("r+b") as out:
             source.seek((start - before) * SAMPLE_BYTES)
             out.seek(start * SAMPLE_BYTES)
-            _succeed(runner, runner.run(Call(argv, stdin=source, stdout=out, listeners=(progress, loudness))))
+            _succeed(
+                workspace, workspace.runner.run(Program(argv, stdin=source, stdout=out, readers=(progress, loudness)))
+            )
         del tracks[index][: before // TRACK_SAMPLES]
 
-    _side_by_side(runner, one, len(starts))
+    _side_by_side(workspace, one, len(starts))
     whole: array[float] = array("f")
     for track in tracks:
         whole.extend(track)
     if path.stat().st_size != pcm.samples * SAMPLE_BYTES:
-        raise ToolError("enhancement changed the number of samples")
+        raise ProgramError("enhancement changed the number of samples")
     if pcm.samples < WINDOW_SAMPLES:
         enhanced = Pcm(path, pcm.samples, whole)
         whole = array("f", [rms_lufs(enhanced.read(0, pcm.samples))])
@@ -175,7 +179,7 @@ def enhance(runner: Runner, pcm: Pcm, enhancement: Enhancement, path: Path, on_s
 
 
 def encode(
-    runner: Runner,
+    workspace: Workspace,
     pcm: Pcm,
     pieces: Sequence[chunks.Piece],
     finish: Finish,
@@ -192,38 +196,44 @@ def encode(
     def one(index: int) -> Encoded:
         name = chunk_name(index, len(pieces))
         niceness = _STAND_BACK if index else 0
-        return _encode_one(runner, pcm, pieces[index], finish, folder / name, shares.of(index), niceness)
+        return _encode_one(workspace, pcm, pieces[index], finish, folder / name, shares.of(index), niceness)
 
-    return _side_by_side(runner, one, len(pieces))
+    return _side_by_side(workspace, one, len(pieces))
 
 
 def _encode_one(
-    runner: Runner, pcm: Pcm, piece: chunks.Piece, finish: Finish, path: Path, on_seconds: OnSeconds, niceness: int
+    workspace: Workspace,
+    pcm: Pcm,
+    piece: chunks.Piece,
+    finish: Finish,
+    path: Path,
+    on_seconds: OnSeconds,
+    niceness: int,
 ) -> Encoded:
     before = min(piece.start, command.LIMITER_ROLL)
     after = min(pcm.samples - piece.end, command.LIMITER_ROLL)
     track: array[float] = array("f")
     peaks: list[float] = []
-    progress = progress_listener(on_seconds)
-    loudness = _track_listener(track)
-    loudest = Listener(partial(_keep_highest, into=peaks))
-    ffmpeg = runner.tools.ffmpeg
+    progress = _progress_reader(on_seconds)
+    loudness = _track_reader(track)
+    loudest = LineReader(partial(_keep_highest, into=peaks))
+    ffmpeg = workspace.tools.ffmpeg
     encoding = command.encode(ffmpeg, finish, piece.samples, before, after, path.name, progress_fd=progress.fd)
     listening = command.listen(ffmpeg, track_fd=loudness.fd, peak_fd=loudest.fd)
     with pcm.path.open("rb") as source:
         source.seek((piece.start - before) * SAMPLE_BYTES)
-        encoded, listened = runner.run_linked(
-            Call(encoding, stdin=source, listeners=(progress,), folder=path.parent, niceness=niceness),
-            Call(listening, listeners=(loudness, loudest), niceness=niceness),
+        encoded, listened = workspace.runner.run_linked(
+            Program(encoding, stdin=source, readers=(progress,), folder=path.parent, niceness=niceness),
+            Program(listening, readers=(loudness, loudest), niceness=niceness),
         )
-    _succeed(runner, encoded)
-    _succeed(runner, listened)
+    _succeed(workspace, encoded)
+    _succeed(workspace, listened)
     with path.open("r+b") as file:
         head = file.read(mp3_sizes.FRAME_BYTES)
         try:
             exact = with_samples(head, piece.samples)
         except Mp3Error as error:
-            raise ToolError(f"{path.name}: {error}") from error
+            raise ProgramError(f"{path.name}: {error}") from error
         if exact != head:
             file.seek(0)
             file.write(exact)
@@ -258,22 +268,33 @@ class Shares:
         return done
 
 
-def _side_by_side(runner: Runner, work: Callable[[int], T], count: int) -> list[T]:
+def _side_by_side(workspace: Workspace, work: Callable[[int], T], count: int) -> list[T]:
     """As many at a time as there are cores; the first error ends them all."""
     if count == 1:
         return [work(0)]
-    with ThreadPoolExecutor(max_workers=runner.tools.cores) as pool:
+    with ThreadPoolExecutor(max_workers=workspace.tools.cores) as pool:
         futures = [pool.submit(work, index) for index in range(count)]
         try:
             return [future.result() for future in futures]
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
-            runner.kill()
+            workspace.runner.kill_all()
             raise
 
 
-def _track_listener(into: "array[float]") -> Listener:
-    return Listener(partial(read_track, into=into, too_high=command.RAISED_DB))
+def _progress_reader(on_seconds: OnSeconds) -> LineReader:
+    """Reports the seconds of output that a program has made so far, as its `-progress` output says."""
+
+    def consume(lines: Iterable[str]) -> None:
+        for line in lines:
+            if (seconds := progress_seconds(line)) is not None:
+                on_seconds(seconds)
+
+    return LineReader(consume)
+
+
+def _track_reader(into: "array[float]") -> LineReader:
+    return LineReader(partial(read_track, into=into, too_high=command.RAISED_DB))
 
 
 def _keep_highest(lines: Iterable[str], into: list[float]) -> None:
@@ -282,12 +303,12 @@ def _keep_highest(lines: Iterable[str], into: list[float]) -> None:
             into[:] = [max([found[1], *into])]
 
 
-def _succeed(runner: Runner, ended: Ended) -> None:
-    if ended.returncode:
-        _check_disk(runner.scratch, ended)
-        raise ToolError(f"ffmpeg failed ({ended.returncode}): {ended.said[-300:]}")
+def _succeed(workspace: Workspace, completed: CompletedProgram) -> None:
+    if completed.returncode:
+        _check_disk(workspace.scratch, completed)
+        raise ProgramError(f"ffmpeg failed ({completed.returncode}): {completed.stderr_tail[-300:]}")
 
 
-def _check_disk(scratch: Path, ended: Ended) -> None:
-    if "No space left on device" in ended.said or shutil.disk_usage(scratch).free < _FULL_DISK_BYTES:
+def _check_disk(scratch: Path, completed: CompletedProgram) -> None:
+    if "No space left on device" in completed.stderr_tail or shutil.disk_usage(scratch).free < _FULL_DISK_BYTES:
         raise OSError(errno.ENOSPC, "no space left in the scratch folder")

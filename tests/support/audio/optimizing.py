@@ -7,7 +7,7 @@ from whisperjob.model.manifest import Manifest
 from whisperjob.model.phase import Step
 from whisperjob.model.protocol import OptimizeOptions, WorkLimits
 from whisperjob_optimizer.pipeline import optimize
-from whisperjob_optimizer.runner import Tools
+from whisperjob_optimizer.tools import Tools
 
 
 @dataclass

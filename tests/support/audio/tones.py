@@ -9,7 +9,7 @@ from whisperjob.model.manifest import SAMPLE_RATE, Manifest
 from whisperjob.model.phase import Profile, RawFormat
 from whisperjob.model.protocol import OptimizeOptions, WorkLimits
 from whisperjob_optimizer.pipeline import optimize
-from whisperjob_optimizer.runner import Tools
+from whisperjob_optimizer.tools import Tools
 
 
 def process(file: Path, recipe: Recipe, folder: Path) -> Manifest:

@@ -1,6 +1,6 @@
-"""ProcessGroup of a worker end with it, also those that are started while it ends."""
+"""The programs of a worker end with it, also those that are started while it ends."""
 
-from whisperjob.worker.lifeline import ProcessGroup
+from whisperjob.worker.processes.process_group import ProcessGroup
 
 
 class Child:
