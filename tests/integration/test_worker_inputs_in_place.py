@@ -8,12 +8,13 @@ import pytest
 
 from support.builders import at
 from whisperjob.model.protocol import Claim, FileRead, FileWrite, Input, OptimizeOptions, WorkLimits
-from whisperjob.worker.transport import Fetched, Transport, TransportError
+from whisperjob.worker.transport.opening import open_transport
+from whisperjob.worker.transport.port import FetchedFile, TransportError
 
 STORED = bytes(range(200)) * 50
 
 
-def fetch(path: Path, *, samples: int | None) -> Fetched:
+def fetch(path: Path, *, samples: int | None) -> FetchedFile:
     def never() -> Claim:
         raise AssertionError("nothing here expires")
 
@@ -34,7 +35,7 @@ def fetch(path: Path, *, samples: int | None) -> Fetched:
         limits=WorkLimits(),
         expires_at=at(0) + timedelta(days=36_500),
     )
-    return Transport(claim, never, path.parent).fetch()
+    return open_transport(claim, never, path.parent).fetch()
 
 
 def test_a_chunk_is_read_in_place(tmp_path: Path) -> None:

@@ -4,8 +4,7 @@ The chunks' lengths are known exactly, in samples, so each goes to its own place
 16 bits, for a day of audio is then 2.8 GB and not 5.5; the models convert the ten seconds they look at.
 """
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -95,13 +94,3 @@ def decode_whole(path: Path, decoder: Decoder) -> Waveform:
         raise InputError(JobCode.NO_AUDIO, f"There is no audio in it that can be decoded. {complaint[-200:]}".strip())
     del waveform.data[len(waveform.data) // SAMPLE_BYTES * SAMPLE_BYTES :]
     return waveform
-
-
-@contextmanager
-def removed_after(path: Path, *, ours: bool) -> Iterator[Path]:
-    """A fetched chunk is needed no longer once it is decoded."""
-    try:
-        yield path
-    finally:
-        if ours:
-            path.unlink(missing_ok=True)

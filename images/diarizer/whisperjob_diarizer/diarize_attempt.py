@@ -7,11 +7,12 @@ from whisperjob.model import names
 from whisperjob.model.errors import ClaimRefusedError, InputError, ModelUnavailableError
 from whisperjob.model.manifest import Failure
 from whisperjob.model.phase import DIARIZE_PROGRESS, DiarizeStep
-from whisperjob.model.protocol import Claim, DiarizeOptions, FileRead
+from whisperjob.model.protocol import Claim, DiarizeOptions
 from whisperjob.model.timeline import Timeline
-from whisperjob.worker.transport import Transport
+from whisperjob.worker.transport.opening import open_transport
+from whisperjob.worker.transport.port import FetchedFile, Transport
 from whisperjob_diarizer.build_timeline import build_timeline
-from whisperjob_diarizer.decode import Decoder, Waveform, removed_after
+from whisperjob_diarizer.decode import Decoder, Waveform
 from whisperjob_diarizer.diarizer import Diarizer, Loading, Report
 
 _MESSAGE_CHARACTERS = 500
@@ -21,7 +22,7 @@ def attempt(
     claim: Claim, renew: Callable[[], Claim], report: Report, decoder: Decoder, scratch: Path, load: Loading
 ) -> None:
     """Returns when a timeline or a failure was published; raises for everything that is worth another attempt."""
-    transport = Transport(claim, renew, scratch)
+    transport = open_transport(claim, renew, scratch)
     if not isinstance(claim.options, DiarizeOptions):
         raise ClaimRefusedError(f"this worker cannot {claim.options.stage}")
     try:
@@ -42,10 +43,12 @@ def _timeline(
     report(DiarizeStep.LOADING, begun, "")
     total = sum(_samples(claim, index) for index in range(len(claim.inputs)))
     waveform = Waveform(total)
-    for index, wanted in enumerate(claim.inputs):
+    for index in range(len(claim.inputs)):
         fetched = transport.fetch(index)
-        with removed_after(fetched.path, ours=not isinstance(wanted.read, FileRead)) as path:
-            waveform.add(path, _samples(claim, index), decoder)
+        try:
+            waveform.add(fetched.path, _samples(claim, index), decoder)
+        finally:
+            _remove_copy(fetched)
         report(DiarizeStep.LOADING, begun + (high - begun) * (index + 1) / len(claim.inputs), "")
     for note in waveform.notes:
         report(DiarizeStep.LOADING, high, note)
@@ -69,3 +72,9 @@ def _samples(claim: Claim, index: int) -> int:
     if samples is None:
         raise ClaimRefusedError("a chunk comes without its number of samples")
     return samples
+
+
+def _remove_copy(fetched: FetchedFile) -> None:
+    """Removes a chunk that was copied to scratch; after decoding it is not needed."""
+    if fetched.temporary:
+        fetched.path.unlink(missing_ok=True)

@@ -9,7 +9,8 @@ from whisperjob.model.manifest import Failure, Manifest
 from whisperjob.model.phase import STEP_PROGRESS, Step
 from whisperjob.model.protocol import Claim, OptimizeOptions
 from whisperjob.worker.processes.process_group import ProcessGroup
-from whisperjob.worker.transport import Fetched, Transport
+from whisperjob.worker.transport.opening import open_transport
+from whisperjob.worker.transport.port import FetchedFile
 from whisperjob_optimizer.pipeline import PUBLISHING_PERCENT, Report, optimize
 from whisperjob_optimizer.tools import Tools
 
@@ -19,7 +20,7 @@ def attempt(
 ) -> None:
     """Returns when a manifest or a failure was published; raises for everything that is worth another attempt."""
     tools = Tools.find(ffmpeg, processes=processes)
-    transport = Transport(claim, renew, scratch)
+    transport = open_transport(claim, renew, scratch)
     fetched = transport.fetch()
     out = scratch / "out"
     out.mkdir()
@@ -36,7 +37,7 @@ def attempt(
     transport.publish_json(manifest, names.MANIFEST_NAME)
 
 
-def _optimize(claim: Claim, fetched: Fetched, out: Path, scratch: Path, report: Report, tools: Tools) -> Manifest:
+def _optimize(claim: Claim, fetched: FetchedFile, out: Path, scratch: Path, report: Report, tools: Tools) -> Manifest:
     room = max(1, claim.limits.max_scratch_bytes - fetched.scratch_bytes)
     limits = claim.limits.model_copy(update={"max_scratch_bytes": room})
     if not isinstance(claim.options, OptimizeOptions):

@@ -25,7 +25,7 @@ from whisperjob.model.manifest import SAMPLE_RATE, Failure
 from whisperjob.model.phase import DiarizeStep
 from whisperjob.model.protocol import DiarizeOptions, ProgressPost
 from whisperjob.model.timeline import Timeline, Turn
-from whisperjob.worker.transport import Transport
+from whisperjob.worker.transport.opening import open_transport
 from whisperjob.worker.worker_program import Attempt, run_worker
 
 SWITCHES = Path(os.environ.get("STAND_IN_SWITCHES", "/nonexistent"))
@@ -50,7 +50,7 @@ def _work(given: Attempt) -> None:
     if not isinstance(claim.options, DiarizeOptions):
         raise ClaimRefusedError(f"this worker cannot {claim.options.stage}")
     given.client.post(ProgressPost(step=DiarizeStep.LOADING, percent=0))
-    transport = Transport(claim, given.client.claim, given.scratch)
+    transport = open_transport(claim, given.client.claim, given.scratch)
     for index in range(len(claim.inputs)):
         transport.fetch(index)
     seconds = sum(chunk.samples or 0 for chunk in claim.inputs) / SAMPLE_RATE
