@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from whisperjob.model.resource import MAX_NOTE_LENGTH
 from whisperjob.model.timeline import Timeline, Turn
 from whisperjob_diarizer.diarizer import Found, Span
 
@@ -18,7 +19,7 @@ def build_timeline(found: Found, duration_seconds: float, *, model: str, device:
         duration_seconds=duration_seconds,
         segments=_turns(spans, numbers),
         exclusive=_turns((span for span in exclusive if span.label in numbers), numbers),
-        notes=tuple(dict.fromkeys(note[:200] for note in notes if note)),
+        notes=tuple(dict.fromkeys(note[:MAX_NOTE_LENGTH] for note in notes if note)),
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from whisperjob.model.errors import ModelUnavailableError
+from whisperjob.model.options import SpeakerCount
 from whisperjob.model.phase import DiarizeStep
 from whisperjob.model.protocol import DiarizeOptions
 from whisperjob.worker.cores import available_cores
@@ -124,9 +125,7 @@ class PyannoteDiarizer:
         waveform = self._input(torch.frombuffer(samples, dtype=torch.int16)[None])
         output = self._pipeline(
             {"waveform": waveform, "sample_rate": 16_000, "uri": "recording"},
-            num_speakers=options.num_speakers,
-            min_speakers=options.min_speakers,
-            max_speakers=options.max_speakers,
+            **_to_arguments(options),
             hook=hook,
         )
         hook.at(DiarizeStep.CLUSTERING, 1.0)
@@ -213,6 +212,11 @@ def _cloned(choice: FolderModel | HubModel) -> Make:
         return pipeline.to(torch.device(plan.device)), lambda waveform: waveform.float() / 32_768
 
     return make
+
+
+def _to_arguments(speakers: SpeakerCount) -> dict[str, int | None]:
+    """Returns a number of speakers as arguments of pyannote's, which have the names of our fields."""
+    return {name: getattr(speakers, name) for name in SpeakerCount.model_fields}
 
 
 def _spans(annotation: Any) -> tuple[Span, ...]:

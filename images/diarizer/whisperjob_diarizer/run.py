@@ -9,12 +9,11 @@ from typing import NoReturn
 
 from whisperjob.model.phase import DIARIZE_PROGRESS, DiarizeStep
 from whisperjob.model.protocol import DiarizeOptions, ProgressPost
+from whisperjob.model.resource import MAX_NOTE_LENGTH
 from whisperjob.worker.worker_program import Attempt, run_worker
 from whisperjob_diarizer.decode import Decoder
 from whisperjob_diarizer.diarize_attempt import attempt
 from whisperjob_diarizer.diarizer import Diarizer, Loading
-
-_NOTE_CHARACTERS = 200
 
 
 def load_models(options: DiarizeOptions) -> Diarizer:
@@ -36,7 +35,7 @@ def _work(given: Attempt, load: Loading) -> None:
 
     def report(step: DiarizeStep, percent: float, note: str) -> None:
         nonlocal told
-        told = note[:_NOTE_CHARACTERS] or told  # again and again: only the newest post is sure to arrive
+        told = note[:MAX_NOTE_LENGTH] or told  # again and again: only the newest post is sure to arrive
         reporter.report(ProgressPost(step=step, percent=percent, note=told))
 
     report(DiarizeStep.LOADING, DIARIZE_PROGRESS[DiarizeStep.LOADING][0], "")

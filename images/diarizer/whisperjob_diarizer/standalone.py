@@ -11,9 +11,12 @@ import argparse
 import sys
 from pathlib import Path
 
+from whisperjob.files import atomic_write
 from whisperjob.model.errors import WhisperJobError
+from whisperjob.model.options import SpeakerCount
 from whisperjob.model.phase import DIARIZE_PROGRESS, DiarizeStep
 from whisperjob.model.protocol import DiarizeOptions, ProgressPost
+from whisperjob.model.resource import MAX_NOTE_LENGTH
 from whisperjob.worker.lifeline import Lifeline
 from whisperjob.worker.processes.process_group import ProcessGroup
 from whisperjob_diarizer.decode import Decoder, decode_whole
@@ -40,25 +43,21 @@ def main(argv: list[str] | None = None, load: Loading = load_models) -> int:
 
 
 def _diarize(arguments: argparse.Namespace, processes: ProcessGroup, load: Loading) -> None:
-    options = DiarizeOptions(
-        model=arguments.model,
-        num_speakers=arguments.num_speakers,
-        min_speakers=arguments.min_speakers,
-        max_speakers=arguments.max_speakers,
-        allow_cpu=not arguments.no_cpu,
-    )
+    speakers = {name: getattr(arguments, name) for name in SpeakerCount.model_fields}
+    options = DiarizeOptions(model=arguments.model, allow_cpu=not arguments.no_cpu, **speakers)
     _tell(DiarizeStep.LOADING, DIARIZE_PROGRESS[DiarizeStep.LOADING][0], "")
     decoder = Decoder.find(arguments.ffmpeg, processes=processes)
     diarizer = load(options)
     waveform = decode_whole(arguments.file.absolute(), decoder)
     timeline = diarized(waveform, diarizer, options, _tell)
-    unfinished = arguments.output.with_name(arguments.output.name + ".part")
-    unfinished.write_text(timeline.model_dump_json(by_alias=True, indent=1) + "\n", encoding="utf-8")
-    unfinished.replace(arguments.output)
+    with atomic_write(arguments.output) as unfinished:
+        unfinished.write_text(timeline.model_dump_json(by_alias=True, indent=1) + "\n", encoding="utf-8")
 
 
 def _tell(step: DiarizeStep, percent: float, note: str) -> None:
-    sys.stdout.write(ProgressPost(step=step, percent=percent, note=note[:200]).model_dump_json(by_alias=True) + "\n")
+    sys.stdout.write(
+        ProgressPost(step=step, percent=percent, note=note[:MAX_NOTE_LENGTH]).model_dump_json(by_alias=True) + "\n"
+    )
     sys.stdout.flush()
 
 
@@ -67,9 +66,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("file", type=Path, help="the recording")
     parser.add_argument("--output", required=True, type=Path, help="the timeline, as JSON")
     parser.add_argument("--model", default=BUNDLED, help="`bundled`, a name on the model hub, or a folder")
-    parser.add_argument("--num-speakers", type=int)
-    parser.add_argument("--min-speakers", type=int)
-    parser.add_argument("--max-speakers", type=int)
+    for name, field in SpeakerCount.model_fields.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=int, help=field.description)
     parser.add_argument("--ffmpeg", default="ffmpeg", help="the ffmpeg to run")
     parser.add_argument("--no-cpu", action="store_true", help="fail where a GPU's memory does not do")
     parser.add_argument("--lifeline", action="store_true", help="end when standard input does")
