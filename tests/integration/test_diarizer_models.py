@@ -175,7 +175,7 @@ OUT_OF_MEMORY = """
 import json, sys, torch
 from whisperjob.model.errors import ModelUnavailableError
 from whisperjob.model.protocol import DiarizeOptions
-from whisperjob_diarizer.fallback import Plan
+from whisperjob_diarizer.fallback import ComputePlan
 from whisperjob_diarizer.pyannote_diarizer import PyannoteDiarizer
 
 class Output:
@@ -195,7 +195,7 @@ def make(plan):
         return Output
     return run, lambda waveform: waveform
 
-diarizer = PyannoteDiarizer("m", Plan("cuda", 5), make)
+diarizer = PyannoteDiarizer("m", ComputePlan("cuda", 5), make)
 notes = []
 options = DiarizeOptions(model="bundled", allow_cpu=sys.argv[1] != "no")
 try:

@@ -12,13 +12,13 @@ from whisperjob.worker.lifeline import Lifeline
 from whisperjob.worker.processes.process_group import ProcessGroup
 from whisperjob_local.exits import INTERRUPTED
 from whisperjob_local.output import Working, remove_earlier, working_folder
-from whisperjob_optimizer.pipeline import Report, optimize
+from whisperjob_optimizer.pipeline import OnProgress, optimize
 from whisperjob_optimizer.tools import Tools
 
 _SHOW_CURSOR = b"\r\x1b[?25h"
 
 
-def optimize_file(file: Path, output: Path, options: OptimizeOptions, report: Report) -> Manifest:
+def optimize_file(file: Path, output: Path, options: OptimizeOptions, on_progress: OnProgress) -> Manifest:
     """Puts the MP3s and, last, the manifest into `output`. To be called in the main thread.
 
     SIGINT and SIGTERM end the process at once, ffmpeg first, nothing half-written behind. Raises InputError,
@@ -31,7 +31,7 @@ def optimize_file(file: Path, output: Path, options: OptimizeOptions, report: Re
         scratch, results = working.path / "scratch", working.path / "results"
         scratch.mkdir()
         results.mkdir()
-        manifest = optimize(file, file.name, results, scratch, options, WorkLimits(), report, tools)
+        manifest = optimize(file, file.name, results, scratch, options, WorkLimits(), on_progress, tools)
         remove_earlier(output)
         for chunk in manifest.chunks:
             (results / chunk.filename).replace(output / chunk.filename)

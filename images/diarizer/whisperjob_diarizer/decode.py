@@ -1,7 +1,7 @@
-"""Chunks of MP3 into one waveform: 16-bit samples at 16 kHz, mono, in memory that is allocated once.
+"""Decodes MP3 chunks into one waveform: 16-bit samples at 16 kHz, mono, in memory that is allocated once.
 
-The chunks' lengths are known exactly, in samples, so each goes to its own place, whatever a decoder makes of its ends.
-16 bits, for a day of audio is then 2.8 GB and not 5.5; the models convert the ten seconds they look at.
+The lengths of the chunks are known exactly, in samples, so each goes to its own place, whatever a decoder makes of its
+ends. A day of audio is 2.8 GB in 16 bits and would be 5.5 in floats; the models convert the ten seconds they look at.
 """
 
 from contextlib import AbstractContextManager
@@ -24,7 +24,10 @@ _CHUNKS_ONLY = ("-format_whitelist", "mp3", "-codec_whitelist", "mp3float,mp3")
 
 
 def decode_argv(ffmpeg: str, path: Path, *, chunk: bool) -> list[str]:
-    """To raw samples on standard output. A chunk is MP3 and nothing else; other files may be what they like."""
+    """Builds the command line that decodes a file to raw samples on standard output.
+
+    A chunk may be MP3 and nothing else; other files may have any format.
+    """
     only = _CHUNKS_ONLY if chunk else ()
     raw = ("-ac", "1", "-ar", str(SAMPLE_RATE), "-f", "s16le", "pipe:1")
     return [ffmpeg, *_QUIET, *_OPENING, *only, "-i", f"file:{path}", *_ONE_STREAM, *raw]

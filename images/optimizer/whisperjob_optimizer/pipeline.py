@@ -29,8 +29,8 @@ from whisperjob_optimizer.downmix import default_mix, judge
 from whisperjob_optimizer.loudness import Finish, Trial
 from whisperjob_optimizer.tools import Tools, Workspace
 
-Report = Callable[[Step, float, float | None], None]
-"""(step, percent of the whole job, seconds of the recording as far as known); from any thread."""
+OnProgress = Callable[[Step, float, float | None], None]
+"""Called, from any thread, with a step, the percent of the whole job and, if known, the recording's seconds."""
 
 _ENHANCED_PERCENT = 52.0
 """Where, between 40 and 85, gate and compressor end and encoding begins; by measured time."""
@@ -48,15 +48,15 @@ _log = logging.getLogger(__name__)
 class _Progress:
     """Keeps reports inside their step's range, never going back."""
 
-    def __init__(self, report: Report) -> None:
-        self._report = report
+    def __init__(self, on_progress: OnProgress) -> None:
+        self._on_progress = on_progress
         self._highest = 0.0
         self.seconds: float | None = None
 
     def at(self, step: Step, percent: float) -> None:
         low, high = STEP_PROGRESS[step]
         self._highest = max(self._highest, min(max(percent, low), high))
-        self._report(step, self._highest, self.seconds)
+        self._on_progress(step, self._highest, self.seconds)
 
     def between(self, step: Step, low: float, high: float, total_seconds: float | None) -> stages.OnSeconds:
         """Turns seconds done of `total_seconds` into a percent between `low` and `high`."""
@@ -75,7 +75,7 @@ def optimize(
     scratch: Path,
     options: OptimizeOptions,
     limits: WorkLimits,
-    report: Report,
+    on_progress: OnProgress,
     tools: Tools,
     *,
     source_sha256: str | None = None,
@@ -93,7 +93,7 @@ def optimize(
         ThreadPoolExecutor(max_workers=1) as hashing,
     ):
         workspace = Workspace.create(tools, Path(folder).absolute(), Deadline(limits.run_seconds))
-        progress = _Progress(report)
+        progress = _Progress(on_progress)
         digest = hashing.submit(lambda: source_sha256 or _sha256(source))
         recording = _examine(workspace, source.absolute(), safe_extension(filename), size_bytes, options, progress)
         made = _make(workspace, recording, out_dir.absolute(), options, limits, progress)
