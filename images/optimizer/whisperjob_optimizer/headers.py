@@ -1,7 +1,7 @@
-"""How long a recording is by its own header's count of samples or frames, read without ffmpeg.
+"""Reads how long a recording is by its header's count of samples or frames, without ffmpeg. Pure.
 
-ffmpeg corrects some of these by the file's size, which hides that a file was cut short. Pure; None where the header
-does not count.
+ffmpeg corrects some of these counts by the file's size, which hides that a file was cut short. All functions return
+None if the header has no count.
 """
 
 import struct
@@ -11,8 +11,8 @@ from typing import Literal
 from whisperjob.model.mp3 import counted_seconds
 
 
-def promised_seconds(head: bytes) -> float | None:
-    """From the first bytes of a WAV, W64, AIFF, AU, CAF, FLAC or MP3 file."""
+def exact_seconds(head: bytes) -> float | None:
+    """Returns the length by the first bytes of a WAV, W64, AIFF, AU, CAF, FLAC or MP3 file."""
     if head[:4] in (b"RIFF", b"RF64") and head[8:12] == b"WAVE":
         return _wav(head)
     if head[:16] == _W64_RIFF:
@@ -29,7 +29,7 @@ def promised_seconds(head: bytes) -> float | None:
 
 
 def _riff_chunks(head: bytes, order: Literal["little", "big"]) -> Iterator[tuple[bytes, int, int]]:
-    """(name, size as declared, where its data begins)"""
+    """Yields (name, declared size, offset of its data) of each chunk."""
     at = 12
     while at + 8 <= len(head):
         size = int.from_bytes(head[at + 4 : at + 8], order)
