@@ -37,7 +37,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
 async def test_a_worker_goes_from_pending_to_succeeded(bench: Bench) -> None:
     name = await bench.start("talk", "0")
     worker = await bench.ended(name)
-    assert [c.state for c in bench.told] == [WorkerState.PENDING, WorkerState.RUNNING, WorkerState.SUCCEEDED]
+    assert [c.state for c in bench.reported] == [WorkerState.PENDING, WorkerState.RUNNING, WorkerState.SUCCEEDED]
     assert worker.started_at is not None
     assert worker.ended_at is not None
     assert worker.created_at <= worker.started_at <= worker.ended_at
@@ -155,7 +155,7 @@ async def test_a_stopped_child_says_so_at_once(bench: Bench) -> None:
     name = await bench.start("talk", "stubborn")
     await bench.running(name)
     stopping = asyncio.create_task(bench.launcher.stop(name))
-    await until(lambda: bench.told[-1].stopping, "the word of it")
+    await until(lambda: bench.reported[-1].stopping, "the word of it")
     worker = await bench.seen(name)
     assert worker is not None
     assert worker.stopping
@@ -213,10 +213,10 @@ async def test_closing_ends_workers_and_tells_nobody(tmp_path: Path) -> None:
     bench = Bench(tmp_path, capacity=2)
     pids = [(await bench.running(await bench.start(job)))[0] for job in ("a", "b")]
     await bench.start("c")
-    bench.told.clear()
+    bench.reported.clear()
     await bench.launcher.close()
     assert not any(lives(pid) for pid in pids)
-    assert bench.told == []
+    assert bench.reported == []
 
 
 SERVER = """

@@ -1,4 +1,4 @@
-"""Inputs that lie on this machine: what is not what was stored is not taken for it."""
+"""Inputs that are read in place: a file that differs from what was stored is refused."""
 
 import hashlib
 from datetime import timedelta
@@ -52,7 +52,7 @@ def test_a_chunk_is_read_in_place(tmp_path: Path) -> None:
         (None, "a chunk is not where the claim says"),
     ],
 )
-def test_a_damaged_chunk_is_nobody_s_voice(tmp_path: Path, found: bytes | None, why: str) -> None:
+def test_a_damaged_chunk_is_refused(tmp_path: Path, found: bytes | None, why: str) -> None:
     file = tmp_path / "chunk"
     if found is not None:
         file.write_bytes(found)
@@ -60,7 +60,7 @@ def test_a_damaged_chunk_is_nobody_s_voice(tmp_path: Path, found: bytes | None, 
         fetch(file, samples=16_000)
 
 
-def test_an_upload_of_another_length_is_not_the_one_that_was_stored(tmp_path: Path) -> None:
+def test_an_upload_of_another_length_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "source"
     file.write_bytes(STORED + b"x")
     with pytest.raises(TransportError, match="the source has 10001 bytes"):

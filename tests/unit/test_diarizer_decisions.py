@@ -21,8 +21,8 @@ COMMUNITY = "pyannote/speaker-diarization-community-1"
 def timeline(
     spans: list[SpeakerSpan], exclusive: list[SpeakerSpan] | None = None, seconds: float = 10.0
 ) -> list[tuple[object, ...]]:
-    found = Diarization(tuple(spans), tuple(spans if exclusive is None else exclusive))
-    built = build_timeline(found, seconds, model="m", device="d", notes=["", "one", "one"])
+    diarization = Diarization(tuple(spans), tuple(spans if exclusive is None else exclusive))
+    built = build_timeline(diarization, seconds, model="m", device="d", notes=["", "one", "one"])
     assert built.notes == ("one",)
     kind = built.segments if exclusive is None else built.exclusive
     return [(turn.start, turn.end, turn.speaker[-2:]) for turn in kind]
@@ -45,7 +45,7 @@ def test_speakers_are_numbered_by_first_appearance_whatever_the_model_calls_them
         pytest.param([SpeakerSpan(-0.01, 1, "a")], [(0, 1, "00")], id="before the start"),
         pytest.param([SpeakerSpan(10.2, 11, "a")], [], id="all of it after the end"),
         pytest.param([SpeakerSpan(1.0001, 1.0004, "a")], [], id="shorter than a millisecond"),
-        pytest.param([], [], id="nobody speaks"),
+        pytest.param([], [], id="no speech"),
         pytest.param([SpeakerSpan(0, 5, "a"), SpeakerSpan(2, 3, "b")], [(0, 5, "00"), (2, 3, "01")], id="two at once"),
     ],
 )
@@ -60,8 +60,8 @@ def test_exclusive_turns_never_overlap_even_by_rounding() -> None:
 
 
 def test_progress_never_falls_and_stays_in_its_step() -> None:
-    told: list[tuple[DiarizeStep, float, str]] = []
-    hook = ProgressHook(lambda step, percent, note: told.append((step, percent, note)))
+    reports: list[tuple[DiarizeStep, float, str]] = []
+    hook = ProgressHook(lambda step, percent, note: reports.append((step, percent, note)))
     for count in (0, 3, 8):
         hook("segmentation", None, file={}, total=8, completed=count)
     hook("segmentation", object(), file={})
@@ -72,40 +72,40 @@ def test_progress_never_falls_and_stays_in_its_step() -> None:
     hook("something pyannote may add", object(), total=9, completed=9)
     hook("discrete_diarization", object())
     hook.report(DiarizeStep.CLUSTERING, 1.0)
-    percents = [percent for _, percent, _ in told]
+    percents = [percent for _, percent, _ in reports]
     assert percents == sorted(percents)
     assert percents[-1] == DIARIZE_PROGRESS[DiarizeStep.CLUSTERING][1]
-    assert all(DIARIZE_PROGRESS[step][0] <= percent <= DIARIZE_PROGRESS[step][1] for step, percent, _ in told)
-    steps = [step for step, _ in itertools.groupby(step for step, _, _ in told)]
+    assert all(DIARIZE_PROGRESS[step][0] <= percent <= DIARIZE_PROGRESS[step][1] for step, percent, _ in reports)
+    steps = [step for step, _ in itertools.groupby(step for step, _, _ in reports)]
     assert steps == [DiarizeStep.SEGMENTATION, DiarizeStep.EMBEDDINGS, DiarizeStep.CLUSTERING]
 
 
-def test_a_second_run_tells_its_note_and_does_not_fall_back() -> None:
-    told: list[tuple[DiarizeStep, float, str]] = []
-    hook = ProgressHook(lambda step, percent, note: told.append((step, percent, note)))
+def test_a_second_run_reports_its_note_and_does_not_fall() -> None:
+    reports: list[tuple[DiarizeStep, float, str]] = []
+    hook = ProgressHook(lambda step, percent, note: reports.append((step, percent, note)))
     hook("embeddings", None, total=2, completed=1)
-    before = told[-1]
+    before = reports[-1]
     hook.report(DiarizeStep.LOADING, 1.0, "smaller batches")
     hook("segmentation", None, total=2, completed=1)
-    assert told[1:] == [(before[0], before[1], "smaller batches")]
+    assert reports[1:] == [(before[0], before[1], "smaller batches")]
     hook("embeddings", None, total=2, completed=2)
-    assert told[-1][1] > before[1]
+    assert reports[-1][1] > before[1]
 
 
-def test_memory_steps_down_to_the_cpu_and_tells_each() -> None:
-    plan, told = first_plan("cuda", 80 * GIB), []
+def test_memory_steps_down_to_the_cpu_with_a_sentence_for_each() -> None:
+    plan, steps_down = first_plan("cuda", 80 * GIB), []
     while (following := next_plan(plan, allow_cpu=True)) is not None:
         plan, sentence = following
-        told.append((plan.device, plan.batch, sentence))
-    assert [(device, batch) for device, batch, _ in told] == [
+        steps_down.append((plan.device, plan.batch, sentence))
+    assert [(device, batch) for device, batch, _ in steps_down] == [
         ("cuda", 64),
         ("cuda", 16),
         ("cuda", 4),
         ("cuda", 1),
         ("cpu", 8),
     ]
-    assert all(sentence.startswith("The GPU's memory did not suffice") for _, _, sentence in told)
-    assert len({sentence for _, _, sentence in told}) == len(told)
+    assert all(sentence.startswith("The GPU's memory did not suffice") for _, _, sentence in steps_down)
+    assert len({sentence for _, _, sentence in steps_down}) == len(steps_down)
 
 
 @pytest.mark.parametrize(

@@ -113,11 +113,11 @@ def test_the_padding_always_covers_the_decoders_delay(samples: int) -> None:
 
 @given(st.integers(1, 40_000), st.data())
 def test_a_cut_keeps_the_first_frames_and_says_what_they_are(samples: int, data: st.DataObject) -> None:
-    kept = data.draw(st.integers(1, samples))
-    short = cut(mp3(samples), kept)
+    length = data.draw(st.integers(1, samples))
+    short = cut(mp3(samples), length)
     info = parse_info(short)
     assert len(short) == info.size_bytes == (info.frames + 1) * 288
-    assert info.frames * 576 - info.delay - info.padding == kept
+    assert info.frames * 576 - info.delay - info.padding == length
     assert short[288:] == mp3(samples)[288 : len(short)]
     tag = 13
     assert int.from_bytes(short[tag + 148 : tag + 152], "big") == len(short)

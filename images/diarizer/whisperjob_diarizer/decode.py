@@ -79,7 +79,7 @@ class Waveform:
                 excess += len(piece)
             complaint = decoding.wait().stderr_tail
         if filled == 0:
-            raise ProgramError(f"a chunk of the optimised audio, which is ours, cannot be decoded: {complaint[-200:]}")
+            raise ProgramError(f"a chunk of the optimised audio cannot be decoded: {complaint[-200:]}")
         if (difference := (filled + excess - size) // SAMPLE_BYTES) != 0:
             more_or_fewer = "more" if difference > 0 else "fewer"
             self.notes.append(f"A chunk decoded to {abs(difference)} samples {more_or_fewer} than its record says")

@@ -1,9 +1,9 @@
-"""The diarizer's real program on a fake of its port: it hears where there is sound, and no voices.
+"""The diarizer's real program on a fake of its port, which finds where there is sound and knows no voices.
 
     python fake_diarizer.py [--file F … as whisperjob_diarizer.standalone | as whisperjob_diarizer.run]
 
-Sound before half of the recording is one speaker, after it another. The model's name tells what to do otherwise:
-`missing` cannot be had; `stuck` never comes back; `hungry` runs out of memory; `falls-back` tells a note.
+Sound before half of the recording is one speaker, after it another. The model's name changes what it does:
+`missing` cannot be had; `stuck` never returns; `hungry` runs out of memory; `falls-back` reports a note.
 """
 
 import sys
@@ -23,6 +23,8 @@ _LOUD = 500
 
 
 class FakeDiarizer:
+    """Implements the port without a model."""
+
     model = "fake 1.0"
     device = "none"
 
@@ -44,16 +46,16 @@ def load(options: DiarizeOptions) -> Diarizer:
 
 
 def _spans(samples: "array[int]") -> list[SpeakerSpan]:
-    found: list[SpeakerSpan] = []
+    spans: list[SpeakerSpan] = []
     start: int | None = None
     for at in range(0, len(samples) + _BLOCK, _BLOCK):
         loud = any(abs(sample) > _LOUD for sample in samples[at : at + _BLOCK])
         if loud and start is None:
             start = at
         elif not loud and start is not None:
-            found.append(SpeakerSpan(start / RATE, at / RATE, "late" if start * 2 >= len(samples) else "early"))
+            spans.append(SpeakerSpan(start / RATE, at / RATE, "late" if start * 2 >= len(samples) else "early"))
             start = None
-    return found
+    return spans
 
 
 if __name__ == "__main__":

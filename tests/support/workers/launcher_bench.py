@@ -1,4 +1,4 @@
-"""A subprocess launcher of small real programs that stand in for the workers."""
+"""A subprocess launcher with small real programs in the place of workers."""
 
 import os
 import sys
@@ -42,8 +42,8 @@ sys.stdin.read() if mode != "stubborn" else time.sleep(300)  # does not heed the
 
 
 class Bench:
-    """A launcher of stand-in workers; each notes its pid and token in a file named like its worker, a spare in one
-    named like its folder."""
+    """A launcher of stand-in workers. Each writes its pid and token into a file with the name of its worker, a standby
+    worker into one with the name of its folder."""
 
     def __init__(
         self, folder: Path, capacity: int, run_deadline: timedelta = timedelta(minutes=5), *, spare: bool = False
@@ -59,15 +59,15 @@ class Bench:
             run_deadline=run_deadline,
             spare=StandbyWorker(Stage.OPTIMIZE, Program(self._argv, {}), self.scratch) if spare else None,
         )
-        self.told: list[Worker] = []
-        self.launcher.subscribe(self.told.append)
+        self.reported: list[Worker] = []
+        self.launcher.subscribe(self.reported.append)
 
     def _argv(self, scratch: Path) -> Sequence[str]:
         mode = self.modes.get(scratch.name, "wait")
         return sys.executable, "-c", WORKER, mode, str(self.notes), scratch.name
 
     async def spare(self) -> tuple[Path, int]:
-        """The folder and the pid of the one spare that has no work, once there is one."""
+        """Waits for the one standby worker, and returns its folder and pid."""
         await until(lambda: self._spares(), "a spare")
         ((folder, pid),) = self._spares()
         return folder, pid
@@ -97,7 +97,7 @@ class Bench:
         return next((worker for worker in await self.launcher.workers() if worker.name == name), None)
 
     async def ended(self, name: str) -> Worker:
-        await until(lambda: any(c.name == name and c.state.ended for c in self.told), f"the end of {name}")
+        await until(lambda: any(c.name == name and c.state.ended for c in self.reported), f"the end of {name}")
         worker = await self.seen(name)
         assert worker is not None
         return worker
@@ -109,7 +109,7 @@ def a_launch(job_name: str, age: float = 0, stage: Stage = Stage.OPTIMIZE, **spe
 
 
 def folder_of(pid: int) -> str:
-    """The current folder of a process, empty if it is gone."""
+    """Returns the current folder of a process, empty if it is gone."""
     try:
         return str(Path(f"/proc/{pid}/cwd").readlink())
     except OSError:

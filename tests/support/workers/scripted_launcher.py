@@ -43,7 +43,7 @@ class ScriptedLauncher:
         return tuple(self.by_name.values())
 
     def becomes(self, launch: Launch, state: WorkerState, **changes: Any) -> None:
-        """The worker's state changes, and the engine is told."""
+        """Changes the worker's state, and calls the engine back."""
         fields: dict[str, Any] = {"state": state, "started_at": datetime.now(UTC), **changes}
         worker = replace(self.by_name[launch.name], **fields)
         self.by_name[launch.name] = worker
@@ -51,7 +51,7 @@ class ScriptedLauncher:
             callback(worker)
 
     def vanishes(self, launch: Launch) -> None:
-        """The worker is gone, and nobody tells."""
+        """Removes the worker without calling the engine back."""
         del self.by_name[launch.name]
 
     @staticmethod

@@ -37,7 +37,7 @@ def main(parent: int, address_space_bytes: int, bpf: bytes, argv: list[str]) -> 
             raise OSError(ctypes.get_errno(), f"prctl {option}")
 
     prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:  # the parent died before the kernel was asked to watch it
+    if os.getppid() != parent:  # the parent died before the call above
         sys.exit(_KILLED)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (address_space_bytes, address_space_bytes))
