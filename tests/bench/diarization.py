@@ -1,8 +1,8 @@
 """`make bench-diarization`: who speaks when, how right and how fast, into docs/explanation/benchmarks-diarization.md.
 
-What counts is real: thirty seconds of two people on the telephone, which pyannote.audio ships, and seven minutes of
-meetings. All else is a check: conversations of made-up voices, on which nothing was tuned, and the same thirty seconds
-again and again, for time and memory. Needs `make diarizer`.
+The figures that matter are of real recordings: thirty seconds of two people on the telephone, which pyannote.audio
+ships, and seven minutes of meetings. The others are checks: conversations of synthetic voices, on which nothing was
+tuned, and the same thirty seconds repeated, for time and memory. Needs `make diarizer`.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from pathlib import Path
 
 from bench.measure import Cost, run
 from bench.meetings import meetings
-from bench.voices import Told, conversation_of, write_wav
+from bench.voices import ReferenceTurn, conversation_of, write_wav
 from support.audio.conversation import Conversation, conversation
 from whisperjob.model.timeline import Timeline
 from whisperjob_local.worker_programs import diarizer_environment, find_diarizer
@@ -36,7 +36,7 @@ SCORE = HERE / "diarization_score.py"
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One run over one recording, against what is true of it."""
+    """One run over one recording, compared with its reference."""
 
     what: str
     seconds: float
@@ -48,10 +48,10 @@ class Measured:
     missed: float
     false_alarm: float
     confusion: float
-    """These four in seconds."""
+    """The last four are in seconds."""
 
     def __add__(self, other: "Measured") -> "Measured":
-        """Of several recordings, as one."""
+        """Returns the sum of several recordings, as of one."""
         return Measured(
             self.what,
             self.seconds + other.seconds,
@@ -72,7 +72,7 @@ class Measured:
 
     @property
     def factor(self) -> float:
-        """Processor seconds by seconds of audio and core: real time is 1, whatever else the machine does."""
+        """Processor seconds per second of audio and core: real time is 1, whatever else the machine does."""
         return self.cost.cpu / self.seconds / (os.cpu_count() or 1)
 
     @property
@@ -98,6 +98,8 @@ def main() -> None:
 
 
 class Bench:
+    """Runs the diarizer and pyannote's own pipeline, and scores what they find."""
+
     def __init__(self, python: str) -> None:
         self._python = python
         quiet = {"PYANNOTE_METRICS_ENABLED": "0", "PYTHONWARNINGS": "ignore"}
@@ -108,52 +110,52 @@ class Bench:
         self._loading = run(self._alone(silence, CACHE / "timeline.json"), env=self._env)
 
     def report(self, real: Conversation, minutes: Sequence[int], stock_seconds: int) -> str:
-        truth = [Told(turn.start, turn.end, turn.speaker) for turn in real.turns]
-        original = self._ours("original", real.file, truth)
-        optimised = self._ours("optimised by WhisperJob", self._optimise(real.file), truth)
-        stock = self._stock(real.file, truth, stock_seconds)
+        truth = [ReferenceTurn(turn.start, turn.end, turn.speaker) for turn in real.turns]
+        original = self._run_diarizer("original", real.file, truth)
+        optimised = self._run_diarizer("optimised by WhisperJob", self._optimise(real.file), truth)
+        stock = self._run_stock(real.file, truth, stock_seconds)
         tables = meetings(CACHE)
         far = [
-            _together("original", [self._ours(m.file.stem, m.file, m.told) for m in tables]),
+            _together("original", [self._run_diarizer(m.file.stem, m.file, m.reference) for m in tables]),
             _together(
                 "optimised by WhisperJob",
-                [self._ours(f"{m.file.stem}, optimised", self._optimise(m.file), m.told) for m in tables],
+                [self._run_diarizer(f"{m.file.stem}, optimised", self._optimise(m.file), m.reference) for m in tables],
             ),
-            _together(stock.what, [self._stock(m.file, m.told, 0) for m in tables]),
+            _together(stock.what, [self._run_stock(m.file, m.reference, 0) for m in tables]),
         ]
-        made = [self._made(voices) for voices in VOICES]
-        long = [self._long(real.file, truth, count) for count in minutes]
+        synthetic = [self._run_synthetic(voices) for voices in VOICES]
+        long = [self._run_repeated(real.file, truth, count) for count in minutes]
         return "\n".join(
             [
                 self._head(),
                 _quality([original, optimised, stock]),
                 _far(far),
                 _speed([original, *long], stock),
-                _check(made),
+                _check(synthetic),
             ]
         )
 
     def _alone(self, file: Path, output: Path) -> list[str | Path]:
         return [self._python, "-P", "-m", "whisperjob_diarizer.standalone", file, "--output", output]
 
-    def _ours(self, what: str, file: Path, truth: Sequence[Told]) -> Measured:
+    def _run_diarizer(self, what: str, file: Path, truth: Sequence[ReferenceTurn]) -> Measured:
         output = CACHE / "timeline.json"
-        return self._scored(what, run(self._alone(file, output), env=self._env), output, truth)
+        return self._score(what, run(self._alone(file, output), env=self._env), output, truth)
 
-    def _stock(self, file: Path, truth: Sequence[Told], seconds: int) -> Measured:
+    def _run_stock(self, file: Path, truth: Sequence[ReferenceTurn], seconds: int) -> Measured:
         output = CACHE / "stock.json"
         what = "pyannote.audio's own pipeline, its defaults"
         if seconds > 30:
             file, truth = repeated(file, truth, seconds)
-        sleeping = {"OMP_WAIT_POLICY": "passive"}  # its threads' waiting for each other is no work of its
-        return self._scored(what, run([self._python, STOCK, file, output], env=self._env | sleeping), output, truth)
+        sleeping = {"OMP_WAIT_POLICY": "passive"}  # waiting of its threads for each other does not count as work
+        return self._score(what, run([self._python, STOCK, file, output], env=self._env | sleeping), output, truth)
 
-    def _made(self, voices: int) -> Measured:
+    def _run_synthetic(self, voices: int) -> Measured:
         file, truth = conversation_of(voices, CACHE)
-        return self._ours(f"{voices} voices", file, truth)
+        return self._run_diarizer(f"{voices} voices", file, truth)
 
-    def _long(self, file: Path, truth: Sequence[Told], minutes: int) -> Measured:
-        return self._ours(f"{minutes} min", *repeated(file, truth, 60 * minutes))
+    def _run_repeated(self, file: Path, truth: Sequence[ReferenceTurn], minutes: int) -> Measured:
+        return self._run_diarizer(f"{minutes} min", *repeated(file, truth, 60 * minutes))
 
     def _optimise(self, file: Path) -> Path:
         folder = CACHE / "optimised"
@@ -161,13 +163,13 @@ class Bench:
         run([whisperjob, "local", "optimize", file, "--output", folder])
         return folder / "output.mp3"
 
-    def _scored(self, what: str, cost: Cost, output: Path, truth: Sequence[Told]) -> Measured:
+    def _score(self, what: str, cost: Cost, output: Path, truth: Sequence[ReferenceTurn]) -> Measured:
         timeline = Timeline.model_validate_json(output.read_bytes())
         answer = subprocess.run(
             [self._python, str(SCORE)],
             input=json.dumps(
                 {
-                    "truth": [[told.start, told.end, told.voice] for told in truth],
+                    "truth": [[turn.start, turn.end, turn.voice] for turn in truth],
                     "found": [[turn.start, turn.end, turn.speaker] for turn in timeline.segments],
                 }
             ),
@@ -183,7 +185,7 @@ class Bench:
             cost=cost,
             loading=self._loading,
             found=len(timeline.speakers),
-            real=len({told.voice for told in truth}),
+            real=len({turn.voice for turn in truth}),
             spoken=scores["total"],
             missed=scores["missed detection"],
             false_alarm=scores["false alarm"],
@@ -195,16 +197,17 @@ class Bench:
         return measured
 
     def _head(self) -> str:
-        ask = "import torch, platform, importlib.metadata as m; print(platform.python_version(), torch.__version__, "
-        ask += "m.version('pyannote-audio'), torch.cuda.get_device_name() if torch.cuda.is_available() else 'no GPU')"
-        said = subprocess.run([self._python, "-c", ask], capture_output=True, text=True, check=True).stdout.split(
+        code = "import torch, platform, importlib.metadata as m; print(platform.python_version(), torch.__version__, "
+        code += "m.version('pyannote-audio'), torch.cuda.get_device_name() if torch.cuda.is_available() else 'no GPU')"
+        versions = subprocess.run([self._python, "-c", code], capture_output=True, text=True, check=True).stdout.split(
             maxsplit=3
         )
         load, loading = os.getloadavg()[0], self._loading
         return f"""# Benchmarks of diarization
 
-Made by `make bench-diarization` on {datetime.now(UTC):%Y-%m-%d}: {os.cpu_count()} cores, {said[3].strip()}, \
-Python {said[0]}, PyTorch {said[1]}, pyannote.audio {said[2]}, the bundled models. Load at the end: {load:.1f}.
+Made by `make bench-diarization` on {datetime.now(UTC):%Y-%m-%d}: {os.cpu_count()} cores, {versions[3].strip()}, \
+Python {versions[0]}, PyTorch {versions[1]}, pyannote.audio {versions[2]}, \
+the bundled models. Load at the end: {load:.1f}.
 
 Factors are processor seconds (user and system) by seconds of audio and core, which other people's work on the machine \
 disturbs least; on an idle machine the wall clock says about the same. Starting (imports, weights) takes \
@@ -293,15 +296,17 @@ def _check(rows: Sequence[Measured]) -> str:
     )
 
 
-def repeated(file: Path, truth: Sequence[Told], seconds: int) -> tuple[Path, list[Told]]:
-    """The recording over and over, to that length."""
+def repeated(file: Path, truth: Sequence[ReferenceTurn], seconds: int) -> tuple[Path, list[ReferenceTurn]]:
+    """Returns the recording, repeated to a length, and its turns."""
     with wave.open(str(file)) as opened:
         frames, rate = opened.readframes(opened.getnframes()), opened.getframerate()
     length = len(frames) / 2 / rate
     times = -(-seconds // round(length))
-    made = CACHE / f"repeated-{seconds}.wav"
-    write_wav(made, frames * times)
-    return made, [Told(t.start + n * length, t.end + n * length, t.voice) for n in range(times) for t in truth]
+    target = CACHE / f"repeated-{seconds}.wav"
+    write_wav(target, frames * times)
+    return target, [
+        ReferenceTurn(t.start + n * length, t.end + n * length, t.voice) for n in range(times) for t in truth
+    ]
 
 
 if __name__ == "__main__":

@@ -8,14 +8,14 @@ from pyannote.metrics.diarization import DiarizationErrorRate
 
 
 def annotation(turns: list[tuple[float, float, str]]) -> Annotation:
-    made = Annotation(uri="recording")
+    result = Annotation(uri="recording")
     for number, (start, end, speaker) in enumerate(turns):
-        made[Segment(start, end), number] = speaker
-    return made
+        result[Segment(start, end), number] = speaker
+    return result
 
 
 if __name__ == "__main__":
-    given = json.load(sys.stdin)
+    request = json.load(sys.stdin)
     metric = DiarizationErrorRate(collar=0.0, skip_overlap=False)
-    scores = metric(annotation(given["truth"]), annotation(given["found"]), detailed=True)
+    scores = metric(annotation(request["truth"]), annotation(request["found"]), detailed=True)
     print(json.dumps({name: float(value) for name, value in scores.items()}))

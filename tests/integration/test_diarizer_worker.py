@@ -100,7 +100,7 @@ def test_progress_moves_forward_from_the_first_moment(
     assert waited < 2, "the imports of the first moments must stay light (0.3 s on an idle machine)"
 
 
-def test_a_chunk_that_decodes_otherwise_is_told_and_moves_nothing_after_it(
+def test_a_chunk_of_another_length_is_noted_and_moves_nothing_after_it(
     state: WorkServer, tmp_path: Path, scratch: Path, chunks: list[tuple[Path, int]]
 ) -> None:
     (first, samples), *others = chunks
@@ -143,7 +143,7 @@ def test_a_chunk_that_is_no_mp3_is_no_fault_of_the_recording(state: WorkServer, 
     with working(state, scratch) as process:
         status, said = ended(process)
     assert status == INFRASTRUCTURE
-    assert "a chunk of the optimised audio, which is ours, cannot be decoded" in said
+    assert "a chunk of the optimised audio cannot be decoded" in said
     assert not (tmp_path / "results").exists()
 
 
@@ -183,7 +183,7 @@ def test_ends_at_once_and_leaves_nothing(
     assert list(scratch.iterdir()) == []
 
 
-def test_alone_it_takes_any_recording(tmp_path: Path) -> None:
+def test_standalone_takes_any_recording(tmp_path: Path) -> None:
     file, output = tmp_path / "a talk.flac", tmp_path / "timeline.json"
     sound = "aevalsrc=0.3*sin(600*PI*t)*between(t\\,4\\,5):s=44100:d=6"
     ffmpeg("-f", "lavfi", "-i", sound, "-ac", "2", file)
@@ -206,7 +206,9 @@ def test_alone_it_takes_any_recording(tmp_path: Path) -> None:
         pytest.param("x", ["--ffmpeg", "no-such-ffmpeg"], "ffmpeg was not found", id="no ffmpeg"),
     ],
 )
-def test_alone_it_says_what_is_wrong_in_one_line(tmp_path: Path, content: str, options: list[str], words: str) -> None:
+def test_standalone_prints_what_is_wrong_in_one_line(
+    tmp_path: Path, content: str, options: list[str], words: str
+) -> None:
     file = tmp_path / "notes.txt"
     file.write_text(content)
     command = [sys.executable, fake_diarizer.__file__, str(file), "--output", str(tmp_path / "t.json"), *options]

@@ -230,16 +230,16 @@ TRUNCATED_FORMATS = ["wav", "flac", "mp3", "aiff", "w64", "mka", "caf", "tta", "
 
 
 @pytest.mark.parametrize("extension", TRUNCATED_FORMATS)
-@pytest.mark.parametrize("kept", [0.5, 0.9])
-def test_a_file_cut_short_completes_with_a_warning(extension: str, kept: float, voice: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("share", [0.5, 0.9])
+def test_a_file_cut_short_completes_with_a_warning(extension: str, share: float, voice: Path, tmp_path: Path) -> None:
     whole = tmp_path / f"whole.{extension}"
     ffmpeg("-i", voice, whole)
     data = whole.read_bytes()
     source = tmp_path / f"talk.{extension}"
-    source.write_bytes(data[: int(len(data) * kept)])
+    source.write_bytes(data[: int(len(data) * share)])
     result = optimized(source)
     assert result.manifest.warnings == (WarningCode.INPUT_TRUNCATED,)
-    assert SECONDS * kept - 1.1 < result.manifest.duration_seconds < SECONDS * kept + 0.2  # TTA's frames last 1.04 s
+    assert SECONDS * share - 1.1 < result.manifest.duration_seconds < SECONDS * share + 0.2  # TTA's frames last 1.04 s
 
 
 def test_a_film_cut_short_completes_with_a_warning(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a confined program may not do, tried for real."""
+"""What a confined program may not do, tried with real programs."""
 
 import json
 import logging
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from support.audio.media import write_speech
-from whisperjob.worker import sandbox
+from whisperjob.worker.processes import sandbox
 
 pytestmark = pytest.mark.skipif(not sandbox.filter_program(), reason="there is no libseccomp here")
 
@@ -50,8 +50,8 @@ def test_no_network_no_privileges_no_runaway_memory() -> None:
     }
 
 
-def test_ffmpeg_reaches_nobody() -> None:
-    """Even if it were told to, past every allow-list."""
+def test_ffmpeg_reaches_no_server() -> None:
+    """Not even by a command line that avoids every allow-list."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         address = f"tcp://127.0.0.1:{listening.getsockname()[1]}"
         command = ["/usr/bin/env", "ffmpeg", "-nostdin", "-v", "error", "-i", address, "-f", "null", "-"]
@@ -69,7 +69,7 @@ def test_ffmpeg_works_all_the_same(tmp_path: Path) -> None:
     assert (tmp_path / "talk.mp3").stat().st_size > 1000
 
 
-def test_without_libseccomp_it_goes_on_and_says_so(
+def test_without_libseccomp_it_works_and_logs_so(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setitem(sys.modules, "pyseccomp", None)

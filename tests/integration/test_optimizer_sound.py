@@ -31,10 +31,10 @@ RECORDINGS = {
 def test_speech_comes_out_equally_loud(recording: dict[str, object], profile: Profile, tmp_path: Path) -> None:
     source = write_speech(tmp_path / "talk.wav", seconds=15, **recording)  # type: ignore[arg-type]  # rows of a table
     result = optimized(source, profile=profile)
-    heard = integrated_lufs(result.chunks[0])
-    assert heard == pytest.approx(-16, abs=1)
+    measured = integrated_lufs(result.chunks[0])
+    assert measured == pytest.approx(-16, abs=1)
     assert true_peak_dbtp(result.chunks[0]) <= -1.0 + 0.05  # two ways to interpolate differ by hundredths
-    assert result.manifest.loudness_after.integrated_lufs == pytest.approx(heard, abs=0.2)
+    assert result.manifest.loudness_after.integrated_lufs == pytest.approx(measured, abs=0.2)
     assert result.manifest.duration_seconds == 15
 
 

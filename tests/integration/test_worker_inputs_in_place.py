@@ -1,4 +1,4 @@
-"""Inputs that lie on this machine: what is not what was stored is not taken for it."""
+"""Inputs that are read in place: a file that differs from what was stored is refused."""
 
 import hashlib
 from datetime import timedelta
@@ -8,12 +8,13 @@ import pytest
 
 from support.builders import at
 from whisperjob.model.protocol import Claim, FileRead, FileWrite, Input, OptimizeOptions, WorkLimits
-from whisperjob.worker.transport import Fetched, Transport, TransportError
+from whisperjob.worker.transport.opening import open_transport
+from whisperjob.worker.transport.port import FetchedFile, TransportError
 
 STORED = bytes(range(200)) * 50
 
 
-def fetch(path: Path, *, samples: int | None) -> Fetched:
+def fetch(path: Path, *, samples: int | None) -> FetchedFile:
     def never() -> Claim:
         raise AssertionError("nothing here expires")
 
@@ -34,7 +35,7 @@ def fetch(path: Path, *, samples: int | None) -> Fetched:
         limits=WorkLimits(),
         expires_at=at(0) + timedelta(days=36_500),
     )
-    return Transport(claim, never, path.parent).fetch()
+    return open_transport(claim, never, path.parent).fetch()
 
 
 def test_a_chunk_is_read_in_place(tmp_path: Path) -> None:
@@ -51,7 +52,7 @@ def test_a_chunk_is_read_in_place(tmp_path: Path) -> None:
         (None, "a chunk is not where the claim says"),
     ],
 )
-def test_a_damaged_chunk_is_nobody_s_voice(tmp_path: Path, found: bytes | None, why: str) -> None:
+def test_a_damaged_chunk_is_refused(tmp_path: Path, found: bytes | None, why: str) -> None:
     file = tmp_path / "chunk"
     if found is not None:
         file.write_bytes(found)
@@ -59,7 +60,7 @@ def test_a_damaged_chunk_is_nobody_s_voice(tmp_path: Path, found: bytes | None, 
         fetch(file, samples=16_000)
 
 
-def test_an_upload_of_another_length_is_not_the_one_that_was_stored(tmp_path: Path) -> None:
+def test_an_upload_of_another_length_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "source"
     file.write_bytes(STORED + b"x")
     with pytest.raises(TransportError, match="the source has 10001 bytes"):

@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from whisperjob.model.mp3 import (
     DECODER_DELAY,
     INFO_FIELDS_BYTES,
-    Cut,
+    CutPlan,
     FrameHeader,
     Mp3Error,
+    counted_seconds,
     crc16,
     cut,
     frames_for,
@@ -75,6 +76,22 @@ def test_what_is_no_header_is_refused(data: str) -> None:
         parse_header(bytes.fromhex(data))
 
 
+@pytest.mark.parametrize(
+    ("head", "seconds"),
+    [
+        pytest.param(info_frame(1000, 600), 36.0, id="all fields"),
+        pytest.param(info_frame(1000, 600).replace(b"Info\0\0\0\x0f", b"Xing\0\0\0\x01"), 36.0, id="frames alone"),
+        pytest.param(b"ID3\x04\0\0\0\0\x01\0" + bytes(128) + info_frame(1000, 600), 36.0, id="after a tag"),
+        pytest.param(info_frame(1000, 600).replace(b"Info\0\0\0\x0f", b"Info\0\0\0\x0e"), None, id="no frames"),
+        pytest.param(info_frame(1000, 600)[:24], None, id="cut short"),
+        pytest.param(music_frame(0), None, id="no Info frame"),
+        pytest.param(b"", None, id="nothing"),
+    ],
+)
+def test_the_info_frame_counts_the_length(head: bytes, seconds: float | None) -> None:
+    assert counted_seconds(head) == seconds
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.binary(max_size=100), st.integers(0, 2))
 def test_the_folded_checksum_is_the_checksum(data: bytes, periods: int) -> None:
@@ -96,11 +113,11 @@ def test_the_padding_always_covers_the_decoders_delay(samples: int) -> None:
 
 @given(st.integers(1, 40_000), st.data())
 def test_a_cut_keeps_the_first_frames_and_says_what_they_are(samples: int, data: st.DataObject) -> None:
-    kept = data.draw(st.integers(1, samples))
-    short = cut(mp3(samples), kept)
+    length = data.draw(st.integers(1, samples))
+    short = cut(mp3(samples), length)
     info = parse_info(short)
     assert len(short) == info.size_bytes == (info.frames + 1) * 288
-    assert info.frames * 576 - info.delay - info.padding == kept
+    assert info.frames * 576 - info.delay - info.padding == length
     assert short[288:] == mp3(samples)[288 : len(short)]
     tag = 13
     assert int.from_bytes(short[tag + 148 : tag + 152], "big") == len(short)
@@ -157,7 +174,7 @@ def test_frames_of_changing_size_are_refused() -> None:
 def test_the_rest_of_the_info_frame_is_kept() -> None:
     frame = bytearray(info_frame(10, 600))
     frame[29:129] = bytes(range(100))  # the seek table: of a constant bit rate it is the same for every length
-    new = rewritten_info(bytes(frame), Cut(0, 288, 288 * 3, 3, 700), 0x1234)
+    new = rewritten_info(bytes(frame), CutPlan(0, 288, 288 * 3, 3, 700), 0x1234)
     changed = {offset for offset in range(288) if frame[offset] != new[offset]}
     assert changed <= {*range(21, 29), *range(154, 157), *range(161, 169)}
     assert parse_info(new).padding == 700

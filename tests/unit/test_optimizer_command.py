@@ -6,9 +6,9 @@ import pytest
 
 from whisperjob.model.phase import Profile, RawFormat
 from whisperjob_optimizer import command, formats
-from whisperjob_optimizer.command import Input
+from whisperjob_optimizer.command import FfmpegInput
 from whisperjob_optimizer.downmix import default_mix
-from whisperjob_optimizer.loudness import Enhancement, Finish
+from whisperjob_optimizer.loudness import Enhancement, OutputGain
 
 START = "ffmpeg -hide_banner -nostdin -nostats -v error -y -max_alloc 536870912"
 ONE_THREAD = "-filter_complex_threads 1"
@@ -33,7 +33,7 @@ def expected(*parts: str) -> str:
 
 def test_decode_stereo() -> None:
     argv = command.decode(
-        "ffmpeg", Input("source"), default_mix(2, "stereo"), "stereo", max_seconds=86401, channels_fd=9
+        "ffmpeg", FfmpegInput("source"), default_mix(2, "stereo"), "stereo", max_seconds=86401, channels_fd=9
     )
     graph = (
         "[0:a:0]asplit[main][side];[side]aselect='lt(n\\,400)*not(mod(n\\,4))+not(mod(n\\,80))'"
@@ -52,13 +52,13 @@ def test_decode_stereo() -> None:
 
 
 def test_decode_fills_gaps_and_keeps_late_sound_late() -> None:
-    source = Input("source", timed=True, late_by_samples=40_000)
+    source = FfmpegInput("source", timed=True, delay_samples=40_000)
     argv = command.decode("ffmpeg", source, default_mix(1, "mono"), "mono", max_seconds=10, channels_fd=None)
     assert "aresample=16000:osf=flt:async=1,adelay=40000S[out]" in " ".join(argv)
 
 
 def test_decode_headerless_mono() -> None:
-    source = Input("source.raw", RawFormat.S16BE, 8000, 1)
+    source = FfmpegInput("source.raw", RawFormat.S16BE, 8000, 1)
     argv = command.decode("ffmpeg", source, default_mix(1), "", max_seconds=10, channels_fd=None)
     graph = "[0:a:0]pan=mono|c0=1*c0,aresample=16000:osf=flt[out]"
     assert words(argv) == expected(
@@ -72,12 +72,12 @@ def test_decode_headerless_mono() -> None:
     [(Profile.FULL, "highpass=f=70,lowpass=f=7500,"), (Profile.LIGHT, "highpass=f=70,lowpass=f=7500,"), ("none", "")],
 )
 def test_band_pass(profile: Profile, steps: str) -> None:
-    argv = command.band_pass("ffmpeg", Profile(profile), progress_fd=7, track_fd=8)
+    argv = command.band_pass("ffmpeg", Profile(profile), progress_fd=7, loudness_fd=8)
     assert words(argv) == expected(START, PROGRESS, PCM_IN, "-af", steps + MEASURE, "-f f32le pipe:1")
 
 
 def test_enhance_a_range_that_is_not_the_first() -> None:
-    argv = command.enhance("ffmpeg", Enhancement(6.5, -49, -20, -11.3), 1000, 500, progress_fd=7, track_fd=8)
+    argv = command.enhance("ffmpeg", Enhancement(6.5, -49, -20, -11.3), 1000, 500, progress_fd=7, loudness_fd=8)
     steps = (
         "atrim=end_sample=1500,volume=volume=6.500dB:precision=float"
         ",agate=threshold=0.003548:range=0.354813:ratio=1.5:attack=5:release=250"
@@ -90,7 +90,7 @@ def test_enhance_a_range_that_is_not_the_first() -> None:
 
 
 def test_enhance_lightly_from_the_beginning() -> None:
-    argv = command.enhance("ffmpeg", Enhancement(-3, None, None, -8.8), 1000, 0, progress_fd=7, track_fd=8)
+    argv = command.enhance("ffmpeg", Enhancement(-3, None, None, -8.8), 1000, 0, progress_fd=7, loudness_fd=8)
     text = words(argv)
     assert "agate" not in text
     assert "acompressor" not in text
@@ -104,37 +104,37 @@ OUTPUT = (
 
 
 @pytest.mark.parametrize(
-    ("finish", "steps"),
+    ("output_gain", "steps"),
     [
         pytest.param(
-            Finish(9.5, -1.8),
+            OutputGain(9.5, -1.8),
             "volume=volume=9.945dB:precision=float"
             ",alimiter=limit=0.855608:level=false:latency=true:attack=5:release=15,",
             id="as a rule",
         ),
         pytest.param(
-            Finish(9.5, -2.6, oversampled=True),
+            OutputGain(9.5, -2.6, oversampled=True),
             "volume=volume=9.945dB:precision=float,aresample=64000:tsf=fltp"
             ",alimiter=limit=0.780324:level=false:latency=true:attack=5:release=15,aresample=16000:tsf=fltp,",
             id="again, oversampled",
         ),
-        pytest.param(Finish(0, None), "volume=volume=0.446dB:precision=float,", id="converted only"),
+        pytest.param(OutputGain(0, None), "volume=volume=0.446dB:precision=float,", id="converted only"),
     ],
 )
-def test_encode(finish: Finish, steps: str) -> None:
-    argv = command.encode("ffmpeg", finish, 1000, 80, 20, "chunk_001.mp3", progress_fd=7)
+def test_encode(output_gain: OutputGain, steps: str) -> None:
+    argv = command.encode("ffmpeg", output_gain, 1000, 80, 20, "chunk_001.mp3", progress_fd=7)
     trimmed = "atrim=start_sample=80:end_sample=1080,asetpts=PTS-STARTPTS,apad=whole_len=1000"
     filters = f"atrim=end_sample=1100,{steps}{trimmed}"
     assert words(argv) == expected(START, PROGRESS, PCM_IN, "-af", filters, OUTPUT)
 
 
-def test_listen() -> None:
+def test_measure_mp3() -> None:
     graph = (
         f"{MEASURE},aresample=64000:osf=flt:tsf=fltp,asetnsamples=64000:p=0"
         ",astats=metadata=1:reset=1:measure_perchannel=none:measure_overall=Peak_level"
         ",ametadata=mode=print:key=lavfi.astats.Overall.Peak_level:file='pipe\\:9'"
     )
-    argv = command.listen("ffmpeg", track_fd=8, peak_fd=9)
+    argv = command.measure_mp3("ffmpeg", loudness_fd=8, peak_fd=9)
     assert words(argv) == expected(START, "-f mp3 -i pipe:0 -af", graph, "-f null -")
 
 

@@ -1,10 +1,10 @@
-"""The mix to one channel, and when it is not to be trusted."""
+"""The mix to one channel, and when it is replaced."""
 
 import math
 
 import pytest
 
-from whisperjob_optimizer.downmix import Mix, default_mix, judge
+from whisperjob_optimizer.downmix import Mix, check_mix, default_mix
 
 SILENT = -math.inf
 
@@ -58,7 +58,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("mix", "rows", "instead", "gain"), CASES)
-def test_verdicts_on_the_mix(mix: Mix, rows: list[tuple[float, ...]], instead: Mix | None, gain: float) -> None:
-    verdict = judge(mix, rows)
-    assert verdict.mix == instead
-    assert verdict.gain_db == pytest.approx(gain, abs=0.01)
+def test_the_mix_is_corrected(mix: Mix, rows: list[tuple[float, ...]], instead: Mix | None, gain: float) -> None:
+    correction = check_mix(mix, rows)
+    assert correction.mix == instead
+    assert correction.gain_db == pytest.approx(gain, abs=0.01)

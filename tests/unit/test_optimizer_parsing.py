@@ -1,4 +1,4 @@
-"""Parsers: ffmpeg's progress and metadata, ffprobe's JSON, first bytes of files, our own MP3 headers."""
+"""Parsers: ffmpeg's progress and metadata, ffprobe's JSON, first bytes of files."""
 
 import json
 import struct
@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from whisperjob.model.errors import InputError, JobCode
 from whisperjob.model.phase import RawFormat
-from whisperjob_optimizer import headers, probe, sniff
-from whisperjob_optimizer.progress import progress_seconds, read_rows, read_track
+from whisperjob_optimizer import file_signatures, headers, probe
+from whisperjob_optimizer.progress import parse_progress, read_rows, read_values
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ from whisperjob_optimizer.progress import progress_seconds, read_rows, read_trac
     ],
 )
 def test_progress(line: str, seconds: float | None) -> None:
-    assert progress_seconds(line) == seconds
+    assert parse_progress(line) == seconds
 
 
 PRINTED = """frame:0    pts:0       pts_time:0
@@ -39,19 +39,19 @@ lavfi.astats.2.RMS_level=-3
 """.splitlines(keepends=True)
 
 
-def test_metadata_as_rows_and_as_a_track() -> None:
+def test_metadata_as_rows_and_as_values() -> None:
     rows: list[dict[str, float]] = []
     read_rows(PRINTED, rows)
     assert [list(row.values()) for row in rows] == [[-20.5, float("-inf")], [-3]]
-    track: array[float] = array("f")
-    read_track(["frame:0 pts:0\n", "lavfi.r128.M=-20.5\n", "frame:1\n", "lavfi.r128.M=-21\n"], track)
-    assert list(track) == [-20.5, -21]
+    values: array[float] = array("f")
+    read_values(["frame:0 pts:0\n", "lavfi.r128.M=-20.5\n", "frame:1\n", "lavfi.r128.M=-21\n"], values)
+    assert list(values) == [-20.5, -21]
 
 
-def report(*streams: Mapping[str, object], **container: object) -> probe.Report:
+def ffprobe_output(*streams: Mapping[str, object], **container: object) -> probe.ProbeOutput:
     found = {"format_name": "mov,mp4,m4a,3gp,3g2,mj2", "duration": "11.0", "probe_score": 100} | container
     text = {"format": found, "streams": streams, "program_version": {"version": "5.1.9"}}
-    return probe.parse(json.dumps(text))
+    return probe.parse_output(json.dumps(text))
 
 
 VIDEO = {"codec_type": "video", "codec_name": "h264"}
@@ -66,35 +66,35 @@ AUDIO = {
 
 
 def test_the_first_audio_stream_is_understood() -> None:
-    found = probe.understand(report(VIDEO, AUDIO, AUDIO | {"channels": 6}), b"")
+    found = probe.identify(ffprobe_output(VIDEO, AUDIO, AUDIO | {"channels": 6}), b"")
     assert (found.codec, found.sample_rate, found.channels, found.layout) == ("aac", 48_000, 2, "stereo")
-    assert (found.declared_seconds, found.promised_seconds, found.ffmpeg_version) == (10.5, 10.5, "5.1.9")
+    assert (found.declared_seconds, found.exact_seconds, found.ffmpeg_version) == (10.5, 10.5, "5.1.9")
 
 
-def test_only_exact_containers_promise() -> None:
-    estimated = probe.understand(report(AUDIO, format_name="aac"), b"")
-    assert (estimated.declared_seconds, estimated.promised_seconds) == (10.5, None)
+def test_only_exact_containers_have_exact_lengths() -> None:
+    estimated = probe.identify(ffprobe_output(AUDIO, format_name="aac"), b"")
+    assert (estimated.declared_seconds, estimated.exact_seconds) == (10.5, None)
     stream = {k: v for k, v in AUDIO.items() if k != "duration"} | {"tags": {"DURATION": "00:01:02.500000000"}}
-    tagged = probe.understand(report(stream, format_name="matroska,webm"), b"")
-    assert tagged.promised_seconds == 62.5
+    tagged = probe.identify(ffprobe_output(stream, format_name="matroska,webm"), b"")
+    assert tagged.exact_seconds == 62.5
 
 
 VERDICTS = [
-    pytest.param(probe.parse(""), b"", JobCode.NOT_MEDIA, id="ffprobe gave up"),
-    pytest.param(probe.parse("nonsense"), b"", JobCode.NOT_MEDIA, id="no JSON"),
-    pytest.param(report(VIDEO), b"", JobCode.NO_AUDIO, id="pictures alone"),
-    pytest.param(report(format_name="srt"), b"", JobCode.NO_AUDIO, id="subtitles"),
-    pytest.param(report(AUDIO | {"codec_name": "unknown"}), b"", JobCode.NOT_MEDIA, id="unknown codec"),
-    pytest.param(report(AUDIO | {"sample_rate": "0"}), b"", JobCode.NOT_MEDIA, id="no sample rate"),
-    pytest.param(report(AUDIO | {"channels": 0}), b"", JobCode.NOT_MEDIA, id="no channels"),
-    pytest.param(probe.parse(""), b"\0\0\0\x20ftypaaxc", JobCode.ENCRYPTED, id="Audible"),
+    pytest.param(probe.parse_output(""), b"", JobCode.NOT_MEDIA, id="ffprobe gave up"),
+    pytest.param(probe.parse_output("nonsense"), b"", JobCode.NOT_MEDIA, id="no JSON"),
+    pytest.param(ffprobe_output(VIDEO), b"", JobCode.NO_AUDIO, id="pictures alone"),
+    pytest.param(ffprobe_output(format_name="srt"), b"", JobCode.NO_AUDIO, id="subtitles"),
+    pytest.param(ffprobe_output(AUDIO | {"codec_name": "unknown"}), b"", JobCode.NOT_MEDIA, id="unknown codec"),
+    pytest.param(ffprobe_output(AUDIO | {"sample_rate": "0"}), b"", JobCode.NOT_MEDIA, id="no sample rate"),
+    pytest.param(ffprobe_output(AUDIO | {"channels": 0}), b"", JobCode.NOT_MEDIA, id="no channels"),
+    pytest.param(probe.parse_output(""), b"\0\0\0\x20ftypaaxc", JobCode.ENCRYPTED, id="Audible"),
 ]
 
 
 @pytest.mark.parametrize(("found", "head", "code"), VERDICTS)
-def test_verdicts(found: probe.Report, head: bytes, code: JobCode) -> None:
+def test_verdicts(found: probe.ProbeOutput, head: bytes, code: JobCode) -> None:
     with pytest.raises(InputError) as caught:
-        probe.understand(found, head)
+        probe.identify(found, head)
     assert caught.value.code is code
 
 
@@ -108,7 +108,7 @@ def test_verdicts(found: probe.Report, head: bytes, code: JobCode) -> None:
     ],
 )
 def test_headerless_pcm(raw: RawFormat, rate: int | None, channels: int | None, size: int, seconds: float) -> None:
-    assert probe.headerless(raw, rate, channels, size, "5.1").declared_seconds == seconds
+    assert probe.describe_headerless(raw, rate, channels, size, "5.1").declared_seconds == seconds
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_headerless_pcm(raw: RawFormat, rate: int | None, channels: int | None, 
     [(100, 97.9, True), (100, 98.1, False), (1, 0.9, False), (1, 0.5, True), (None, 1, False), (100, 150, False)],
 )
 def test_truncation(promised: float | None, decoded: float, truncated: bool) -> None:
-    found = probe.understand(report(AUDIO, format_name="ogg"), b"")
+    found = probe.identify(ffprobe_output(AUDIO, format_name="ogg"), b"")
     assert probe.is_truncated(found, promised, decoded) is truncated
 
 
@@ -142,7 +142,7 @@ HEADERS = [
 
 @pytest.mark.parametrize(("head", "seconds"), HEADERS)
 def test_headers_that_count(head: bytes, seconds: float | None) -> None:
-    assert headers.promised_seconds(head) == seconds
+    assert headers.exact_seconds(head) == seconds
 
 
 @given(
@@ -152,10 +152,10 @@ def test_headers_that_count(head: bytes, seconds: float | None) -> None:
     st.binary(max_size=600),
 )
 def test_no_header_breaks_the_readers(start: bytes, rest: bytes) -> None:
-    found = headers.promised_seconds(start + rest)
+    found = headers.exact_seconds(start + rest)
     assert found is None or found >= 0
-    sniff.looks_encrypted(start + rest)
-    sniff.is_playlist(start + rest)
+    file_signatures.looks_encrypted(start + rest)
+    file_signatures.is_playlist(start + rest)
 
 
 @pytest.mark.parametrize(
@@ -163,11 +163,11 @@ def test_no_header_breaks_the_readers(start: bytes, rest: bytes) -> None:
     [b"#EXTM3U\n", b"\xef\xbb\xbf#EXTM3U", b"\n\n ffconcat version 1.0", b"file 'x.wav'\n", b"<MPD>", b"v=0\r\no=x"],
 )
 def test_playlists(head: bytes) -> None:
-    assert sniff.is_playlist(head)
+    assert file_signatures.is_playlist(head)
 
 
 @pytest.mark.parametrize(
     "head", [b"RIFF\0\0\0\0WAVE", b"ID3\3\0", b"Dear file owner,\n", b"OggS\0#EXTM3U", b"", b"version 1", b"#EXTRA\n"]
 )
 def test_what_is_no_playlist(head: bytes) -> None:
-    assert not sniff.is_playlist(head)
+    assert not file_signatures.is_playlist(head)

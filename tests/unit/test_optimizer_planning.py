@@ -1,4 +1,4 @@
-"""The chunk planner: whatever comes in, the pieces cover it in order, within the limits."""
+"""The chunk planner: for all inputs, the ranges cover the recording in order, within the limits."""
 
 from array import array
 from itertools import pairwise
@@ -12,9 +12,9 @@ from whisperjob_optimizer import mp3_sizes
 from whisperjob_optimizer.chunks import (
     MIN_LAST_SAMPLES,
     SEARCH_SAMPLES,
-    Cut,
+    CutPoint,
     chunk_limit,
-    plan,
+    plan_chunks,
     quietest_sample,
     quietest_window,
 )
@@ -27,55 +27,55 @@ DAY = 86_400 * SAMPLE_RATE
     limit=st.integers(60 * SAMPLE_RATE, 2700 * SAMPLE_RATE),
     seed=st.randoms(use_true_random=False),
 )
-def test_pieces_cover_everything_in_order_within_the_limit(total: int, limit: int, seed: object) -> None:
-    asked: list[tuple[int, int]] = []
+def test_ranges_cover_everything_in_order_within_the_limit(total: int, limit: int, seed: object) -> None:
+    searched: list[tuple[int, int]] = []
 
-    def anywhere(low: int, high: int) -> Cut:
-        asked.append((low, high))
-        return Cut(seed.randint(low - 1000, high + 1000), seed.random() < 0.5)  # type: ignore[attr-defined]  # a Random
+    def anywhere(low: int, high: int) -> CutPoint:
+        searched.append((low, high))
+        return CutPoint(seed.randint(low - 1000, high + 1000), seed.random() < 0.5)  # type: ignore[attr-defined]  # a Random
 
-    pieces = plan(total, limit, anywhere)
-    assert pieces[0].start == 0
-    assert pieces[-1].end == total
-    assert all(one.end == two.start for one, two in pairwise(pieces))
-    assert all(0 < piece.samples <= limit for piece in pieces)
-    assert [piece.cut for piece in pieces].count(CutKind.END) == 1
-    assert pieces[-1].cut is CutKind.END
-    assert all(0 <= high - low <= SEARCH_SAMPLES for low, high in asked)
-    if len(pieces) > 1:
-        assert pieces[-1].samples >= MIN_LAST_SAMPLES
+    ranges = plan_chunks(total, limit, anywhere)
+    assert ranges[0].start == 0
+    assert ranges[-1].end == total
+    assert all(one.end == two.start for one, two in pairwise(ranges))
+    assert all(0 < chunk.samples <= limit for chunk in ranges)
+    assert [chunk.cut for chunk in ranges].count(CutKind.END) == 1
+    assert ranges[-1].cut is CutKind.END
+    assert all(0 <= high - low <= SEARCH_SAMPLES for low, high in searched)
+    if len(ranges) > 1:
+        assert ranges[-1].samples >= MIN_LAST_SAMPLES
 
 
 @given(total=st.integers(1, 10_000), limit=st.integers(1, 300))
 def test_absurd_limits_still_cover(total: int, limit: int) -> None:
-    pieces = plan(total, limit, lambda _low, high: Cut(high, quiet=False))
-    assert sum(piece.samples for piece in pieces) == total
-    assert all(0 < piece.samples <= limit for piece in pieces)
+    ranges = plan_chunks(total, limit, lambda _low, high: CutPoint(high, quiet=False))
+    assert sum(chunk.samples for chunk in ranges) == total
+    assert all(0 < chunk.samples <= limit for chunk in ranges)
 
 
 def test_a_cut_is_sought_in_the_last_half_minute_before_the_limit() -> None:
-    asked: list[tuple[int, int]] = []
+    searched: list[tuple[int, int]] = []
 
-    def quietest(low: int, high: int) -> Cut:
-        asked.append((low, high))
-        return Cut(low + 5, quiet=True)
+    def quietest(low: int, high: int) -> CutPoint:
+        searched.append((low, high))
+        return CutPoint(low + 5, quiet=True)
 
     minute = 60 * SAMPLE_RATE
-    pieces = plan(3 * minute, minute, quietest)
-    assert asked[0] == (minute - SEARCH_SAMPLES, minute)
-    assert (pieces[0].samples, pieces[0].cut) == (minute - SEARCH_SAMPLES + 5, CutKind.QUIET)
+    ranges = plan_chunks(3 * minute, minute, quietest)
+    assert searched[0] == (minute - SEARCH_SAMPLES, minute)
+    assert (ranges[0].samples, ranges[0].cut) == (minute - SEARCH_SAMPLES + 5, CutKind.QUIET)
 
 
-def test_the_last_piece_is_worth_sending() -> None:
+def test_the_last_chunk_is_not_too_short() -> None:
     minute = 60 * SAMPLE_RATE
-    pieces = plan(minute + SAMPLE_RATE, minute, lambda _low, high: Cut(high, quiet=True))
-    assert [piece.samples for piece in pieces] == [minute + SAMPLE_RATE - MIN_LAST_SAMPLES, MIN_LAST_SAMPLES]
+    ranges = plan_chunks(minute + SAMPLE_RATE, minute, lambda _low, high: CutPoint(high, quiet=True))
+    assert [chunk.samples for chunk in ranges] == [minute + SAMPLE_RATE - MIN_LAST_SAMPLES, MIN_LAST_SAMPLES]
 
 
 @pytest.mark.parametrize(("total", "limit"), [(0, 100), (100, 0)])
-def test_nothing_cannot_be_planned(total: int, limit: int) -> None:
+def test_a_recording_without_samples_is_refused(total: int, limit: int) -> None:
     with pytest.raises(ValueError, match="nothing"):
-        plan(total, limit, lambda low, _high: Cut(low, quiet=True))
+        plan_chunks(total, limit, lambda low, _high: CutPoint(low, quiet=True))
 
 
 def test_limits_by_bytes_and_by_seconds() -> None:
@@ -90,11 +90,13 @@ def test_limits_by_bytes_and_by_seconds() -> None:
 
 
 def test_the_quietest_window_lies_inside() -> None:
-    track = array("f", [-20] * 100)
-    track[50] = -60
-    assert quietest_window(track, 0, 160_000) == (51 * 1600 - 6400, 51 * 1600, -60)
-    assert quietest_window(track, 51 * 1600 - 6399, 160_000) == (160_000 - 6400, 160_000, -20), "it begins too early"
-    assert quietest_window(track, 0, 6399) is None
+    momentary = array("f", [-20] * 100)
+    momentary[50] = -60
+    assert quietest_window(momentary, 0, 160_000) == (51 * 1600 - 6400, 51 * 1600, -60)
+    assert quietest_window(momentary, 51 * 1600 - 6399, 160_000) == (160_000 - 6400, 160_000, -20), (
+        "it begins too early"
+    )
+    assert quietest_window(momentary, 0, 6399) is None
     assert quietest_window(array("f"), 0, 160_000) is None
 
 

@@ -1,17 +1,18 @@
 """MP3 frames and the Info frame before them: pure arithmetic on bytes, no decoding.
 
-An MP3 encoder puts silence before and after the sound; how much stands in the Info frame (also called Xing or LAME
-tag), and a gapless decoder takes it away again. Cutting a file at a frame boundary therefore means: copy the frames,
-then write an Info frame whose padding reaches back to the wanted sample. Cutting the tail is safe: a frame borrows
-bits from frames before it, never from later ones.
+An MP3 encoder puts silence before and after the sound. The Info frame (also called Xing or LAME tag) says how much, and
+a gapless decoder removes it again. To cut a file at a frame boundary therefore means to copy the frames, and to write
+an Info frame whose padding reaches back to the wanted sample. Cutting the tail is safe: a frame borrows bits from
+frames before it, never from later ones.
 
 Layout of the tag after the frame header and the side information, offsets from its first byte:
 
     0 "Info"/"Xing"  4 flags  8 frames  12 bytes  16 seek table (100)  116 quality  120 encoder (9)
     129 revision … 141 delay and padding (12 bits each)  144 …  148 music length  152 music CRC  154 tag CRC
 
-Only MP3s with all four flags and the encoder part are understood: the ones our worker makes. A cut below 47 samples
-(3 ms) puts both gaps into one frame, and ffmpeg 5.1 then forgets to take the first one away.
+Only MP3s with all four flags and the encoder part can be cut, such as the optimizer's; `counted_seconds` needs no more
+than the number of frames. A cut below 47 samples (3 ms) puts both gaps into one frame, and ffmpeg 5.1 then does not
+remove the first one.
 """
 
 from dataclasses import dataclass
@@ -22,19 +23,24 @@ DECODER_DELAY = 529
 """Samples by which every MP3 decoder lags behind: 528 of the filter bank and one more."""
 
 DEFAULT_ENCODER_DELAY = 576
-"""What libmp3lame writes before the sound."""
+"""Samples that libmp3lame writes before the sound."""
 
 INFO_FIELDS_BYTES = 156
 """Length of the tag, its own CRC included."""
 
-_ALL_FIELDS = 0x0F
-_FRAMES_AT, _BYTES_AT, _DELAY_AT, _MUSIC_LENGTH_AT, _MUSIC_CRC_AT, _TAG_CRC_AT = 8, 12, 141, 148, 152, 154
+_FRAMES_FIELD, _ALL_FIELDS = 0x01, 0x0F
+"""Flags of the fields that a tag has."""
+
+_TAG_NAMES = (b"Info", b"Xing")
+_FLAGS_AT, _FRAMES_AT, _BYTES_AT, _DELAY_AT, _MUSIC_LENGTH_AT, _MUSIC_CRC_AT, _TAG_CRC_AT = 4, 8, 12, 141, 148, 152, 154
 _MAX_PADDING = 0xFFF
 _MAX_FRAME_BYTES = 1441
 
 _BIT_RATES_MPEG1 = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
 _BIT_RATES_MPEG2 = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
 _SAMPLE_RATES = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_025, 12_000, 8_000)}
+_MPEG1 = 3
+_LOWEST_MPEG1_RATE = 32_000
 _LAYER_III = 1
 _MONO = 3
 
@@ -43,7 +49,7 @@ _CRC_PERIOD_BYTES = 32_767
 
 
 class Mp3Error(ValueError):
-    """These bytes are not the MP3 they should be."""
+    """The bytes are not an MP3, or not one of the expected kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +67,13 @@ class FrameHeader:
 
     @property
     def tag_offset(self) -> int:
-        """Where an Info tag begins in the frame; players look there whether the frame has a CRC or not."""
+        """The place of an Info tag in the frame; players look there whether the frame has a CRC or not."""
         return 4 + self.side_info_bytes
 
 
 @dataclass(frozen=True, slots=True)
 class InfoTag:
-    """What the Info frame says: `frames` without itself, `size_bytes` with it, delay and padding in samples."""
+    """The content of an Info frame: `frames` without itself, `size_bytes` with it, delay and padding in samples."""
 
     frames: int
     size_bytes: int
@@ -76,8 +82,8 @@ class InfoTag:
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
-    """How to shorten an MP3: its Info frame is replaced, then `music_bytes` of it are kept from `music_offset`."""
+class CutPlan:
+    """How to shorten an MP3: its Info frame is replaced, and `music_bytes` after `music_offset` follow unchanged."""
 
     info_offset: int
     music_offset: int
@@ -87,26 +93,37 @@ class Cut:
 
     @property
     def end_offset(self) -> int:
-        """How much of the file must be read."""
+        """The number of bytes that must be read of the file."""
         return self.music_offset + self.music_bytes
 
     @property
     def size_bytes(self) -> int:
+        """The size of the shorter MP3."""
         return self.music_offset - self.info_offset + self.music_bytes
 
 
+def frame_samples(sample_rate: int) -> int:
+    """Returns the number of samples in a frame."""
+    return 1152 if sample_rate >= _LOWEST_MPEG1_RATE else 576
+
+
+def frame_bytes(bit_rate: int, sample_rate: int) -> int:
+    """Returns the size of a frame without a padding byte."""
+    return frame_samples(sample_rate) // 8 * bit_rate // sample_rate
+
+
 def parse_header(data: Data) -> FrameHeader:
-    """Raises Mp3Error if `data` does not begin with the header of a Layer III frame."""
+    """Reads the header that `data` begins with. Raises Mp3Error if it is not that of a Layer III frame."""
     if len(data) < 4 or data[0] != 0xFF or data[1] & 0xE0 != 0xE0:
         raise Mp3Error("no frame begins here")
     version, layer = data[1] >> 3 & 3, data[1] >> 1 & 3
     bit_rate_index, sample_rate_index = data[2] >> 4, data[2] >> 2 & 3
     if version not in _SAMPLE_RATES or layer != _LAYER_III or not 0 < bit_rate_index < 15 or sample_rate_index == 3:
         raise Mp3Error("not a Layer III frame of a known bit rate")
-    mpeg1 = version == 3
+    mpeg1 = version == _MPEG1
     sample_rate = _SAMPLE_RATES[version][sample_rate_index]
     bit_rate = (_BIT_RATES_MPEG1 if mpeg1 else _BIT_RATES_MPEG2)[bit_rate_index - 1] * 1000
-    samples = 1152 if mpeg1 else 576
+    samples = frame_samples(sample_rate)
     padded = bool(data[2] & 2)
     mono = data[3] >> 6 == _MONO
     return FrameHeader(
@@ -114,7 +131,7 @@ def parse_header(data: Data) -> FrameHeader:
         bit_rate=bit_rate,
         channels=1 if mono else 2,
         samples=samples,
-        size_bytes=samples // 8 * bit_rate // sample_rate + padded,
+        size_bytes=frame_bytes(bit_rate, sample_rate) + padded,
         side_info_bytes=(17 if mono else 32) if mpeg1 else (9 if mono else 17),
         padded=padded,
         protected=not data[1] & 1,
@@ -122,7 +139,7 @@ def parse_header(data: Data) -> FrameHeader:
 
 
 def id3v2_bytes(head: Data) -> int:
-    """Length of the ID3v2 tag a file begins with, 0 if there is none."""
+    """Returns the length of the ID3v2 tag that a file begins with, 0 if there is none."""
     if len(head) < 10 or head[:3] != b"ID3":
         return 0
     size = (head[6] & 0x7F) << 21 | (head[7] & 0x7F) << 14 | (head[8] & 0x7F) << 7 | (head[9] & 0x7F)
@@ -137,7 +154,7 @@ def parse_info(frame: Data) -> InfoTag:
     tag = frame[at : at + INFO_FIELDS_BYTES]
     if len(tag) < INFO_FIELDS_BYTES or at + INFO_FIELDS_BYTES > header.size_bytes:
         raise Mp3Error("the first frame is too short for an Info tag")
-    if tag[:4] not in (b"Info", b"Xing") or _number(tag, 4, 4) & _ALL_FIELDS != _ALL_FIELDS:
+    if tag[:4] not in _TAG_NAMES or _number(tag, _FLAGS_AT, 4) & _ALL_FIELDS != _ALL_FIELDS:
         raise Mp3Error("the first frame is no complete Info frame")
     gaps = _number(tag, _DELAY_AT, 3)
     return InfoTag(
@@ -148,15 +165,31 @@ def parse_info(frame: Data) -> InfoTag:
     )
 
 
-def frames_for(samples: int, frame_samples: int, delay: int = DEFAULT_ENCODER_DELAY) -> int:
-    """Fewest frames from which a gapless decoder gets `samples`: the padding must cover the decoder's own delay."""
-    return -(-(delay + samples + DECODER_DELAY) // frame_samples)
+def counted_seconds(head: Data) -> float | None:
+    """Returns the length of an MP3 by its Info frame's count of frames; None if no Info frame counts them.
+
+    `head` is the beginning of the file, with any tags before the first frame.
+    """
+    frame = head[id3v2_bytes(head) :][:_MAX_FRAME_BYTES]
+    try:
+        header = parse_header(frame)
+    except Mp3Error:
+        return None
+    tag = frame[header.tag_offset : header.tag_offset + _BYTES_AT]
+    if len(tag) < _BYTES_AT or tag[:4] not in _TAG_NAMES or not _number(tag, _FLAGS_AT, 4) & _FRAMES_FIELD:
+        return None
+    return _number(tag, _FRAMES_AT, 4) * header.samples / header.sample_rate
 
 
-def plan_cut(head: Data, samples: int) -> Cut:
-    """How to shorten a constant-bit-rate MP3 to its first `samples` samples.
+def frames_for(samples: int, samples_per_frame: int, delay: int = DEFAULT_ENCODER_DELAY) -> int:
+    """Returns the fewest frames that give a gapless decoder `samples`; the padding covers the decoder's own delay."""
+    return -(-(delay + samples + DECODER_DELAY) // samples_per_frame)
 
-    `head` must hold the file's Info frame whole. Raises Mp3Error if it does not, or if the file is shorter than that.
+
+def plan_cut(head: Data, samples: int) -> CutPlan:
+    """Plans how to shorten a constant-bit-rate MP3 to its first `samples` samples.
+
+    `head` must hold the file's whole Info frame. Raises Mp3Error if it does not, or if the file is shorter than that.
     """
     if samples < 1:
         raise Mp3Error("nothing would be left")
@@ -168,7 +201,7 @@ def plan_cut(head: Data, samples: int) -> Cut:
     frames = frames_for(samples, header.samples, info.delay)
     if frames > info.frames:
         raise Mp3Error("the recording is shorter than the cut")
-    return Cut(
+    return CutPlan(
         info_offset=info_offset,
         music_offset=info_offset + header.size_bytes,
         music_bytes=frames * header.size_bytes,
@@ -178,8 +211,10 @@ def plan_cut(head: Data, samples: int) -> Cut:
 
 
 def cut(data: Data, samples: int) -> bytes:
-    """The first `samples` samples of an MP3 as an MP3: its frames as they are, under an Info frame that tells the
-    truth. `data` may end early, but not before what `plan_cut` says is needed. Raises Mp3Error."""
+    """Returns the first `samples` samples of an MP3 as an MP3: its frames unchanged, under a correct Info frame.
+
+    `data` may end early, but not before what `plan_cut` says is needed. Raises Mp3Error.
+    """
     plan = plan_cut(data, samples)
     music = memoryview(data)[plan.music_offset : plan.end_offset]
     if len(music) != plan.music_bytes:
@@ -190,8 +225,8 @@ def cut(data: Data, samples: int) -> bytes:
     return b"".join((info, music))
 
 
-def rewritten_info(frame: bytes, plan: Cut, music_crc: int) -> bytes:
-    """The Info frame for what `plan` keeps; encoder, delay and everything else stay as they were."""
+def rewritten_info(frame: bytes, plan: CutPlan, music_crc: int) -> bytes:
+    """Returns the Info frame of the shorter MP3; encoder, delay and all other fields are unchanged."""
     return _with_fields(
         frame,
         {
@@ -205,10 +240,10 @@ def rewritten_info(frame: bytes, plan: Cut, music_crc: int) -> bytes:
 
 
 def with_samples(frame: bytes, samples: int) -> bytes:
-    """The Info frame made to promise exactly `samples`, by its padding alone.
+    """Returns the Info frame with a padding that leaves exactly `samples`.
 
-    ffmpeg notes at most one frame's worth of padding where LAME needed more, so that one file in twelve would decode
-    to up to 46 samples too many. Raises Mp3Error if there is no padding that would do.
+    ffmpeg writes at most one frame's worth of padding where LAME needed more, so that one file in twelve would decode
+    to up to 46 samples too many. Raises Mp3Error if no padding would do.
     """
     info = parse_info(frame)
     padding = info.frames * parse_header(frame).samples - info.delay - samples
@@ -218,7 +253,7 @@ def with_samples(frame: bytes, samples: int) -> bytes:
 
 
 def _with_fields(frame: bytes, fields: dict[tuple[int, int], int]) -> bytes:
-    """The frame with values written at (offset in the tag, width), and the tag's CRC made anew."""
+    """Returns the frame with values written at (offset in the tag, width), and the tag's CRC computed again."""
     at = parse_header(frame).tag_offset
     new = bytearray(frame)
     for (offset, width), value in fields.items():
@@ -228,9 +263,9 @@ def _with_fields(frame: bytes, fields: dict[tuple[int, int], int]) -> bytes:
 
 
 def crc16(data: Data | memoryview) -> int:
-    """CRC-16/ARC (polynomial 0x8005 reflected, start 0), which the tag uses for itself and for the music.
+    """Computes CRC-16/ARC (polynomial 0x8005 reflected, start 0), which the tag has of itself and of the music.
 
-    Folds the data by exclusive or onto one period of the polynomial first: megabytes cost milliseconds.
+    The data are first folded by exclusive or onto one period of the polynomial: megabytes take milliseconds then.
     """
     first = len(data) % _CRC_PERIOD_BYTES
     folded = int.from_bytes(data[:first], "big")

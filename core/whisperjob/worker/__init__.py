@@ -1,1 +1,1 @@
-"""What every kind of worker needs: the protocol's client, transport of sources and results, and its lifeline."""
+"""What every kind of worker needs: the protocol's client, transport, a kit for running programs, a lifeline."""

@@ -1,11 +1,11 @@
-"""How many cores a worker may keep busy."""
+"""The number of cores that a worker may use."""
 
 import os
 from pathlib import Path
 
 
 def available_cores() -> int:
-    """Cores this process may use: its affinity mask, cut by a cgroup's CPU quota (a container's limit)."""
+    """Returns the number of cores in this process's affinity mask, limited by its cgroup's (container's) CPU quota."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
         quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()

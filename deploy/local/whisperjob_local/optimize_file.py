@@ -9,20 +9,21 @@ from whisperjob.files import atomic_write
 from whisperjob.model.manifest import Manifest
 from whisperjob.model.names import MANIFEST_NAME
 from whisperjob.model.protocol import OptimizeOptions, WorkLimits
-from whisperjob.worker.lifeline import Lifeline, ProcessGroup
+from whisperjob.worker.lifeline import Lifeline
+from whisperjob.worker.processes.process_group import ProcessGroup
 from whisperjob_local.exits import INTERRUPTED
 from whisperjob_local.output import WorkingFolder, create_working_folder, remove_previous_results
-from whisperjob_optimizer.pipeline import Report, optimize
-from whisperjob_optimizer.runner import Tools
+from whisperjob_optimizer.pipeline import OnProgress, optimize
+from whisperjob_optimizer.tools import Tools
 
 _SHOW_CURSOR = b"\r\x1b[?25h"
 
 
-def optimize_file(file: Path, output: Path, options: OptimizeOptions, report: Report) -> Manifest:
+def optimize_file(file: Path, output: Path, options: OptimizeOptions, on_progress: OnProgress) -> Manifest:
     """Writes the MP3s and, last, the manifest into `output`. To be called in the main thread.
 
     SIGINT and SIGTERM end ffmpeg, then at once this process, and leave no incomplete file. Raises InputError,
-    ToolError, OSError.
+    ProgramError, OSError.
     """
     processes = ProcessGroup()
     tools = Tools.find(processes=processes)
@@ -31,7 +32,7 @@ def optimize_file(file: Path, output: Path, options: OptimizeOptions, report: Re
         scratch, results = working_folder.path / "scratch", working_folder.path / "results"
         scratch.mkdir()
         results.mkdir()
-        manifest = optimize(file, file.name, results, scratch, options, WorkLimits(), report, tools)
+        manifest = optimize(file, file.name, results, scratch, options, WorkLimits(), on_progress, tools)
         remove_previous_results(output)
         for chunk in manifest.chunks:
             (results / chunk.filename).replace(output / chunk.filename)

@@ -12,7 +12,8 @@ from pathlib import Path
 from whisperjob.files import atomic_write
 from whisperjob.model.errors import WhisperJobError
 from whisperjob.serving import listener
-from whisperjob_optimizer.runner import ToolError, Tools
+from whisperjob.worker.processes.runner import ProgramError
+from whisperjob_optimizer.tools import Tools
 
 
 class StartupError(WhisperJobError):
@@ -77,7 +78,7 @@ def find_ffmpeg(program: str) -> str:
     """Returns the full path of ffmpeg; ffprobe must be beside it. Raises StartupError."""
     try:
         return Tools.find(program).ffmpeg
-    except ToolError as error:
+    except ProgramError as error:
         raise StartupError(f"{error}: install all of ffmpeg (Debian: apt-get install ffmpeg).") from error
 
 

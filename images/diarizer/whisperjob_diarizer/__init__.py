@@ -1,1 +1,2 @@
-"""The diarizer: who speaks when. Only `pipeline`, `speakers` and `campplus` may import torch, pyannote and numpy."""
+"""The diarizer: who speaks when. Behind the port, pyannote_diarizer imports torch and pyannote where it loads a model;
+only speaker_pipeline, campplus and onnx_campplus import torch and numpy at their top."""

@@ -1,72 +1,94 @@
-"""One attempt: load the model, fetch and decode the chunks, find who speaks, publish the timeline or the verdict."""
+"""One attempt: load the model, fetch and decode the chunks, diarize them, publish the timeline or the verdict."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 from whisperjob.model import names
-from whisperjob.model.errors import AttemptOverError, InputError, ModelUnavailableError
+from whisperjob.model.errors import InputError, ModelUnavailableError, ProtocolViolationError
 from whisperjob.model.manifest import Failure
 from whisperjob.model.phase import DIARIZE_PROGRESS, DiarizeStep
-from whisperjob.model.protocol import Claim, DiarizeOptions, FileRead
+from whisperjob.model.protocol import Claim, DiarizeOptions
 from whisperjob.model.timeline import Timeline
-from whisperjob.worker.transport import Transport
-from whisperjob_diarizer.build_timeline import build_timeline
-from whisperjob_diarizer.decode import Waveform, removed_after
-from whisperjob_diarizer.diarizer import Diarizer, Loading, Report
-from whisperjob_diarizer.programs import Programs
+from whisperjob.worker.transport.opening import open_transport
+from whisperjob.worker.transport.port import FetchedFile, Transport
+from whisperjob_diarizer.decode import Decoder, Waveform
+from whisperjob_diarizer.port import Diarizer, DiarizerLoader, OnProgress
+from whisperjob_diarizer.timelines import build_timeline
 
-_MESSAGE_CHARACTERS = 500
+_MAX_MESSAGE_LENGTH = 500
 
 
-def attempt(
-    claim: Claim, renew: Callable[[], Claim], report: Report, programs: Programs, scratch: Path, load: Loading
+def run_attempt(
+    claim: Claim,
+    claim_again: Callable[[], Claim],
+    on_progress: OnProgress,
+    decoder: Decoder,
+    scratch: Path,
+    load: DiarizerLoader,
 ) -> None:
-    """Returns when a timeline or a failure was published; raises for everything that is worth another attempt."""
-    transport = Transport(claim, renew, scratch)
+    """Returns when a timeline or a verdict was published; raises for everything that another attempt may change."""
+    transport = open_transport(claim, claim_again, scratch)
     if not isinstance(claim.options, DiarizeOptions):
-        raise AttemptOverError(f"this worker cannot {claim.options.stage}")
+        raise ProtocolViolationError(f"this worker cannot {claim.options.stage}")
     try:
-        timeline = _timeline(claim, claim.options, transport, report, programs, load)
+        timeline = _create_timeline(claim, claim.options, transport, on_progress, decoder, load)
     except (InputError, ModelUnavailableError) as error:
-        verdict = Failure(code=error.code, message=str(error)[:_MESSAGE_CHARACTERS])
+        verdict = Failure(code=error.code, message=str(error)[:_MAX_MESSAGE_LENGTH])
         transport.publish_json(verdict, names.FAILURE_NAME)
         return
     transport.publish_json(timeline, names.MANIFEST_NAME)
 
 
-def _timeline(
-    claim: Claim, options: DiarizeOptions, transport: Transport, report: Report, programs: Programs, load: Loading
+def _create_timeline(
+    claim: Claim,
+    options: DiarizeOptions,
+    transport: Transport,
+    on_progress: OnProgress,
+    decoder: Decoder,
+    load: DiarizerLoader,
 ) -> Timeline:
     diarizer = load(options)
     low, high = DIARIZE_PROGRESS[DiarizeStep.LOADING]
-    begun = low + (high - low) / 2
-    report(DiarizeStep.LOADING, begun, "")
+    loaded = low + (high - low) / 2
+    on_progress(DiarizeStep.LOADING, loaded, "")
     total = sum(_samples(claim, index) for index in range(len(claim.inputs)))
     waveform = Waveform(total)
-    for index, wanted in enumerate(claim.inputs):
+    for index in range(len(claim.inputs)):
         fetched = transport.fetch(index)
-        with removed_after(fetched.path, ours=not isinstance(wanted.read, FileRead)) as path:
-            waveform.add(path, _samples(claim, index), programs)
-        report(DiarizeStep.LOADING, begun + (high - begun) * (index + 1) / len(claim.inputs), "")
+        try:
+            waveform.add(fetched.path, _samples(claim, index), decoder)
+        finally:
+            _remove_copy(fetched)
+        on_progress(DiarizeStep.LOADING, loaded + (high - loaded) * (index + 1) / len(claim.inputs), "")
     for note in waveform.notes:
-        report(DiarizeStep.LOADING, high, note)
-    return diarized(waveform, diarizer, options, report)
+        on_progress(DiarizeStep.LOADING, high, note)
+    return diarize_waveform(waveform, diarizer, options, on_progress)
 
 
-def diarized(waveform: Waveform, diarizer: Diarizer, options: DiarizeOptions, report: Report) -> Timeline:
-    """Of audio that is decoded. Raises MemoryError."""
+def diarize_waveform(
+    waveform: Waveform, diarizer: Diarizer, options: DiarizeOptions, on_progress: OnProgress
+) -> Timeline:
+    """Builds the timeline of audio that is decoded; every note of the diarizer's goes into it. Raises MemoryError."""
     notes = list(waveform.notes)
 
-    def noting(step: DiarizeStep, percent: float, note: str) -> None:
+    def collect_note(step: DiarizeStep, percent: float, note: str) -> None:
         notes.append(note)
-        report(step, percent, note)
+        on_progress(step, percent, note)
 
-    found = diarizer.diarize(waveform.data, options, noting)
-    return build_timeline(found, waveform.duration_seconds, model=diarizer.model, device=diarizer.device, notes=notes)
+    diarization = diarizer.diarize(waveform.data, options, collect_note)
+    return build_timeline(
+        diarization, waveform.duration_seconds, model=diarizer.model, device=diarizer.device, notes=notes
+    )
 
 
 def _samples(claim: Claim, index: int) -> int:
     samples = claim.inputs[index].samples
     if samples is None:
-        raise AttemptOverError("a chunk comes without its number of samples")
+        raise ProtocolViolationError("a chunk comes without its number of samples")
     return samples
+
+
+def _remove_copy(fetched: FetchedFile) -> None:
+    """Removes a chunk that was copied to scratch; after decoding it is not needed."""
+    if fetched.temporary:
+        fetched.path.unlink(missing_ok=True)

@@ -12,7 +12,7 @@ NO_CPU_ALLOWED: Final = (
 )
 
 _BYTES_PER_ITEM: Final = 200 * 1024**2
-"""What a ten-second window and its voice prints take up on a GPU while they are worked on; on the safe side."""
+"""What a ten-second window and its voice prints take up on a GPU while they are computed; on the safe side."""
 
 _RESERVED_BYTES: Final = 1024**3
 _LARGEST_BATCH: Final = 256
@@ -21,23 +21,23 @@ _SMALLEST_STEP_DOWN: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """How the work is done. A batch is of windows; on a CPU it is what one core works on at a time."""
+class ComputePlan:
+    """The device, and the number of windows in a batch; on a CPU a batch is what one core works on at a time."""
 
     device: str
     batch: int
 
 
-def first_plan(device: str, free_bytes: int | None) -> Plan:
-    """`free_bytes` of the GPU's memory; None on a CPU."""
+def first_plan(device: str, free_bytes: int | None) -> ComputePlan:
+    """Returns the plan to begin with. `free_bytes` is the GPU's free memory; None on a CPU."""
     if device == CPU or free_bytes is None:
-        return Plan(CPU, _CPU_BATCH)
+        return ComputePlan(CPU, _CPU_BATCH)
     fitting = (free_bytes - _RESERVED_BYTES) // _BYTES_PER_ITEM
-    return Plan(device, max(1, min(_LARGEST_BATCH, fitting)))
+    return ComputePlan(device, max(1, min(_LARGEST_BATCH, fitting)))
 
 
-def next_plan(failed: Plan, *, allow_cpu: bool) -> tuple[Plan, str] | None:
-    """The plan after `failed` ran out of memory, with the sentence its owner is told; None where there is none."""
+def next_plan(failed: ComputePlan, *, allow_cpu: bool) -> tuple[ComputePlan, str] | None:
+    """Returns the plan after `failed` ran out of memory, and a sentence for the job's owner; None if there is none."""
     if failed.device == CPU:
         return None
     if failed.batch > 1:
@@ -45,4 +45,5 @@ def next_plan(failed: Plan, *, allow_cpu: bool) -> tuple[Plan, str] | None:
         return smaller, f"The GPU's memory did not suffice; going on with batches of {smaller.batch}."
     if not allow_cpu:
         return None
-    return Plan(CPU, _CPU_BATCH), "The GPU's memory did not suffice even for single windows; going on with the CPU."
+    sentence = "The GPU's memory did not suffice even for single windows; going on with the CPU."
+    return ComputePlan(CPU, _CPU_BATCH), sentence

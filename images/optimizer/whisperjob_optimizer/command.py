@@ -1,13 +1,13 @@
-"""Builds the command lines of ffmpeg and ffprobe. Pure; what they mean stands in docs/explanation/pipeline.md."""
+"""Builds the command lines of ffmpeg and ffprobe. Pure; docs/explanation/pipeline.md explains them."""
 
 import math
 from dataclasses import dataclass
 
 from whisperjob.model.manifest import BIT_RATE, SAMPLE_RATE
 from whisperjob.model.phase import Profile, RawFormat
-from whisperjob_optimizer import formats, sound
+from whisperjob_optimizer import formats, sound_settings
 from whisperjob_optimizer.downmix import MAX_PROBED_CHANNELS, Mix
-from whisperjob_optimizer.loudness import Enhancement, Finish
+from whisperjob_optimizer.loudness import Enhancement, OutputGain
 
 _QUIET = ("-hide_banner", "-nostdin", "-nostats", "-v", "error")
 _PCM = ("-f", "f32le")
@@ -16,30 +16,30 @@ PEAK_KEY = "lavfi.astats.Overall.Peak_level"
 
 _RAISED = 1024
 RAISED_DB = 20 * math.log10(_RAISED)
-"""By so much what `ebur128` says is too high. Ten times a second it walks through its histogram of all that was louder
-than its gate, up to 10 LUFS, for values that nobody here reads. What is raised beyond that end makes it a short walk:
-half of the time that measuring takes."""
+"""The values of `ebur128` are too high by this much. Ten times a second it goes through its histogram of all blocks
+above its gate, up to 10 LUFS, for values that are not used here. With sound beyond that end the way is short, which
+saves half of the time that measuring takes."""
 
 PROBED_FRAMES = r"lt(n\,400)*not(mod(n\,4))+not(mod(n\,80))"
-"""Frames whose channels are compared: many at the beginning for short files, then about one in two seconds. More would
-only cost time: `astats` takes a tenth of a millisecond for each."""
+"""The frames whose channels are compared: many at the beginning for short files, then about one in two seconds. More
+would only take time: `astats` needs a tenth of a millisecond for each."""
 
 _IN_FLOATS = "tsf=fltp"
-"""Resampling in single precision though its neighbours work in double: a fifth less time, and a difference of
+"""Resamples in single precision although the filters beside it use double: a fifth less time, and a difference of
 −125 dBFS."""
 
 LIMITER_ROLL = SAMPLE_RATE // 2
-"""Samples read before and after a chunk, so that limiter and resampler know their surroundings at a seam."""
+"""Samples that are read before and after a chunk, so that limiter and resampler know both sides of a cut."""
 
 ENHANCEMENT_ROLL = 5 * SAMPLE_RATE
-"""Samples read before a range, in which gate and compressor settle as if they had heard all before it."""
+"""Samples that are read before a range, in which gate and compressor settle as if they had processed all before it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Input:
-    """An untrusted recording as ffmpeg is to open it: by the content of `path`, or as headerless PCM.
+class FfmpegInput:
+    """An untrusted recording, and how ffmpeg is to open it: by the content of `path`, or as headerless PCM.
 
-    `timed`: gaps in its timestamps are to be filled; `late_by_samples` (at 16 kHz) is how much later than the
+    If it is `timed`, gaps in its timestamps are filled. `delay_samples` (at 16 kHz) is how much later than the
     recording its sound begins.
     """
 
@@ -48,9 +48,10 @@ class Input:
     sample_rate: int | None = None
     channels: int | None = None
     timed: bool = False
-    late_by_samples: int = 0
+    delay_samples: int = 0
 
     def options(self) -> list[str]:
+        """Returns ffmpeg's options for this input."""
         raw: list[str] = []
         if self.raw_format is not None:
             raw = ["-f", str(self.raw_format), "-ar", str(self.sample_rate), "-ac", str(self.channels)]
@@ -58,6 +59,7 @@ class Input:
 
 
 def probe(ffprobe: str, path: str) -> list[str]:
+    """Builds the command that prints format and streams of a recording as JSON."""
     return [
         *(ffprobe, "-hide_banner", "-v", "error", *formats.input_options(probing=True)),
         *("-show_format", "-show_streams", "-show_program_version", "-of", "json=compact=1", f"file:{path}"),
@@ -74,34 +76,34 @@ def _print_to(fd: int, key: str | None = None) -> str:
     return rf"ametadata=mode=print{only}:file='pipe\:{fd}'"
 
 
-def _measure(track_fd: int) -> str:
-    """Leaves the sound as it was, bit for bit: a power of two up and down."""
+def _measure(loudness_fd: int) -> str:
+    """Returns the filters that measure loudness. The sound is unchanged, bit for bit: a power of two up and down."""
     raised, lowered = (f"volume=volume={times}:precision=double" for times in (_RAISED, f"1/{_RAISED}"))
-    return f"{raised},ebur128=metadata=1,{_print_to(track_fd, _MOMENTARY)},{lowered}"
+    return f"{raised},ebur128=metadata=1,{_print_to(loudness_fd, _MOMENTARY)},{lowered}"
 
 
 def decode(
     ffmpeg: str,
-    source: Input,
+    source: FfmpegInput,
     mix: Mix,
     layout: str,
     *,
     max_seconds: float,
     channels_fd: int | None,
 ) -> list[str]:
-    """The first audio stream → mono, 16 kHz, float PCM on standard output; levels of channels and mix into
+    """Builds: the first audio stream → mono, 16 kHz, float PCM on standard output; levels of channels and mix into
     `channels_fd`.
 
-    `layout` is the channel layout the mix was made for: where a stream changes it midway, ffmpeg converts first.
-    One thread for the filters: they have nothing to share, and waking others for each frame took a tenth of the time.
+    `layout` is the channel layout that the mix was made for: if a stream changes it midway, ffmpeg converts first. The
+    filters have one thread: they have nothing to share, and waking others for each frame took a tenth of the time.
     """
     count = len(mix.weights)
     steps = [f"aformat=channel_layouts={layout}"] if layout else []
     if mix.weights != (1.0,) or not layout:
         steps.append(f"pan=mono|c0={mix.expression()}")
     steps.append(f"aresample={SAMPLE_RATE}:osf=flt" + (":async=1" if source.timed else ""))
-    if source.late_by_samples:
-        steps.append(f"adelay={source.late_by_samples}S")
+    if source.delay_samples:
+        steps.append(f"adelay={source.delay_samples}S")
     graph = "[0:a:0]"
     if channels_fd is not None and 1 < count <= MAX_PROBED_CHANNELS:
         copies = "|".join(f"c{i}=c{i}" for i in range(count))
@@ -120,37 +122,41 @@ def decode(
     ]
 
 
-def band_pass(ffmpeg: str, profile: Profile, *, progress_fd: int, track_fd: int) -> list[str]:
-    """PCM on standard input → band-pass (unless it is only to be converted), measure → PCM on standard output."""
-    steps = [] if profile is Profile.NONE else [f"highpass=f={sound.HIGHPASS_HZ}", f"lowpass=f={sound.LOWPASS_HZ}"]
+def band_pass(ffmpeg: str, profile: Profile, *, progress_fd: int, loudness_fd: int) -> list[str]:
+    """Builds: PCM on standard input → band-pass (not for profile none), measure → PCM on standard output."""
+    steps = (
+        []
+        if profile is Profile.NONE
+        else [f"highpass=f={sound_settings.HIGHPASS_HZ}", f"lowpass=f={sound_settings.LOWPASS_HZ}"]
+    )
     return [
-        *(*_start(ffmpeg, progress_fd), *_pcm_in(), "-af", ",".join([*steps, _measure(track_fd)])),
+        *(*_start(ffmpeg, progress_fd), *_pcm_in(), "-af", ",".join([*steps, _measure(loudness_fd)])),
         *(*_PCM, "pipe:1"),
     ]
 
 
 def enhance(
-    ffmpeg: str, enhancement: Enhancement, samples: int, before: int, *, progress_fd: int, track_fd: int
+    ffmpeg: str, enhancement: Enhancement, samples: int, before: int, *, progress_fd: int, loudness_fd: int
 ) -> list[str]:
-    """PCM on standard input, from `before` samples ahead of a range of `samples`, → gate, compressor, measure → PCM."""
+    """Builds: PCM on standard input, from `before` samples ahead of a range, → gate, compressor, measure → PCM."""
     steps = [f"atrim=end_sample={before + samples}"]
     steps.append(f"volume=volume={enhancement.pre_gain_db:.3f}dB:precision=float")
     if enhancement.gate_threshold_db is not None:
         steps.append(
-            f"agate=threshold={_amplitude(enhancement.gate_threshold_db)}:range={_amplitude(sound.GATE_RANGE_DB)}"
-            f":ratio={sound.GATE_RATIO}:attack={sound.GATE_ATTACK_MS}:release={sound.GATE_RELEASE_MS}"
+            f"agate=threshold={_amplitude(enhancement.gate_threshold_db)}:range={_amplitude(sound_settings.GATE_RANGE_DB)}"
+            f":ratio={sound_settings.GATE_RATIO}:attack={sound_settings.GATE_ATTACK_MS}:release={sound_settings.GATE_RELEASE_MS}"
         )
     if enhancement.compressor_threshold_db is not None:
         steps.append(
-            f"acompressor=threshold={_amplitude(enhancement.compressor_threshold_db)}:ratio={sound.COMPRESSOR_RATIO}"
-            f":attack={sound.COMPRESSOR_ATTACK_MS}:release={sound.COMPRESSOR_RELEASE_MS}"
-            f":knee={sound.COMPRESSOR_KNEE_RATIO}"
+            f"acompressor=threshold={_amplitude(enhancement.compressor_threshold_db)}:ratio={sound_settings.COMPRESSOR_RATIO}"
+            f":attack={sound_settings.COMPRESSOR_ATTACK_MS}:release={sound_settings.COMPRESSOR_RELEASE_MS}"
+            f":knee={sound_settings.COMPRESSOR_KNEE_RATIO}"
         )
     steps += [
-        *_limit(enhancement.ceiling_db, sound.LIMITER_RATE),
+        *_limit(enhancement.ceiling_db, sound_settings.LIMITER_RATE),
         f"apad=whole_len={before + samples}",
         f"atrim=end_sample={before + samples}",
-        _measure(track_fd),
+        _measure(loudness_fd),
     ]
     if before:
         steps += [f"atrim=start_sample={before}", "asetpts=PTS-STARTPTS"]
@@ -158,15 +164,15 @@ def enhance(
 
 
 def encode(
-    ffmpeg: str, finish: Finish, samples: int, before: int, after: int, name: str, *, progress_fd: int
+    ffmpeg: str, output_gain: OutputGain, samples: int, before: int, after: int, name: str, *, progress_fd: int
 ) -> list[str]:
-    """PCM on standard input, from `before` samples ahead of a chunk to `after` behind it, → gain, limiter → the MP3
-    file `name` in the current folder, and the same frames without the Info frame on standard output, to be heard."""
+    """Builds: PCM on standard input, from `before` samples ahead of a chunk to `after` behind it, → gain, limiter → the
+    MP3 file `name` in the current folder, and its frames without the Info frame on standard output, to be measured."""
     steps = [f"atrim=end_sample={before + samples + after}"]
-    steps.append(f"volume=volume={finish.gain_db + sound.LAME_LOSS_DB:.3f}dB:precision=float")
-    if finish.ceiling_dbfs is not None:
-        rate = sound.LIMITER_OVERSAMPLED_RATE if finish.oversampled else SAMPLE_RATE
-        steps += _limit(finish.ceiling_dbfs + sound.LAME_LOSS_DB, rate)
+    steps.append(f"volume=volume={output_gain.gain_db + sound_settings.LAME_LOSS_DB:.3f}dB:precision=float")
+    if output_gain.ceiling_dbfs is not None:
+        rate = sound_settings.LIMITER_OVERSAMPLED_RATE if output_gain.oversampled else SAMPLE_RATE
+        steps += _limit(output_gain.ceiling_dbfs + sound_settings.LAME_LOSS_DB, rate)
     steps += [
         f"atrim=start_sample={before}:end_sample={before + samples}",
         "asetpts=PTS-STARTPTS",
@@ -176,14 +182,22 @@ def encode(
     return [
         *(*_start(ffmpeg, progress_fd), *_pcm_in(), "-af", ",".join(steps), "-map", "0:a:0", "-map_metadata", "-1"),
         *("-ac", "1", "-ar", str(SAMPLE_RATE), "-c:a", "libmp3lame", "-b:a", str(BIT_RATE)),
-        *("-compression_level", str(sound.MP3_COMPRESSION_LEVEL), "-fflags", "+bitexact", "-f", "tee", outputs),
+        *(
+            "-compression_level",
+            str(sound_settings.MP3_COMPRESSION_LEVEL),
+            "-fflags",
+            "+bitexact",
+            "-f",
+            "tee",
+            outputs,
+        ),
     ]
 
 
-def listen(ffmpeg: str, *, track_fd: int, peak_fd: int) -> list[str]:
-    """MP3 frames on standard input → loudness, and the true peak at four times the rate (BS.1770-4, Annex 2)."""
+def measure_mp3(ffmpeg: str, *, loudness_fd: int, peak_fd: int) -> list[str]:
+    """Builds: MP3 frames on standard input → loudness, and true peak at four times the rate (BS.1770-4, Annex 2)."""
     graph = (
-        f"{_measure(track_fd)},aresample={4 * SAMPLE_RATE}:osf=flt:{_IN_FLOATS},asetnsamples={4 * SAMPLE_RATE}:p=0,"
+        f"{_measure(loudness_fd)},aresample={4 * SAMPLE_RATE}:osf=flt:{_IN_FLOATS},asetnsamples={4 * SAMPLE_RATE}:p=0,"
         f"astats=metadata=1:reset=1:measure_perchannel=none:measure_overall=Peak_level,{_print_to(peak_fd, PEAK_KEY)}"
     )
     return [*_start(ffmpeg), *("-f", "mp3", "-i", "pipe:0"), "-af", graph, "-f", "null", "-"]
@@ -194,10 +208,10 @@ def _pcm_in() -> list[str]:
 
 
 def _limit(ceiling_db: float, rate: int) -> list[str]:
-    """Without make-up gain and delay, both of which alimiter has by default."""
+    """Returns a limiter without make-up gain and delay, both of which alimiter has by default."""
     limiter = (
         f"alimiter=limit={_amplitude(ceiling_db)}:level=false:latency=true"
-        f":attack={sound.LIMITER_ATTACK_MS}:release={sound.LIMITER_RELEASE_MS}"
+        f":attack={sound_settings.LIMITER_ATTACK_MS}:release={sound_settings.LIMITER_RELEASE_MS}"
     )
     if rate == SAMPLE_RATE:
         return [limiter]

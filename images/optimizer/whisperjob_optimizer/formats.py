@@ -1,8 +1,8 @@
 """The one table of what ffmpeg may open: protocols, demuxers, decoders, and limits on each.
 
-Untrusted bytes choose their own demuxer, so everything is named that may be chosen; whatever is not named here
-(playlists, devices, network, images, subtitles that open other files) is refused by ffmpeg itself. Names that an
-installed ffmpeg does not have are harmless: the lists are only ever matched against what was found.
+Untrusted bytes choose their own demuxer, so all that may be chosen is named here. ffmpeg itself refuses everything else
+(playlists, devices, network, images, subtitles that open other files). Names that an installed ffmpeg does not have are
+harmless: the lists are only matched against what it recognised.
 """
 
 from typing import Final
@@ -43,10 +43,10 @@ SUBTITLE_DEMUXERS: Final = _names(
     vplayer webvtt
     """
 )
-"""Only for the probe: a file of nothing but subtitles is a recording without sound, not garbage."""
+"""Only for the probe: a file of subtitles alone is a recording without sound, and no unknown format."""
 
 TIMED_DEMUXERS: Final = _names("3gp asf flv m4a matroska mov mp4 mpegts mxf nut ogg webm wtv")
-"""Containers whose timestamps are to be believed; the others' are guesses from a bit rate, or their muxers' habits."""
+"""Containers whose timestamps can be relied on. In others they are estimates by a bit rate, or depend on the muxer."""
 
 AUDIO_DECODERS: Final = _names(
     """
@@ -95,8 +95,8 @@ VIDEO_DECODERS: Final = _names(
     ylc yop yuv4 zerocodec zlib zmbv
     """
 )
-"""For ffprobe alone, which gives up on a file with any stream whose decoder it may not open. They are opened and never
-fed: the list of the container (audio only) keeps pictures from being decoded."""
+"""Only for ffprobe, which gives up on a file with any stream whose decoder it may not open. These decoders are opened
+and never fed: the container's own list (audio only) prevents that pictures are decoded."""
 
 SUBTITLE_DECODERS: Final = _names(
     """
@@ -104,20 +104,20 @@ SUBTITLE_DECODERS: Final = _names(
     mpl2 pgssub pjs realtext sami srt ssa stl subrip subviewer subviewer1 text vplayer webvtt xsub
     """
 )
-"""As above."""
+"""Only for ffprobe, as the video decoders."""
 
 MAX_STREAMS: Final = 256
-"""A recording has a handful; a file that claims thousands wants memory."""
+"""A recording has a few; a file that declares thousands is made to use up memory."""
 
 MAX_ALLOC_BYTES: Final = 512 * 1024 * 1024
-"""Of one allocation in ffmpeg: the index of a day of MP4 takes about 100 MB."""
+"""The limit of one allocation in ffmpeg. The index of a day of MP4 takes about 100 MB."""
 
 PROBE_BYTES: Final = 20_000_000
 """How far the probe reads for streams that start late (a film's MPEG-TS); ffmpeg's own 5 MB miss some."""
 
 
 def input_options(*, probing: bool) -> list[str]:
-    """What stands before every `-i` of untrusted bytes, for ffprobe and ffmpeg alike."""
+    """Returns the options before every `-i` of untrusted bytes, for ffprobe and ffmpeg."""
     opened: list[str] = []
     if probing:
         opened = [

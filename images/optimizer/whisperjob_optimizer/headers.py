@@ -1,16 +1,18 @@
-"""How long a recording is by its own header's count of samples or frames, read without ffmpeg.
+"""Reads how long a recording is by its header's count of samples or frames, without ffmpeg. Pure.
 
-ffmpeg corrects some of these by the file's size, which hides that a file was cut short. Pure; None where the header
-does not count.
+ffmpeg corrects some of these counts by the file's size, which hides that a file was cut short. All functions return
+None if the header has no count.
 """
 
 import struct
 from collections.abc import Iterator
 from typing import Literal
 
+from whisperjob.model.mp3 import counted_seconds
 
-def promised_seconds(head: bytes) -> float | None:
-    """From the first bytes of a WAV, W64, AIFF, AU, CAF, FLAC or MP3 file."""
+
+def exact_seconds(head: bytes) -> float | None:
+    """Returns the length by the first bytes of a WAV, W64, AIFF, AU, CAF, FLAC or MP3 file."""
     if head[:4] in (b"RIFF", b"RF64") and head[8:12] == b"WAVE":
         return _wav(head)
     if head[:16] == _W64_RIFF:
@@ -23,11 +25,11 @@ def promised_seconds(head: bytes) -> float | None:
         return _aiff(head)
     if head[:4] == b"fLaC":
         return _flac(head)
-    return _mp3(head)
+    return counted_seconds(head)
 
 
 def _riff_chunks(head: bytes, order: Literal["little", "big"]) -> Iterator[tuple[bytes, int, int]]:
-    """(name, size as declared, where its data begins)"""
+    """Yields (name, declared size, offset of its data) of each chunk."""
     at = 12
     while at + 8 <= len(head):
         size = int.from_bytes(head[at + 4 : at + 8], order)
@@ -108,24 +110,3 @@ def _flac(head: bytes) -> float | None:
     packed = int.from_bytes(head[18:26])
     rate, samples = packed >> 44, packed & ((1 << 36) - 1)
     return samples / rate if rate and samples else None
-
-
-_MPEG_RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
-
-
-def _mp3(head: bytes) -> float | None:
-    """The frame count of a Xing or Info frame."""
-    at = 0
-    if head[:3] == b"ID3" and len(head) > 10:
-        at = 10 + ((head[6] & 127) << 21 | (head[7] & 127) << 14 | (head[8] & 127) << 7 | (head[9] & 127))
-    frame = head[at : at + 200]
-    if len(frame) < 200 or frame[0] != 0xFF or frame[1] & 0xE6 != 0xE2:
-        return None
-    version, rate_index, mono = frame[1] >> 3 & 3, frame[2] >> 2 & 3, frame[3] >> 6 == 3
-    if version == 1 or rate_index == 3:
-        return None
-    side = (17 if mono else 32) if version == 3 else (9 if mono else 17)
-    tag = frame[4 + side :]
-    if tag[:4] not in (b"Xing", b"Info") or not int.from_bytes(tag[4:8]) & 1:
-        return None
-    return int.from_bytes(tag[8:12]) * (1152 if version == 3 else 576) / _MPEG_RATES[version][rate_index]

@@ -4,44 +4,60 @@ from collections.abc import Callable
 from pathlib import Path
 
 from whisperjob.model import names
-from whisperjob.model.errors import AttemptOverError, InputError
+from whisperjob.model.errors import InputError, ProtocolViolationError
 from whisperjob.model.manifest import Failure, Manifest
 from whisperjob.model.phase import STEP_PROGRESS, Step
 from whisperjob.model.protocol import Claim, OptimizeOptions
-from whisperjob.worker.lifeline import ProcessGroup
-from whisperjob.worker.transport import Fetched, Transport
-from whisperjob_optimizer.pipeline import PUBLISHING_PERCENT, Report, optimize
-from whisperjob_optimizer.runner import Tools
+from whisperjob.worker.processes.process_group import ProcessGroup
+from whisperjob.worker.transport.opening import open_transport
+from whisperjob.worker.transport.port import FetchedFile
+from whisperjob_optimizer.pipeline import PUBLISHING_PERCENT, OnProgress, optimize
+from whisperjob_optimizer.tools import Tools
 
 
-def attempt(
-    claim: Claim, renew: Callable[[], Claim], report: Report, processes: ProcessGroup, scratch: Path, ffmpeg: str
+def run_attempt(
+    claim: Claim,
+    claim_again: Callable[[], Claim],
+    on_progress: OnProgress,
+    processes: ProcessGroup,
+    scratch: Path,
+    ffmpeg: str,
 ) -> None:
-    """Returns when a manifest or a failure was published; raises for everything that is worth another attempt."""
+    """Returns when a manifest or a verdict was published; raises for everything that another attempt may change."""
     tools = Tools.find(ffmpeg, processes=processes)
-    transport = Transport(claim, renew, scratch)
-    fetched = transport.fetch()
-    out = scratch / "out"
-    out.mkdir()
+    transport = open_transport(claim, claim_again, scratch)
+    source = transport.fetch()
+    out_dir = scratch / "out"
+    out_dir.mkdir()
     try:
-        manifest = _optimize(claim, fetched, out, scratch, report, tools)
+        manifest = _optimize(claim, source, out_dir, scratch, on_progress, tools)
     except InputError as error:
         verdict = Failure(code=error.code, message=error.message)
         transport.publish_json(verdict, names.FAILURE_NAME)
         return
     low, high = PUBLISHING_PERCENT, STEP_PROGRESS[Step.SPLITTING][1]
-    for done, chunk in enumerate(manifest.chunks, start=1):
-        transport.publish(out / chunk.filename, chunk.filename)
-        report(Step.SPLITTING, low + (high - low) * done / len(manifest.chunks), manifest.duration_seconds)
+    for published, chunk in enumerate(manifest.chunks, start=1):
+        transport.publish(out_dir / chunk.filename, chunk.filename)
+        percent = low + (high - low) * published / len(manifest.chunks)
+        on_progress(Step.SPLITTING, percent, manifest.duration_seconds)
     transport.publish_json(manifest, names.MANIFEST_NAME)
 
 
-def _optimize(claim: Claim, fetched: Fetched, out: Path, scratch: Path, report: Report, tools: Tools) -> Manifest:
-    room = max(1, claim.limits.max_scratch_bytes - fetched.scratch_bytes)
-    limits = claim.limits.model_copy(update={"max_scratch_bytes": room})
+def _optimize(
+    claim: Claim, source: FetchedFile, out_dir: Path, scratch: Path, on_progress: OnProgress, tools: Tools
+) -> Manifest:
+    free_bytes = max(1, claim.limits.max_scratch_bytes - source.scratch_bytes)
+    limits = claim.limits.model_copy(update={"max_scratch_bytes": free_bytes})
     if not isinstance(claim.options, OptimizeOptions):
-        raise AttemptOverError(f"this worker cannot {claim.options.stage}")
-    name = claim.inputs[0].filename
+        raise ProtocolViolationError(f"this worker cannot {claim.options.stage}")
     return optimize(
-        fetched.path, name, out, scratch, claim.options, limits, report, tools, source_sha256=fetched.sha256
+        source.path,
+        claim.inputs[0].filename,
+        out_dir,
+        scratch,
+        claim.options,
+        limits,
+        on_progress,
+        tools,
+        source_sha256=source.sha256,
     )

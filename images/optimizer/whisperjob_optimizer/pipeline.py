@@ -1,11 +1,12 @@
-"""The optimizer's work, from a recording to MP3s and their manifest. docs/explanation/pipeline.md explains the stages.
+"""The optimizer's work, from a recording to MP3s and their manifest. docs/explanation/pipeline.md explains the steps.
 
     analyzing            probe
     analyzing_loudness   decode once → mono 16 kHz PCM; loudness, noise floor and channels measured on the way
-    enhancing            gate and compressor (profile full), then gain, limiter and MP3 per chunk, heard as decoded
+    enhancing            gate and compressor (profile full), then gain, limiter and MP3 per chunk, measured as decoded
     splitting            hash, manifest
 
-Decisions are made in loudness.py, chunks.py, downmix.py and probe.py, programs run in stages.py; this is the order.
+Decisions are made in loudness.py, chunks.py, downmix.py and probe.py, and programs are run in steps.py; this module has
+the order.
 """
 
 import hashlib
@@ -23,48 +24,58 @@ from whisperjob.model.errors import InputError, JobCode, WarningCode
 from whisperjob.model.names import safe_extension
 from whisperjob.model.phase import STEP_PROGRESS, Profile, Step
 from whisperjob.model.protocol import OptimizeOptions, WorkLimits
-from whisperjob_optimizer import chunks, command, headers, loudness, probe, sniff, sound, stages
-from whisperjob_optimizer.downmix import default_mix, judge
-from whisperjob_optimizer.loudness import Finish, Trial
-from whisperjob_optimizer.runner import Deadline, Runner, Tools
+from whisperjob.worker.processes.deadline import Deadline
+from whisperjob_optimizer import (
+    chunks,
+    command,
+    file_signatures,
+    headers,
+    loudness,
+    probe,
+    sound_settings,
+    steps,
+)
+from whisperjob_optimizer.downmix import Mix, check_mix, default_mix
+from whisperjob_optimizer.loudness import EncodingRound, OutputGain
+from whisperjob_optimizer.tools import Tools, Workspace
 
-Report = Callable[[Step, float, float | None], None]
-"""(step, percent of the whole job, seconds of the recording as far as known); from any thread."""
+OnProgress = Callable[[Step, float, float | None], None]
+"""Called, from any thread, with a step, the percent of the whole job and, if known, the recording's seconds."""
 
 _ENHANCED_PERCENT = 52.0
-"""Where, between 40 and 85, gate and compressor end and encoding begins; by measured time."""
+"""The percent, between 40 and 85, at which gate and compressor end and encoding begins; by measured time."""
 
 PUBLISHING_PERCENT = 90.0
-"""Where hashing has ended and whoever called goes on to publish."""
+"""The percent at which hashing has ended and the caller begins to publish."""
 
 _MP3_BYTES_PER_SAMPLE = 0.5
-_STEADY_BLOCKS = 3
-"""The first values of a track look back on less than 400 ms."""
+_PARTIAL_BLOCKS = 3
+"""The first momentary values, which are computed from less than 400 ms."""
 
 _log = logging.getLogger(__name__)
 
 
 class _Progress:
-    """Keeps reports inside their step's range, never going back."""
+    """Reports progress that never goes back and is inside the range of its step."""
 
-    def __init__(self, report: Report) -> None:
-        self._report = report
+    def __init__(self, on_progress: OnProgress) -> None:
+        self._on_progress = on_progress
         self._highest = 0.0
         self.seconds: float | None = None
 
-    def at(self, step: Step, percent: float) -> None:
+    def report(self, step: Step, percent: float) -> None:
         low, high = STEP_PROGRESS[step]
         self._highest = max(self._highest, min(max(percent, low), high))
-        self._report(step, self._highest, self.seconds)
+        self._on_progress(step, self._highest, self.seconds)
 
-    def between(self, step: Step, low: float, high: float, total_seconds: float | None) -> stages.OnSeconds:
-        """Turns seconds done of `total_seconds` into a percent between `low` and `high`."""
+    def between(self, step: Step, low: float, high: float, total_seconds: float | None) -> steps.OnSeconds:
+        """Returns a callback that converts seconds, of `total_seconds`, into a percent between `low` and `high`."""
 
-        def done(seconds: float) -> None:
+        def on_seconds(seconds: float) -> None:
             if total_seconds:
-                self.at(step, low + (high - low) * min(1.0, seconds / total_seconds))
+                self.report(step, low + (high - low) * min(1.0, seconds / total_seconds))
 
-        return done
+        return on_seconds
 
 
 def optimize(
@@ -74,15 +85,15 @@ def optimize(
     scratch: Path,
     options: OptimizeOptions,
     limits: WorkLimits,
-    report: Report,
+    on_progress: OnProgress,
     tools: Tools,
     *,
     source_sha256: str | None = None,
 ) -> m.Manifest:
     """Writes the chunks into `out_dir` and returns the manifest, which the caller writes last.
 
-    Both folders exist; `scratch` is left as it was found, whatever happens. Raises InputError for what is the
-    recording's fault, ToolError and OSError for everything else.
+    Both folders exist; whatever happens, `scratch` is left as it was. Raises InputError if the recording is at fault,
+    ProgramError and OSError for everything else.
     """
     size_bytes = source.stat().st_size
     if size_bytes == 0:
@@ -91,50 +102,54 @@ def optimize(
         tempfile.TemporaryDirectory(prefix="optimize-", dir=scratch) as folder,
         ThreadPoolExecutor(max_workers=1) as hashing,
     ):
-        runner = Runner(tools, Path(folder).absolute(), Deadline(limits.run_seconds))
-        progress = _Progress(report)
+        workspace = Workspace.create(tools, Path(folder).absolute(), Deadline(limits.run_seconds))
+        progress = _Progress(on_progress)
         digest = hashing.submit(lambda: source_sha256 or _sha256(source))
-        recording = _examine(runner, source.absolute(), safe_extension(filename), size_bytes, options, progress)
-        made = _make(runner, recording, out_dir.absolute(), options, limits, progress)
-        progress.at(Step.SPLITTING, 85)
-        entries = _entries(made, progress)
-        info = recording.probe
+        recording = _examine(workspace, source.absolute(), safe_extension(filename), size_bytes, options, progress)
+        audio = _optimize_audio(workspace, recording, out_dir.absolute(), options, limits, progress)
+        progress.report(Step.SPLITTING, 85)
+        entries = _describe_chunks(audio, progress)
+        source_format = recording.format
         return m.Manifest(
             profile=options.profile,
-            samples=made.samples,
-            duration_seconds=m.seconds(made.samples),
+            samples=audio.samples,
+            duration_seconds=m.seconds(audio.samples),
             source=m.SourceInfo(
                 size_bytes=size_bytes,
                 sha256=digest.result(),
-                container=info.container,
-                codec=info.codec,
-                sample_rate=info.sample_rate,
-                channels=info.channels,
-                declared_seconds=info.declared_seconds,
+                container=source_format.container,
+                codec=source_format.codec,
+                sample_rate=source_format.sample_rate,
+                channels=source_format.channels,
+                declared_seconds=source_format.declared_seconds,
             ),
             chunks=entries,
-            loudness_before=made.before,
-            loudness_after=made.after,
-            gain_db=round(made.gain_db, 3),
-            noise_floor_lufs=made.noise_floor,
-            warnings=made.warnings,
-            tools=m.ToolVersions(whisperjob=__version__, ffmpeg=info.ffmpeg_version),
+            loudness_before=audio.before,
+            loudness_after=audio.after,
+            gain_db=round(audio.gain_db, 3),
+            noise_floor_lufs=audio.noise_floor,
+            warnings=audio.warnings,
+            tools=m.ToolVersions(whisperjob=__version__, ffmpeg=source_format.ffmpeg_version),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class _Recording:
-    input: command.Input
-    probe: probe.Probe
-    promised_seconds: float | None
+    """A recording that was examined: how to open it, and its format."""
+
+    input: command.FfmpegInput
+    format: probe.SourceFormat
+    exact_seconds: float | None
     encrypted: bool
 
 
 @dataclass(frozen=True, slots=True)
-class _Made:
+class _OptimizedAudio:
+    """The encoded chunks, and what was measured on the way."""
+
     samples: int
-    pieces: list[chunks.Piece]
-    encoded: list[stages.Encoded]
+    ranges: list[chunks.ChunkRange]
+    encoded: list[steps.EncodedChunk]
     before: m.Loudness
     after: m.Loudness
     gain_db: float
@@ -143,94 +158,102 @@ class _Made:
 
 
 def _examine(
-    runner: Runner, source: Path, extension: str, size_bytes: int, options: OptimizeOptions, progress: _Progress
+    workspace: Workspace, source: Path, extension: str, size_bytes: int, options: OptimizeOptions, progress: _Progress
 ) -> _Recording:
-    progress.at(Step.ANALYZING, 5)
+    progress.report(Step.ANALYZING, 5)
     with source.open("rb") as file:
-        head = file.read(sniff.HEAD_BYTES)
-        index = sniff.read_mp4_index(file)
+        head = file.read(file_signatures.HEAD_BYTES)
+        index = file_signatures.read_mp4_index(file)
     raw = options.raw_format
-    if raw is None and sniff.is_playlist(head):
+    if raw is None and file_signatures.is_playlist(head):
         raise InputError(JobCode.PLAYLIST_REFUSED, "The file is a playlist, not a recording.")
-    if raw is None and sniff.mp4_sound_is_encrypted(index):
+    if raw is None and file_signatures.mp4_sound_is_encrypted(index):
         raise InputError(JobCode.ENCRYPTED, "The recording is encrypted and cannot be opened.")
-    path, report = stages.examine(runner, source, "" if raw else extension)
-    raw, rate = raw or probe.telephone_format(report), options.sample_rate
+    path, output = steps.examine(workspace, source, "" if raw else extension)
+    raw, rate = raw or probe.identify_telephone_format(output), options.sample_rate
     if raw is not None and options.raw_format is None:
         rate = rate or probe.TELEPHONE_RATE
     if raw is not None:
-        found = probe.headerless(raw, rate, options.channels, size_bytes, report.version)
-        opened = command.Input(path.name, raw, found.sample_rate, found.channels)
+        source_format = probe.describe_headerless(raw, rate, options.channels, size_bytes, output.version)
+        opened = command.FfmpegInput(path.name, raw, source_format.sample_rate, source_format.channels)
     else:
-        found = probe.understand(report, head)
-        late = round(found.late_by_seconds * m.SAMPLE_RATE)
-        opened = command.Input(path.name, timed=found.timed, late_by_samples=late)
-    progress.seconds = found.declared_seconds
-    progress.at(Step.ANALYZING, 10)
-    promised = None if raw else headers.promised_seconds(head)
-    return _Recording(opened, found, promised, sniff.looks_encrypted(head))
+        source_format = probe.identify(output, head)
+        delay_samples = round(source_format.delay_seconds * m.SAMPLE_RATE)
+        opened = command.FfmpegInput(path.name, timed=source_format.timed, delay_samples=delay_samples)
+    progress.seconds = source_format.declared_seconds
+    progress.report(Step.ANALYZING, 10)
+    exact_seconds = None if raw else headers.exact_seconds(head)
+    return _Recording(opened, source_format, exact_seconds, file_signatures.looks_encrypted(head))
 
 
-def _make(
-    runner: Runner,
+def _optimize_audio(
+    workspace: Workspace,
     recording: _Recording,
     out_dir: Path,
     options: OptimizeOptions,
     limits: WorkLimits,
     progress: _Progress,
-) -> _Made:
-    decoded, warnings, made_up_db = _decode(runner, recording, options, limits, progress)
-    track = _steady(decoded)
-    speech, floor = loudness.integrated_lufs(track), loudness.noise_floor(track)
-    quiet = loudness.ABSOLUTE_GATE_LUFS if speech is None else speech - sound.QUIET_BELOW_SPEECH_LU
+) -> _OptimizedAudio:
+    decoded, warnings, compensation_db = _decode(workspace, recording, options, limits, progress)
+    momentary = _without_partial_blocks(decoded)
+    speech_lufs, noise_floor = loudness.integrated_lufs(momentary), loudness.noise_floor(momentary)
+    quiet_lufs = loudness.ABSOLUTE_GATE_LUFS
+    if speech_lufs is not None:
+        quiet_lufs = speech_lufs - sound_settings.QUIET_BELOW_SPEECH_LU
     limit = chunks.chunk_limit(options.max_chunk_seconds)
-    pieces = chunks.plan(decoded.samples, limit, stages.quietest_moment(decoded, quiet))
-    if speech is None:
+    ranges = chunks.plan_chunks(decoded.samples, limit, steps.cut_finder(decoded, quiet_lufs))
+    if speech_lufs is None:
         warnings = (*warnings, WarningCode.SILENT)
-    pcm, applied, finish = decoded, 0.0, Finish(made_up_db if options.profile is Profile.NONE else 0.0, None)
-    enhancement = loudness.decide_enhancement(track, options.profile)
+    pcm, applied_db = decoded, 0.0
+    output_gain = OutputGain(compensation_db if options.profile is Profile.NONE else 0.0, None)
+    enhancement = loudness.decide_enhancement(momentary, options.profile)
     if enhancement is not None:
-        work = progress.between(Step.ENHANCING, 40, _ENHANCED_PERCENT, m.seconds(decoded.samples))
-        pcm = stages.enhance(runner, decoded, enhancement, runner.scratch / "enhanced.pcm", work)
+        on_seconds = progress.between(Step.ENHANCING, 40, _ENHANCED_PERCENT, m.seconds(decoded.samples))
+        pcm = steps.enhance(workspace, decoded, enhancement, workspace.scratch / "enhanced.pcm", on_seconds)
         decoded.path.unlink()
-        applied = enhancement.pre_gain_db
-        finish = loudness.decide_finish(_steady(pcm), applied)
-    encoded, after, finish = _encode(runner, pcm, pieces, finish, applied, out_dir, progress)
-    return _Made(
+        applied_db = enhancement.pre_gain_db
+        output_gain = loudness.decide_output_gain(_without_partial_blocks(pcm), applied_db)
+    encoded, after, output_gain = _encode(workspace, pcm, ranges, output_gain, applied_db, out_dir, progress)
+    return _OptimizedAudio(
         samples=decoded.samples,
-        pieces=pieces,
+        ranges=ranges,
         encoded=encoded,
-        before=loudness.summary(track),
+        before=loudness.summarize(momentary),
         after=after,
-        gain_db=applied + finish.gain_db,
-        noise_floor=None if floor is None else round(floor, 2),
+        gain_db=applied_db + output_gain.gain_db,
+        noise_floor=None if noise_floor is None else round(noise_floor, 2),
         warnings=warnings,
     )
 
 
-def _steady(pcm: stages.Pcm) -> "array[float]":
-    return pcm.track[_STEADY_BLOCKS:] or pcm.track
+def _without_partial_blocks(pcm: steps.PcmFile) -> "array[float]":
+    return pcm.momentary[_PARTIAL_BLOCKS:] or pcm.momentary
 
 
 def _decode(
-    runner: Runner, recording: _Recording, options: OptimizeOptions, limits: WorkLimits, progress: _Progress
-) -> tuple[stages.Pcm, tuple[WarningCode, ...], float]:
-    """The recording's PCM, warnings, and the gain that makes up for silent channels."""
-    found = recording.probe
+    workspace: Workspace, recording: _Recording, options: OptimizeOptions, limits: WorkLimits, progress: _Progress
+) -> tuple[steps.PcmFile, tuple[WarningCode, ...], float]:
+    """Returns the recording's PCM, warnings, and the gain in dB that compensates silent channels."""
+    source_format = recording.format
     copies = 1 if options.profile is Profile.NONE else 2
     by_time = limits.max_duration_seconds * m.SAMPLE_RATE
-    by_disk = int(limits.max_scratch_bytes / (stages.SAMPLE_BYTES * copies + _MP3_BYTES_PER_SAMPLE))
-    work = progress.between(Step.ANALYZING_LOUDNESS, 10, 40, found.declared_seconds)
-    progress.at(Step.ANALYZING_LOUDNESS, 10)
-    mix = default_mix(found.channels, found.layout)
-    path = runner.scratch / "decoded.pcm"
-    bound = min(by_time, by_disk)
-    decoded = stages.decode(runner, recording.input, mix, found.layout, options.profile, bound, path, work)
+    by_disk = int(limits.max_scratch_bytes / (steps.SAMPLE_BYTES * copies + _MP3_BYTES_PER_SAMPLE))
+    on_seconds = progress.between(Step.ANALYZING_LOUDNESS, 10, 40, source_format.declared_seconds)
+    progress.report(Step.ANALYZING_LOUDNESS, 10)
+    layout = source_format.layout
+    path = workspace.scratch / "decoded.pcm"
+    max_samples = min(by_time, by_disk)
+
+    def decode(mix: Mix) -> steps.DecodedRecording:
+        return steps.decode(workspace, recording.input, mix, layout, options.profile, max_samples, path, on_seconds)
+
+    mix = default_mix(source_format.channels, layout)
+    decoded = decode(mix)
     warnings: tuple[WarningCode, ...] = ()
-    verdict = judge(mix, decoded.rows)
-    if verdict.mix is not None:
+    correction = check_mix(mix, decoded.levels)
+    if correction.mix is not None:
         warnings = (WarningCode.OPPOSITE_PHASE,)
-        decoded = stages.decode(runner, recording.input, verdict.mix, found.layout, options.profile, bound, path, work)
+        decoded = decode(correction.mix)
     samples = decoded.pcm.samples
     if samples == 0:
         raise _nothing_decoded(recording, decoded.failed)
@@ -239,11 +262,11 @@ def _decode(
         raise InputError(JobCode.DURATION_LIMIT, f"The recording is longer than the limit of {hours:g} hours.")
     if samples > by_disk:
         raise InputError(JobCode.DISK_LIMIT, "The recording needs more scratch space than a worker may use.")
-    if probe.is_truncated(found, recording.promised_seconds, m.seconds(samples)):
+    if probe.is_truncated(source_format, recording.exact_seconds, m.seconds(samples)):
         warnings = (*warnings, WarningCode.INPUT_TRUNCATED)
     progress.seconds = m.seconds(samples)
-    progress.at(Step.ENHANCING, 40)
-    return decoded.pcm, warnings, verdict.gain_db
+    progress.report(Step.ENHANCING, 40)
+    return decoded.pcm, warnings, correction.gain_db
 
 
 def _nothing_decoded(recording: _Recording, failed: bool) -> InputError:
@@ -255,55 +278,56 @@ def _nothing_decoded(recording: _Recording, failed: bool) -> InputError:
 
 
 def _encode(
-    runner: Runner,
-    pcm: stages.Pcm,
-    pieces: Sequence[chunks.Piece],
-    finish: Finish,
+    workspace: Workspace,
+    pcm: steps.PcmFile,
+    ranges: Sequence[chunks.ChunkRange],
+    output_gain: OutputGain,
     applied_db: float,
     out_dir: Path,
     progress: _Progress,
-) -> tuple[list[stages.Encoded], m.Loudness, Finish]:
-    """Encodes until what is heard on the decoded MP3s holds loudness and true peak, mostly once."""
-    work = progress.between(Step.ENHANCING, _ENHANCED_PERCENT, 85, m.seconds(pcm.samples))
-    trials: list[Trial] = []
+) -> tuple[list[steps.EncodedChunk], m.Loudness, OutputGain]:
+    """Encodes until loudness and true peak of the decoded MP3s are within their limits, mostly once."""
+    on_seconds = progress.between(Step.ENHANCING, _ENHANCED_PERCENT, 85, m.seconds(pcm.samples))
+    rounds: list[EncodingRound] = []
     while True:
-        encoded = stages.encode(runner, pcm, pieces, finish, out_dir, work)
-        heard = _hear(pcm.samples, encoded)
-        trials.append(Trial(finish, heard))
-        correction = loudness.correct_finish(trials, applied_db)
-        if correction is None or len(trials) == sound.MAX_ROUNDS:
-            return encoded, heard, finish
-        _log.info("encoding again: %s heard, %s becomes %s", heard, finish, correction)
-        finish = correction
+        encoded = steps.encode(workspace, pcm, ranges, output_gain, out_dir, on_seconds)
+        measured = _measure(pcm.samples, encoded)
+        rounds.append(EncodingRound(output_gain, measured))
+        correction = loudness.correct_output_gain(rounds, applied_db)
+        if correction is None or len(rounds) == sound_settings.MAX_ROUNDS:
+            return encoded, measured, output_gain
+        _log.info("encoding again: measured %s, %s becomes %s", measured, output_gain, correction)
+        output_gain = correction
 
 
-def _hear(samples: int, encoded: Sequence[stages.Encoded]) -> m.Loudness:
+def _measure(samples: int, encoded: Sequence[steps.EncodedChunk]) -> m.Loudness:
     peak = max(chunk.true_peak_dbtp for chunk in encoded)
-    if samples < 2 * loudness.WINDOW_SAMPLES:  # no block that is not half padding
-        return loudness.summary([], peak)
-    track: array[float] = array("f")
+    if samples < 2 * loudness.WINDOW_SAMPLES:  # every block would be padding by half
+        return loudness.summarize([], peak)
+    momentary: array[float] = array("f")
     for chunk in encoded:
-        track.extend(chunk.track[_STEADY_BLOCKS:])
-    return loudness.summary(track, peak)
+        momentary.extend(chunk.momentary[_PARTIAL_BLOCKS:])
+    return loudness.summarize(momentary, peak)
 
 
-def _entries(made: _Made, progress: _Progress) -> tuple[m.ChunkEntry, ...]:
+def _describe_chunks(audio: _OptimizedAudio, progress: _Progress) -> tuple[m.ChunkEntry, ...]:
+    """Returns the manifest's entries, for which each file is hashed."""
     entries = []
-    for index, (piece, chunk) in enumerate(zip(made.pieces, made.encoded, strict=True)):
+    for index, (part, chunk) in enumerate(zip(audio.ranges, audio.encoded, strict=True)):
         entries.append(
             m.ChunkEntry(
                 index=index,
                 filename=chunk.path.name,
                 size_bytes=chunk.path.stat().st_size,
                 sha256=_sha256(chunk.path),
-                start_sample=piece.start,
-                samples=piece.samples,
-                start_seconds=m.seconds(piece.start),
-                duration_seconds=m.seconds(piece.samples),
-                cut=piece.cut,
+                start_sample=part.start,
+                samples=part.samples,
+                start_seconds=m.seconds(part.start),
+                duration_seconds=m.seconds(part.samples),
+                cut=part.cut,
             )
         )
-        progress.at(Step.SPLITTING, 85 + (PUBLISHING_PERCENT - 85) * (index + 1) / len(made.pieces))
+        progress.report(Step.SPLITTING, 85 + (PUBLISHING_PERCENT - 85) * (index + 1) / len(audio.ranges))
     return tuple(entries)
 
 

@@ -1,7 +1,7 @@
 """The worker process of one optimize attempt: `python -m whisperjob_optimizer.run` (whisperjob.worker.worker_program).
 
-Imports wait until they are needed, for the first progress must be told at once; but a worker that is given no token yet
-was started ahead of its work and uses the time to import.
+Imports are done when they are needed, because the first progress must be reported at once. A standby worker, which has
+no token yet, uses the time to import.
 """
 
 import importlib
@@ -11,34 +11,35 @@ from whisperjob.model.phase import STEP_PROGRESS, Step
 from whisperjob.model.protocol import ProgressPost
 from whisperjob.worker.worker_program import Attempt, run_worker
 
-_ATTEMPT = "whisperjob_optimizer.optimize_attempt"
-"""All that the work itself needs, which takes a while to import."""
+_WORK_MODULE = "whisperjob_optimizer.optimize_attempt"
+"""Imports all that the work needs, which takes a while."""
 
 
 def main(argv: list[str] | None = None) -> int:
-    return run_worker("whisperjob-optimizer", _work, argv, ahead=_import_ahead)
+    """Runs the worker and returns its exit status."""
+    return run_worker("whisperjob-optimizer", _run, argv, prepare=_import_work_module)
 
 
-def _work(given: Attempt) -> None:
-    claim = given.client.claim()
-    reporter = given.reporter()
-    begun = STEP_PROGRESS[Step.ANALYZING][0]
+def _run(attempt: Attempt) -> None:
+    claim = attempt.client.claim()
+    reporter = attempt.start_reporter()
+    first_percent = STEP_PROGRESS[Step.ANALYZING][0]
 
-    def report(step: Step, percent: float, seconds: float | None) -> None:
-        if percent > begun:
+    def on_progress(step: Step, percent: float, seconds: float | None) -> None:
+        if percent > first_percent:
             reporter.report(ProgressPost(step=step, percent=percent, duration_seconds=seconds))
 
-    if _ATTEMPT not in sys.modules:  # else there soon is more to tell, which would have to wait behind this
-        reporter.report(ProgressPost(step=Step.ANALYZING, percent=begun))
-    from whisperjob_optimizer.optimize_attempt import attempt
+    if _WORK_MODULE not in sys.modules:  # if it is imported, more progress follows soon, which this post would delay
+        reporter.report(ProgressPost(step=Step.ANALYZING, percent=first_percent))
+    from whisperjob_optimizer.optimize_attempt import run_attempt
 
-    attempt(claim, given.client.claim, report, given.processes, given.scratch, given.ffmpeg)
+    run_attempt(claim, attempt.client.claim, on_progress, attempt.processes, attempt.scratch, attempt.ffmpeg)
     reporter.close()
 
 
-def _import_ahead() -> None:
-    importlib.import_module(_ATTEMPT)
-    importlib.import_module("whisperjob.worker.sandbox").filter_program()
+def _import_work_module() -> None:
+    importlib.import_module(_WORK_MODULE)
+    importlib.import_module("whisperjob.worker.processes.sandbox").filter_program()
 
 
 if __name__ == "__main__":

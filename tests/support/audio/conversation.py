@@ -172,18 +172,18 @@ def _loudness(samples: Sequence[int]) -> list[float]:
     return [sum(abs(s) for s in samples[at : at + _FRAME : 4]) ** 0.5 for at in range(0, len(samples), _FRAME)]
 
 
-def _phase(truth: Sequence[float], heard: Sequence[float]) -> float | None:
-    """Where in the truth what was heard begins, seconds; the truth goes round. None if they are not alike."""
-    roughly = max(range(0, len(truth), _COARSE), key=lambda at: _alike(truth, heard, at, _COARSE))
-    best = max(range(roughly - _COARSE, roughly + _COARSE + 1), key=lambda at: _alike(truth, heard, at))
-    if _alike(truth, heard, best) <= _ALIKE:
+def _phase(truth: Sequence[float], measured: Sequence[float]) -> float | None:
+    """Returns the second of the truth, which is repeated, at which the audio begins; None if they are not alike."""
+    roughly = max(range(0, len(truth), _COARSE), key=lambda at: _alike(truth, measured, at, _COARSE))
+    best = max(range(roughly - _COARSE, roughly + _COARSE + 1), key=lambda at: _alike(truth, measured, at))
+    if _alike(truth, measured, best) <= _ALIKE:
         return None
     begin = best % len(truth)
     return (begin if begin < len(truth) - _COARSE * 10 else begin - len(truth)) / 100
 
 
-def _alike(truth: Sequence[float], heard: Sequence[float], at: int, step: int = 1) -> float:
-    pairs = [(truth[(at + n) % len(truth)], heard[n]) for n in range(0, len(heard), step)]
+def _alike(truth: Sequence[float], measured: Sequence[float], at: int, step: int = 1) -> float:
+    pairs = [(truth[(at + n) % len(truth)], measured[n]) for n in range(0, len(measured), step)]
     a, b = (sum(side) / len(pairs) for side in zip(*pairs, strict=True))
     both = sum((x - a) * (y - b) for x, y in pairs)
     spread = sum((x - a) ** 2 for x, _ in pairs) * sum((y - b) ** 2 for _, y in pairs)

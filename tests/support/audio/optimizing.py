@@ -7,11 +7,13 @@ from whisperjob.model.manifest import Manifest
 from whisperjob.model.phase import Step
 from whisperjob.model.protocol import OptimizeOptions, WorkLimits
 from whisperjob_optimizer.pipeline import optimize
-from whisperjob_optimizer.runner import Tools
+from whisperjob_optimizer.tools import Tools
 
 
 @dataclass
 class Optimized:
+    """A finished run: manifest, folder of results, progress reports."""
+
     manifest: Manifest
     folder: Path
     reports: list[tuple[Step, float, float | None]] = field(default_factory=list)
@@ -24,9 +26,10 @@ class Optimized:
 def optimized(
     source: Path, *, filename: str | None = None, limits: WorkLimits | None = None, **options: object
 ) -> Optimized:
-    """The source lies under a name without any hint, as a store keeps it. Results go beside it.
+    """Optimises a file under a name without any hint, as a store has it, into a folder beside it.
 
-    Whatever happens, nothing may stay in scratch."""
+    It checks that nothing is left in scratch, whatever happens.
+    """
     stored = source.parent / "stored"
     stored.unlink(missing_ok=True)
     stored.hardlink_to(source)

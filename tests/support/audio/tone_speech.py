@@ -1,4 +1,4 @@
-"""Speech that a test can recognise: every word is a tone of its own pitch, told apart from real, decoded audio.
+"""Speech that a test can recognise: every word is a tone of its own pitch, recognised in real, decoded audio.
 
 So a stand-in of a speech recogniser hears what is in a chunk and when, and a transcript's times can be held against
 the recording that was uploaded.

@@ -1,4 +1,4 @@
-"""A tone through the pipeline: whether it is still there, and how much of it."""
+"""Sends a tone through the pipeline, and measures how much of it is left."""
 
 import math
 from pathlib import Path
@@ -9,11 +9,11 @@ from whisperjob.model.manifest import SAMPLE_RATE, Manifest
 from whisperjob.model.phase import Profile, RawFormat
 from whisperjob.model.protocol import OptimizeOptions, WorkLimits
 from whisperjob_optimizer.pipeline import optimize
-from whisperjob_optimizer.runner import Tools
+from whisperjob_optimizer.tools import Tools
 
 
 def process(file: Path, recipe: Recipe, folder: Path) -> Manifest:
-    """Runs the pipeline on a file stored as a store keeps it; the chunks lie in folder/out."""
+    """Runs the pipeline on a file under a name as a store has it; the chunks are in folder/out."""
     raw_format, rate, channels = recipe.raw or (None, None, None)
     options = OptimizeOptions(
         profile=Profile.NONE,
@@ -30,7 +30,7 @@ def process(file: Path, recipe: Recipe, folder: Path) -> Manifest:
 
 
 def tone_share(mp3: Path) -> float:
-    """How much of the sound's energy is the tone's, 0 to 1 (Goertzel over blocks of 0.1 s)."""
+    """Returns the tone's share of the energy, 0 to 1 (Goertzel over blocks of 0.1 s)."""
     samples = decode(mp3)
     block = SAMPLE_RATE // 10
     total = inside = 0.0

@@ -1,15 +1,15 @@
-"""A diarizer without a model: the real worker around a made-up timeline, which takes what time and memory it is told.
+"""A diarizer without a model: the real worker around an invented timeline; time and memory can be set.
 
     python diarizer_stand_in.py [--server URL … as whisperjob_diarizer.run | FILE … as whisperjob_diarizer.standalone]
 
-Speakers take turns of a second, as many as were asked for (or two). A cluster's image has this file alone in the place
-of whisperjob_diarizer.run (tests/cluster/stand_in.Dockerfile); elsewhere a program runs it that `interpreter` writes.
-It imports nothing that the optimizer's image lacks.
+Speakers take turns of a second, as many as the request says (or two). A cluster's image has this file alone in the
+place of whisperjob_diarizer.run (tests/cluster/stand_in.Dockerfile); elsewhere a program that `interpreter` writes runs
+it. It imports nothing that the optimizer's image does not have.
 
-The environment says what work costs: STAND_IN_PACE is its time, in lengths of the recording; STAND_IN_SPEAKER_MIB its
-memory for each speaker; both are none by default. In the folder STAND_IN_SWITCHES, `hold` makes it wait after its first
-progress for as long as that file is there, `crash` makes it die with that exit code, `refuse` makes it say that its
-model cannot be had; `timeline.json` is what it finds instead.
+The environment sets the cost of work: STAND_IN_PACE is its time, in lengths of the recording; STAND_IN_SPEAKER_MIB its
+memory for each speaker; both are 0 by default. Files in the folder STAND_IN_SWITCHES change what it does: with `hold`
+it waits after its first progress while that file is there, with `crash` it exits with the code in it, with `refuse` it
+reports that its model cannot be had; `timeline.json` is published instead of its own.
 """
 
 import argparse
@@ -20,12 +20,12 @@ from itertools import count
 from pathlib import Path
 
 from whisperjob.model import names
-from whisperjob.model.errors import AttemptOverError, JobCode
+from whisperjob.model.errors import JobCode, ProtocolViolationError
 from whisperjob.model.manifest import SAMPLE_RATE, Failure
 from whisperjob.model.phase import DiarizeStep
 from whisperjob.model.protocol import DiarizeOptions, ProgressPost
 from whisperjob.model.timeline import Timeline, Turn
-from whisperjob.worker.transport import Transport
+from whisperjob.worker.transport.opening import open_transport
 from whisperjob.worker.worker_program import Attempt, run_worker
 
 SWITCHES = Path(os.environ.get("STAND_IN_SWITCHES", "/nonexistent"))
@@ -36,30 +36,32 @@ _NO_MODEL = "The model needs a token: set HF_TOKEN."
 
 
 def interpreter(folder: Path) -> Path:
-    """A program to name as WHISPERJOB_DIARIZER_PYTHON; its switches go into the same folder."""
+    """Writes a program for WHISPERJOB_DIARIZER_PYTHON and returns its path; its switches go into the same folder."""
     script = folder / "python"
-    # It is called as `python -P -m MODULE ARGUMENT…`; the arguments alone tell which module is meant.
+    # It is called as `python -P -m MODULE ARGUMENT…`; only the arguments show which module is meant.
     run = f'STAND_IN_SWITCHES="{folder}" exec "{sys.executable}" "{Path(__file__)}" "$@"'
     script.write_text(f"#!/bin/sh\nshift 3\n{run}\n")
     script.chmod(0o755)
     return script
 
 
-def _work(given: Attempt) -> None:
-    claim = given.client.claim()
+def _run(attempt: Attempt) -> None:
+    claim = attempt.client.claim()
     if not isinstance(claim.options, DiarizeOptions):
-        raise AttemptOverError(f"this worker cannot {claim.options.stage}")
-    given.client.post(ProgressPost(step=DiarizeStep.LOADING, percent=0))
-    transport = Transport(claim, given.client.claim, given.scratch)
+        raise ProtocolViolationError(f"this worker cannot {claim.options.stage}")
+    attempt.client.post(ProgressPost(step=DiarizeStep.LOADING, percent=0))
+    transport = open_transport(claim, attempt.client.claim, attempt.scratch)
     for index in range(len(claim.inputs)):
         transport.fetch(index)
     seconds = sum(chunk.samples or 0 for chunk in claim.inputs) / SAMPLE_RATE
-    taken = b"\1" * (_speakers(claim.options) * SPEAKER_BYTES)  # ones: memory of zeroes is only promised
-    given.client.post(ProgressPost(step=DiarizeStep.EMBEDDINGS, percent=65, note=_NOTE))
-    time.sleep(seconds * PACE)  # its work: nothing waits here for something to happen
+    ballast = b"\1" * (
+        _speakers(claim.options) * SPEAKER_BYTES
+    )  # ones, because memory of zeroes is not really allocated
+    attempt.client.post(ProgressPost(step=DiarizeStep.EMBEDDINGS, percent=65, note=_NOTE))
+    time.sleep(seconds * PACE)  # this is its work, not a wait for something
     while _switch("hold").exists():
         time.sleep(0.02)
-    del taken
+    del ballast
     if _switch("crash").exists():
         sys.exit(int(_switch("crash").read_text()))
     if _switch("refuse").exists():
@@ -68,8 +70,8 @@ def _work(given: Attempt) -> None:
         transport.publish_json(_known() or _timeline(seconds, claim.options), names.MANIFEST_NAME)
 
 
-def _alone() -> int:
-    """Of a recording that lasts three seconds, whatever it is."""
+def _run_standalone() -> int:
+    """Diarizes a file, whose length is three seconds whatever it is, and returns the exit status."""
     parser = argparse.ArgumentParser()
     parser.add_argument("file", type=Path)
     parser.add_argument("--output", type=Path)
@@ -120,4 +122,4 @@ def _timeline(seconds: float, options: DiarizeOptions) -> Timeline:
 
 
 if __name__ == "__main__":
-    sys.exit(run_worker("stand-in", _work) if "--server" in sys.argv else _alone())
+    sys.exit(run_worker("stand-in", _run) if "--server" in sys.argv else _run_standalone())

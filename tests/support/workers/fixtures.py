@@ -1,4 +1,4 @@
-"""What a worker alone needs around it; a pytest plugin: test modules name it in `pytest_plugins`, never import it."""
+"""The fixtures of a single worker, as a pytest plugin: test modules name it in `pytest_plugins`, never import it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +10,7 @@ from support.workers.work_server import WorkServer, serving_work
 
 @pytest.fixture
 def state() -> Iterator[WorkServer]:
-    """Of a server that listens; it has no work yet."""
+    """The state of a server that listens; it has no work yet."""
     with serving_work(WorkServer()) as serving:
         yield serving
 

@@ -11,7 +11,7 @@ RUN_SECONDS = 60
 
 @contextmanager
 def running(command: Sequence[str], token: str | None = TOKEN) -> Iterator["subprocess.Popen[bytes]"]:
-    """It lives no longer than the block. Without a token its standard input stays open and silent."""
+    """Starts a worker that lives no longer than the block. Without a token its standard input stays open and empty."""
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdin is not None
         try:
@@ -24,7 +24,7 @@ def running(command: Sequence[str], token: str | None = TOKEN) -> Iterator["subp
 
 
 def ended(process: "subprocess.Popen[bytes]") -> tuple[int, str]:
-    """Exit status and the last line of standard error."""
+    """Waits for the end, and returns the exit status and the last line of standard error."""
     assert process.stderr is not None
     code = process.wait(RUN_SECONDS)
     return code, (process.stderr.read().decode().strip().splitlines() or [""])[-1]

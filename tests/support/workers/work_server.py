@@ -1,6 +1,6 @@
 """A worker-protocol server and a small object store over real HTTP, for workers alone, without an engine.
 
-The store takes GETs with ranges and S3 POST forms. Both can be told to misbehave the way real ones do.
+The store takes GETs with ranges and S3 POST forms. Both can be set to fail the way real ones do.
 """
 
 import email.parser
@@ -35,21 +35,21 @@ TOKEN = "the-attempt's-token"
 
 @dataclass
 class WorkServer:
-    """What the server hands out, and what it was told. `base_url` is set once it listens."""
+    """What the server hands out, and what was posted to it. `base_url` is set once it listens."""
 
     claim: Claim | None = None
     base_url: str = ""
     claims: int = 0
     posts: list[ProgressPost] = field(default_factory=list)
     refuse_progress: int | None = None
-    """HTTP status for progress posts from now on."""
+    """The HTTP status of progress posts from now on."""
     refuse_claims: int | None = None
     objects: dict[str, bytes] = field(default_factory=dict)
-    """What POST forms brought, and what GET serves."""
+    """The objects that POST forms stored, and that GET serves."""
     cut_reads_after: int | None = None
-    """The next read breaks off after so many bytes, once."""
+    """The next read ends after this many bytes, once."""
     refuse_writes: int = 0
-    """So many POST forms are answered with 403, as after a grant's end."""
+    """This many POST forms are answered with 403, as after the end of a grant."""
 
     @property
     def steps(self) -> list[str]:
@@ -94,9 +94,9 @@ class _Handler(BaseHTTPRequestHandler):
         if data is None:
             self._answer(404)
             return
-        asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
-        start = int(asked[1]) if asked else 0
-        self.send_response(206 if asked else 200)
+        requested = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        start = int(requested[1]) if requested else 0
+        self.send_response(206 if requested else 200)
         self.send_header("Content-Length", str(len(data) - start))
         self.end_headers()
         cut, state.cut_reads_after = state.cut_reads_after, None
@@ -125,7 +125,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
-        """Quiet."""
+        """Logs nothing."""
 
 
 @contextmanager
@@ -153,17 +153,17 @@ def claim_for(
 
 
 def written_into(store: Path) -> FileWrite:
-    """A grant as the folder store gives it."""
+    """Returns a grant as the folder store gives it."""
     return FileWrite(directory=str(store / "results"), staging=str(store / "staging"))
 
 
 def posted_to(state: WorkServer, prefix: str) -> HttpWrite:
-    """A grant as an S3 store gives it."""
+    """Returns a grant as an S3 store gives it."""
     return HttpWrite(url=f"{state.base_url}/store", fields={"policy": "granted"}, prefix=prefix, max_object_bytes=10**8)
 
 
 def read_from(state: WorkServer, key: str, data: bytes) -> HttpRead:
-    """The same for an object, which is put into the server."""
+    """Puts an object into the server, and returns a grant to read it."""
     state.objects[key] = data
     return HttpRead(url=f"{state.base_url}/store/{key}")
 
@@ -171,13 +171,13 @@ def read_from(state: WorkServer, key: str, data: bytes) -> HttpRead:
 def file_claim(
     source: Path, store: Path, *, filename: str = "talk.wav", options: OptimizeOptions | None = None
 ) -> Claim:
-    """Of an optimizer's work in a folder store."""
+    """Returns a claim of an optimizer's work in a folder store."""
     wanted = Input(filename=filename, read=FileRead(path=str(source)), size_bytes=source.stat().st_size)
     return claim_for([wanted], written_into(store), options or OptimizeOptions())
 
 
 def http_claim(state: WorkServer, data: bytes, *, sha256: str, lifetime: timedelta = timedelta(hours=1)) -> Claim:
-    """Of an optimizer's work in an S3 store."""
+    """Returns a claim of an optimizer's work in an S3 store."""
     read = read_from(state, "uploads/source", data)
     wanted = Input(filename="talk.wav", read=read, size_bytes=len(data), sha256=sha256)
     return claim_for([wanted], posted_to(state, "jobs/uid-1/"), OptimizeOptions(), lifetime=lifetime)

@@ -1,7 +1,7 @@
-"""What the first bytes of a file say before any program opens it: text playlists and encrypted containers.
+"""Recognises, by the first bytes of a file and before any program opens it, text playlists and encrypted containers.
 
-Pure but for one reader. A playlist is refused here, so that no demuxer that follows references is ever given the
-chance; the allow-list of formats.py would refuse it a second time.
+Pure, except for one reader. A playlist is refused here, so that no demuxer that follows references ever sees it; the
+allow-list of formats.py would refuse it a second time.
 """
 
 import re
@@ -25,7 +25,7 @@ _MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")
 _MP4_MAX_BOXES = 10_000
 _MP4_INDEX_BYTES = 1024 * 1024
 _MP4_ENCRYPTED_SOUND = re.compile(rb"stsd.{12}(?:enca|drms|aavd)", re.DOTALL)
-"""Sample entries whose sound is encrypted: Common Encryption, FairPlay, Audible. ffmpeg does not tell of the first."""
+"""Sample entries whose sound is encrypted: Common Encryption, FairPlay, Audible. ffmpeg does not report the first."""
 
 _ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _ASF_ENCRYPTION = (
@@ -40,13 +40,15 @@ _TS_PACKET = 188
 
 
 def is_playlist(head: bytes) -> bool:
-    """Whether a file is a text that names other files or addresses instead of being a recording."""
+    """Returns whether a file is a text that names other files or addresses, and no recording."""
     return b"\0" not in head[:512] and bool(_PLAYLIST.match(head[:4096]) or _CONCAT_LINE.match(head[:4096]))
 
 
 def looks_encrypted(head: bytes) -> bool:
-    """Whether a container says it is encrypted. Ask only where the probe or the decoder found nothing to hear:
-    two of the marks are short enough to occur by chance."""
+    """Returns whether a container is marked as encrypted.
+
+    To be used only if the probe or the decoder found no sound: two of the marks are short enough to occur by chance.
+    """
     if head.startswith(_ASF_HEADER):
         return any(mark in head for mark in _ASF_ENCRYPTION)
     if head.startswith(_EBML):
@@ -59,12 +61,12 @@ def looks_encrypted(head: bytes) -> bool:
 
 
 def mp4_sound_is_encrypted(index: bytes) -> bool:
-    """Whether an MP4's own index says so; such sound must not even be tried, for it may decode to noise."""
+    """Returns whether an MP4's index says so. Such sound must not be decoded at all, because it may become noise."""
     return _MP4_ENCRYPTED_SOUND.search(index) is not None
 
 
 def read_mp4_index(file: BinaryIO) -> bytes:
-    """The beginning of the `moov` box of an MP4 or MOV, wherever it lies; empty for everything else."""
+    """Returns the beginning of the `moov` box of an MP4 or MOV, wherever it lies; empty for other files."""
     at = 0
     for _ in range(_MP4_MAX_BOXES):
         file.seek(at)

@@ -1,6 +1,6 @@
-"""ProcessGroup of a worker end with it, also those that are started while it ends."""
+"""The programs of a worker end with it, also those that are started while it ends."""
 
-from whisperjob.worker.lifeline import ProcessGroup
+from whisperjob.worker.processes.process_group import ProcessGroup
 
 
 class Child:
@@ -11,7 +11,7 @@ class Child:
         self.killed += 1
 
 
-def test_all_that_live_are_killed() -> None:
+def test_all_living_processes_are_killed() -> None:
     processes, gone, living = ProcessGroup(), Child(), Child()
     with processes.adopt(gone):
         pass
@@ -20,7 +20,7 @@ def test_all_that_live_are_killed() -> None:
     assert (gone.killed, living.killed) == (0, 1)
 
 
-def test_whoever_comes_late_is_killed_too() -> None:
+def test_a_process_that_is_adopted_late_is_killed_too() -> None:
     processes, late = ProcessGroup(), Child()
     processes.kill_all()
     with processes.adopt(late):

@@ -1,7 +1,7 @@
 """Builds the command line that confines ffmpeg (see confine.py), and the seccomp program it loads.
 
-The filter refuses what a decoder never needs, above all sockets. Without libseccomp the rest (limits,
-no-new-privileges, death with the parent) still holds, and the log says so.
+The filter refuses what a decoder never needs, above all sockets. Without libseccomp the other measures (limits,
+no-new-privileges, death with the parent) still hold, and the log says so.
 """
 
 import base64
@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 ADDRESS_SPACE_BYTES = 8 * 1024**3
-"""ffmpeg maps about half a GiB of libraries; a runaway decoder ends here and not at the machine's end."""
+"""ffmpeg maps about half a GiB of libraries. The limit ends a runaway decoder before it takes the machine's memory."""
 
 _DENIED = (
     *("socket", "socketpair", "connect", "bind", "listen", "accept", "accept4", "sendto", "sendmsg", "sendmmsg"),
@@ -25,7 +25,7 @@ _DENIED = (
     *("setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid", "setgroups", "personality", "quotactl"),
     *("open_by_handle_at", "name_to_handle_at", "kill", "tkill", "pidfd_send_signal", "link", "linkat", "mknod"),
 )
-"""Refused with EPERM, so that a library that only tries goes on."""
+"""These system calls fail with EPERM instead of killing the process, so that a library that only tries one goes on."""
 
 _ENVIRONMENT = {"LC_ALL": "C", "AV_LOG_FORCE_NOCOLOR": "1"}
 
@@ -34,7 +34,7 @@ _log = logging.getLogger(__name__)
 
 @cache
 def filter_program() -> bytes:
-    """The seccomp filter as the kernel takes it; empty where libseccomp is absent."""
+    """Returns the seccomp filter as the kernel takes it; empty where libseccomp is absent."""
     try:
         import pyseccomp
     except (ImportError, OSError, RuntimeError) as error:
@@ -45,7 +45,7 @@ def filter_program() -> bytes:
         try:
             rules.add_rule(pyseccomp.ERRNO(errno.EPERM), name)
         except (OSError, RuntimeError, ValueError):
-            _log.debug("no system call %s here", name)
+            _log.debug("there is no system call %s here", name)
     with tempfile.TemporaryFile() as file:
         rules.export_bpf(file)
         file.seek(0)
@@ -53,7 +53,10 @@ def filter_program() -> bytes:
 
 
 def confined(argv: list[str]) -> list[str]:
-    """`argv` (its program an absolute path) as a command that confines itself first. Linux only; elsewhere as it is."""
+    """Returns `argv`, whose program is an absolute path, as a command that confines itself first.
+
+    It works on Linux only; on other systems `argv` comes back unchanged.
+    """
     if sys.platform != "linux":
         return argv
     wrapper = Path(__file__).with_name("confine.py")
@@ -64,6 +67,6 @@ def confined(argv: list[str]) -> list[str]:
 
 
 def bare_environment() -> dict[str, str]:
-    """What a confined program sees of ours: where its libraries are, and nothing else."""
+    """Returns the environment of a confined program: of this process's own, it has only the path of libraries."""
     path = os.environ.get("LD_LIBRARY_PATH")
     return _ENVIRONMENT if path is None else _ENVIRONMENT | {"LD_LIBRARY_PATH": path}

@@ -1,0 +1,43 @@
+"""The programs of one worker as a group that is killed together."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+
+class Killable(Protocol):
+    """A process that can be killed, such as a subprocess.Popen."""
+
+    def kill(self) -> None:
+        """Kills the process. It does nothing if the process has ended and was reaped."""
+        ...
+
+
+class ProcessGroup:
+    """The programs that run now, so that all can be killed at once. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._alive: list[Killable] = []
+        self._ending = False
+
+    @contextmanager
+    def adopt(self, child: Killable) -> Iterator[None]:
+        """Makes `child` a member of the group for the length of the block."""
+        with self._lock:
+            self._alive.append(child)
+            if self._ending:
+                child.kill()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._alive.remove(child)
+
+    def kill_all(self) -> None:
+        """Kills all members, and every process that is adopted afterwards."""
+        with self._lock:
+            self._ending = True
+            for child in self._alive:
+                child.kill()

@@ -1,0 +1,196 @@
+"""Starts programs, confined, and observes how they end. This is the only module of the workers that uses subprocess.
+
+Every program belongs to a ProcessGroup, so that a signal, the death of the parent or an error ends it at once.
+"""
+
+import os
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from io import RawIOBase
+from pathlib import Path
+from typing import IO, Final, cast
+
+from whisperjob.model.errors import WhisperJobError
+from whisperjob.worker.processes.deadline import Deadline
+from whisperjob.worker.processes.line_reader import LineReader
+from whisperjob.worker.processes.process_group import ProcessGroup
+from whisperjob.worker.processes.sandbox import bare_environment, confined
+
+TO_CALLER: Final = subprocess.PIPE
+"""As a program's `stdout`: the caller reads it from `RunningProgram.output`."""
+
+_STDERR_TAIL_BYTES = 4096
+_READ_BYTES = 65536
+_NOT_STARTED = (126, 127)
+"""Exit codes of a shell or wrapper that could not run the program."""
+
+
+class ProgramError(WhisperJobError):
+    """A program is missing, was killed, or failed on what it must be able to do; the recording is not at fault."""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A program to run: its command line, and what it is connected to (by default nothing)."""
+
+    argv: list[str]
+    stdin: int | IO[bytes] | None = None
+    stdout: int | IO[bytes] | None = None
+    readers: tuple[LineReader, ...] = ()
+    folder: Path | None = None
+    """Its current folder; by default the runner's."""
+
+    niceness: int = 0
+    """How much lower its priority is than that of this process."""
+
+
+@dataclass(frozen=True, slots=True)
+class CompletedProgram:
+    """How a program ended. `stderr_tail` is the end of its standard error on one line, for logs and never for users."""
+
+    returncode: int
+    stderr_tail: str
+
+
+class RunningProgram:
+    """A started program. `output` is its standard output, unbuffered, if that goes TO_CALLER."""
+
+    def __init__(self, process: subprocess.Popen[bytes], program: Program, deadline: Deadline | None) -> None:
+        self._process = process
+        self._program = program
+        self._deadline = deadline
+        self._tail = b""
+        assert process.stderr is not None
+        self._stderr = threading.Thread(target=self._drain, args=(process.stderr,), daemon=True)
+        self._stderr.start()
+
+    @property
+    def output(self) -> RawIOBase:
+        """The read end of standard output. `readinto` reads without a copy."""
+        assert self._process.stdout is not None
+        return cast(RawIOBase, self._process.stdout)
+
+    def wait(self) -> CompletedProgram:
+        """Waits for the end of the program and of all that it wrote.
+
+        Raises ProgramError when it was killed by a signal, InputError (run_deadline) when that was the deadline's.
+        """
+        self._wait_for_exit()
+        for reader in self._program.readers:
+            reader.join()
+        self._stderr.join()
+        returncode = self._process.returncode
+        tail = " ".join(self._tail.decode(errors="replace").split())
+        if returncode < 0 and self._deadline is not None and self._deadline.left_seconds <= 0:
+            raise self._deadline.to_error()
+        if returncode < 0 or returncode in _NOT_STARTED:
+            name = Path(self._program.argv[0]).name
+            how = f"ended by signal {-returncode}" if returncode < 0 else f"not started ({returncode})"
+            raise ProgramError(f"{name} was {how}: {tail[-300:]}")
+        return CompletedProgram(returncode, tail)
+
+    def end(self) -> None:
+        """Kills the program if it still runs, and closes its output."""
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+
+    def _wait_for_exit(self) -> None:
+        if self._deadline is None:
+            self._process.wait()
+            return
+        timer = threading.Timer(max(0.0, self._deadline.left_seconds), self._process.kill)  # wait(timeout) polls
+        timer.daemon = True
+        timer.start()
+        self._process.wait()
+        timer.cancel()
+
+    def _drain(self, stream: IO[bytes]) -> None:
+        with stream:
+            while piece := stream.read(_READ_BYTES):
+                self._tail = (self._tail + piece)[-_STDERR_TAIL_BYTES:]
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """Runs the programs of one attempt: as members of its process group, in its folder, until its deadline.
+
+    Without a folder, programs run in this process's current one; without a deadline, as long as they take.
+    """
+
+    processes: ProcessGroup
+    folder: Path | None = None
+    deadline: Deadline | None = None
+
+    def kill_all(self) -> None:
+        """Kills all programs that run; every program that is started afterwards is killed, too."""
+        self.processes.kill_all()
+
+    @contextmanager
+    def start(self, program: Program) -> Iterator[RunningProgram]:
+        """Starts a program that lives no longer than the block. Raises OSError."""
+        try:
+            process = subprocess.Popen(  # noqa: S603  the command line is built by the workers, and confined
+                confined(program.argv),
+                stdin=subprocess.DEVNULL if program.stdin is None else program.stdin,
+                stdout=subprocess.DEVNULL if program.stdout is None else program.stdout,
+                stderr=subprocess.PIPE,
+                bufsize=0,  # what goes to the caller is read in large pieces, without a buffer in between
+                pass_fds=[reader.fd for reader in program.readers],
+                cwd=program.folder or self.folder,
+                env=bare_environment(),
+            )
+        finally:
+            for reader in program.readers:
+                reader.release()
+        if program.niceness:
+            niceness = os.getpriority(os.PRIO_PROCESS, 0) + program.niceness
+            os.setpriority(os.PRIO_PROCESS, process.pid, niceness)
+        with self.processes.adopt(process):
+            running = RunningProgram(process, program, self.deadline)
+            try:
+                yield running
+            finally:
+                running.end()
+
+    def run(self, program: Program) -> CompletedProgram:
+        """Runs a program to its end. Raises as RunningProgram.wait does."""
+        with self.start(program) as running:
+            return running.wait()
+
+    def run_linked(self, first: Program, second: Program) -> tuple[CompletedProgram, CompletedProgram]:
+        """Runs both at once; the standard output of the first is the standard input of the second."""
+        reading, writing = os.pipe()
+        with (
+            os.fdopen(reading, "rb") as output,
+            os.fdopen(writing, "wb") as into,
+            self.start(replace(second, stdin=output)) as reader,
+            self.start(replace(first, stdout=into)) as writer,
+        ):
+            output.close()
+            into.close()
+            return writer.wait(), reader.wait()
+
+    def read_output(self, argv: list[str]) -> str:
+        """Runs a program and returns its whole standard output, for small answers."""
+        pieces: list[str] = []
+        reader = LineReader(pieces.extend)
+        self.run(Program(argv, stdout=reader.fd, readers=(reader,)))
+        return "".join(pieces)
+
+
+def find_ffmpeg(name: str) -> Path:
+    """Returns the absolute path of the ffmpeg that is named by a path or found in PATH.
+
+    Raises ProgramError if it is not there.
+    """
+    path = shutil.which(name)
+    if path is None:
+        raise ProgramError(f"ffmpeg was not found ({name})")
+    return Path(path).absolute()

@@ -1,0 +1,324 @@
+"""The steps of the pipeline, each a function from files to files: it runs programs and reads what they measure.
+
+No decisions on sound or cuts are made here; pipeline.py has the order.
+"""
+
+import errno
+import math
+import shutil
+from array import array
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from whisperjob.model.manifest import SAMPLE_RATE
+from whisperjob.model.mp3 import Mp3Error, with_samples
+from whisperjob.model.names import chunk_name
+from whisperjob.model.phase import Profile
+from whisperjob.worker.processes.line_reader import LineReader
+from whisperjob.worker.processes.runner import CompletedProgram, Program, ProgramError
+from whisperjob_optimizer import chunks, command, mp3_sizes, probe
+from whisperjob_optimizer.downmix import MAX_PROBED_CHANNELS, Mix
+from whisperjob_optimizer.loudness import HOP_SAMPLES, WINDOW_SAMPLES, Enhancement, OutputGain, rms_lufs
+from whisperjob_optimizer.progress import parse_metadata, parse_progress, read_rows, read_values
+from whisperjob_optimizer.tools import Workspace
+
+SAMPLE_BYTES = 4
+_MIN_RANGE_SAMPLES = 120 * SAMPLE_RATE
+"""The shortest range of a recording that is worth a process of its own."""
+
+_LATER_CHUNK_NICENESS = 10
+"""A tenth of the processor where another program needs it, too."""
+
+_CUT_WINDOW = SAMPLE_RATE // 20
+_FULL_DISK_BYTES = 1024 * 1024
+
+T = TypeVar("T")
+
+OnSeconds = Callable[[float], None]
+"""Called with the seconds of sound that a step has done so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class PcmFile:
+    """A file of 16 kHz mono float samples, and its momentary loudness (see loudness.py)."""
+
+    path: Path
+    samples: int
+    momentary: "array[float]"
+
+    def read(self, start: int, end: int) -> "array[float]":
+        """Returns the samples from `start` to `end`."""
+        samples = array("f")
+        with self.path.open("rb") as file:
+            file.seek(start * SAMPLE_BYTES)
+            samples.frombytes(file.read((end - start) * SAMPLE_BYTES))
+        return samples
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedRecording:
+    """`levels` are those of channels and mix in probed moments; `failed` is True if ffmpeg reported an error."""
+
+    pcm: PcmFile
+    levels: list[list[float]]
+    failed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedChunk:
+    """An MP3, and its loudness and true peak when decoded."""
+
+    path: Path
+    momentary: "array[float]"
+    true_peak_dbtp: float
+
+
+def examine(workspace: Workspace, source: Path, extension: str) -> tuple[Path, probe.ProbeOutput]:
+    """Probes the recording, and returns the name by which it must be opened from now on.
+
+    The content counts first, so that a real container under a wrong name is recognised. Only if the content says little
+    (formats without a signature) is the extension considered.
+    """
+    path = _link_source(workspace.scratch, source, "")
+    output = _probe(workspace, path)
+    if output.score >= probe.CONFIDENT_SCORE or not extension:
+        return path, output
+    named = _link_source(workspace.scratch, source, extension)
+    second = _probe(workspace, named)
+    return (named, second) if second.score >= max(output.score, 1) else (path, output)
+
+
+def _link_source(scratch: Path, source: Path, extension: str) -> Path:
+    link = scratch / (f"source.{extension}" if extension else "source")
+    link.symlink_to(source)
+    return link
+
+
+def _probe(workspace: Workspace, path: Path) -> probe.ProbeOutput:
+    return probe.parse_output(workspace.runner.read_output(command.probe(workspace.tools.ffprobe, path.name)))
+
+
+def decode(
+    workspace: Workspace,
+    source: command.FfmpegInput,
+    mix: Mix,
+    layout: str,
+    profile: Profile,
+    max_samples: int,
+    path: Path,
+    on_seconds: OnSeconds,
+) -> DecodedRecording:
+    """Decodes at most `max_samples`, and a little more, which shows that there was more."""
+    momentary: array[float] = array("f")
+    rows: list[dict[str, float]] = []
+    progress = _progress_reader(on_seconds)
+    loudness = _loudness_reader(momentary)
+    channels = LineReader(partial(read_rows, into=rows)) if 1 < len(mix.weights) <= MAX_PROBED_CHANNELS else None
+    ffmpeg = workspace.tools.ffmpeg
+    decoding = command.decode(
+        ffmpeg,
+        source,
+        mix,
+        layout,
+        max_seconds=max_samples / SAMPLE_RATE + 1,
+        channels_fd=channels.fd if channels else None,
+    )
+    filtering = command.band_pass(ffmpeg, profile, progress_fd=progress.fd, loudness_fd=loudness.fd)
+    with path.open("wb") as out:
+        decoded, filtered = workspace.runner.run_linked(
+            Program(decoding, readers=(channels,) if channels else ()),
+            Program(filtering, stdout=out, readers=(progress, loudness)),
+        )
+    _check_success(workspace, filtered)
+    pcm = PcmFile(path, path.stat().st_size // SAMPLE_BYTES, momentary)
+    if 0 < pcm.samples < WINDOW_SAMPLES:
+        pcm = PcmFile(path, pcm.samples, array("f", [rms_lufs(pcm.read(0, pcm.samples))]))
+    return DecodedRecording(pcm, [list(row.values()) for row in rows], decoded.returncode != 0)
+
+
+def enhance(workspace: Workspace, pcm: PcmFile, enhancement: Enhancement, path: Path, on_seconds: OnSeconds) -> PcmFile:
+    """Applies gate and compressor to the recording, in parallel ranges that begin with what comes before them."""
+    count = max(1, min(workspace.tools.cores, pcm.samples // _MIN_RANGE_SAMPLES))
+    per_range = -(-pcm.samples // count // HOP_SAMPLES) * HOP_SAMPLES
+    starts = range(0, pcm.samples, per_range)
+    range_values: list[array[float]] = [array("f") for _ in starts]
+    progress_sum = ProgressSum(len(starts), on_seconds)
+    with path.open("wb") as out:
+        out.truncate(pcm.samples * SAMPLE_BYTES)
+
+    def enhance_range(index: int) -> None:
+        start = starts[index]
+        samples = min(per_range, pcm.samples - start)
+        before = min(start, command.ENHANCEMENT_ROLL)
+        progress = _progress_reader(progress_sum.part(index))
+        loudness = _loudness_reader(range_values[index])
+        argv = command.enhance(
+            workspace.tools.ffmpeg, enhancement, samples, before, progress_fd=progress.fd, loudness_fd=loudness.fd
+        )
+        with pcm.path.open("rb") as source, path.open("r+b") as out:
+            source.seek((start - before) * SAMPLE_BYTES)
+            out.seek(start * SAMPLE_BYTES)
+            program = Program(argv, stdin=source, stdout=out, readers=(progress, loudness))
+            _check_success(workspace, workspace.runner.run(program))
+        del range_values[index][: before // HOP_SAMPLES]
+
+    _run_in_parallel(workspace, enhance_range, len(starts))
+    momentary: array[float] = array("f")
+    for values in range_values:
+        momentary.extend(values)
+    if path.stat().st_size != pcm.samples * SAMPLE_BYTES:
+        raise ProgramError("enhancement changed the number of samples")
+    if pcm.samples < WINDOW_SAMPLES:
+        enhanced = PcmFile(path, pcm.samples, momentary)
+        momentary = array("f", [rms_lufs(enhanced.read(0, pcm.samples))])
+    return PcmFile(path, pcm.samples, momentary)
+
+
+def encode(
+    workspace: Workspace,
+    pcm: PcmFile,
+    ranges: Sequence[chunks.ChunkRange],
+    output_gain: OutputGain,
+    folder: Path,
+    on_seconds: OnSeconds,
+) -> list[EncodedChunk]:
+    """Encodes one MP3 per range into `folder`, in parallel, and measures each as it is made.
+
+    The first chunk goes before the others. The last chunk is the shortest as a rule; without priority the longest would
+    be the last to end, with one encoder for all cores.
+    """
+    progress_sum = ProgressSum(len(ranges), on_seconds)
+
+    def encode_chunk(index: int) -> EncodedChunk:
+        path = folder / chunk_name(index, len(ranges))
+        niceness = _LATER_CHUNK_NICENESS if index else 0
+        return _encode_chunk(workspace, pcm, ranges[index], output_gain, path, progress_sum.part(index), niceness)
+
+    return _run_in_parallel(workspace, encode_chunk, len(ranges))
+
+
+def _encode_chunk(
+    workspace: Workspace,
+    pcm: PcmFile,
+    chunk: chunks.ChunkRange,
+    output_gain: OutputGain,
+    path: Path,
+    on_seconds: OnSeconds,
+    niceness: int,
+) -> EncodedChunk:
+    before = min(chunk.start, command.LIMITER_ROLL)
+    after = min(pcm.samples - chunk.end, command.LIMITER_ROLL)
+    momentary: array[float] = array("f")
+    peaks: list[float] = []
+    progress = _progress_reader(on_seconds)
+    loudness = _loudness_reader(momentary)
+    peak = LineReader(partial(_read_highest, into=peaks))
+    ffmpeg = workspace.tools.ffmpeg
+    encoding = command.encode(ffmpeg, output_gain, chunk.samples, before, after, path.name, progress_fd=progress.fd)
+    measuring = command.measure_mp3(ffmpeg, loudness_fd=loudness.fd, peak_fd=peak.fd)
+    with pcm.path.open("rb") as source:
+        source.seek((chunk.start - before) * SAMPLE_BYTES)
+        encoded, measured = workspace.runner.run_linked(
+            Program(encoding, stdin=source, readers=(progress,), folder=path.parent, niceness=niceness),
+            Program(measuring, readers=(loudness, peak), niceness=niceness),
+        )
+    _check_success(workspace, encoded)
+    _check_success(workspace, measured)
+    _correct_info_frame(path, chunk.samples)
+    return EncodedChunk(path, momentary, max(peaks, default=-math.inf))
+
+
+def _correct_info_frame(path: Path, samples: int) -> None:
+    """Makes the Info frame say exactly `samples`, see mp3.with_samples. Raises ProgramError."""
+    with path.open("r+b") as file:
+        info_frame = file.read(mp3_sizes.FRAME_BYTES)
+        try:
+            exact = with_samples(info_frame, samples)
+        except Mp3Error as error:
+            raise ProgramError(f"{path.name}: {error}") from error
+        if exact != info_frame:
+            file.seek(0)
+            file.write(exact)
+
+
+def cut_finder(pcm: PcmFile, quiet_lufs: float) -> chunks.CutFinder:
+    """Returns a function that finds cuts: the quietest 400 ms, then the quietest twentieth of a second in them."""
+
+    def find_cut(low: int, high: int) -> chunks.CutPoint:
+        window = chunks.quietest_window(pcm.momentary, low, high)
+        if window is None:
+            return chunks.CutPoint(high, quiet=False)
+        start, end, level = window
+        at = start + chunks.quietest_sample(pcm.read(start, end), _CUT_WINDOW)
+        return chunks.CutPoint(at, level <= quiet_lufs)
+
+    return find_cut
+
+
+class ProgressSum:
+    """Adds up the progress of programs that run in parallel."""
+
+    def __init__(self, count: int, on_seconds: OnSeconds) -> None:
+        self._done = [0.0] * count
+        self._on_seconds = on_seconds
+
+    def part(self, index: int) -> OnSeconds:
+        """Returns the callback for one of the programs."""
+
+        def on_seconds(seconds: float) -> None:
+            self._done[index] = seconds
+            self._on_seconds(sum(self._done))
+
+        return on_seconds
+
+
+def _run_in_parallel(workspace: Workspace, work: Callable[[int], T], count: int) -> list[T]:
+    """Calls `work` for each index, on one thread per core at a time. The first error kills all programs."""
+    if count == 1:
+        return [work(0)]
+    with ThreadPoolExecutor(max_workers=workspace.tools.cores) as pool:
+        futures = [pool.submit(work, index) for index in range(count)]
+        try:
+            return [future.result() for future in futures]
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            workspace.runner.kill_all()
+            raise
+
+
+def _progress_reader(on_seconds: OnSeconds) -> LineReader:
+    """Reports the seconds of output that a program has made so far, by its `-progress` reports."""
+
+    def consume(lines: Iterable[str]) -> None:
+        for line in lines:
+            if (seconds := parse_progress(line)) is not None:
+                on_seconds(seconds)
+
+    return LineReader(consume)
+
+
+def _loudness_reader(into: "array[float]") -> LineReader:
+    return LineReader(partial(read_values, into=into, offset=command.RAISED_DB))
+
+
+def _read_highest(lines: Iterable[str], into: list[float]) -> None:
+    """Leaves the highest of all values in `into`."""
+    for line in lines:
+        if (parsed := parse_metadata(line)) is not None:
+            into[:] = [max([parsed[1], *into])]
+
+
+def _check_success(workspace: Workspace, completed: CompletedProgram) -> None:
+    """Raises OSError for a full disk, ProgramError for every other failure."""
+    if completed.returncode:
+        _check_disk(workspace.scratch, completed)
+        raise ProgramError(f"ffmpeg failed ({completed.returncode}): {completed.stderr_tail[-300:]}")
+
+
+def _check_disk(scratch: Path, completed: CompletedProgram) -> None:
+    if "No space left on device" in completed.stderr_tail or shutil.disk_usage(scratch).free < _FULL_DISK_BYTES:
+        raise OSError(errno.ENOSPC, "no space left in the scratch folder")
