@@ -2,6 +2,7 @@
 
 import math
 from array import array
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -119,8 +120,11 @@ def correlation(one: "array[float]", two: "array[float]", lag: int = 0) -> float
 
 
 def shift(one: "array[float]", two: "array[float]") -> int:
-    """By how many samples `two` lags behind `one`, within ±60."""
+    """By how many samples `two` lags behind `one`, within ±60; seen in their differences, whose peak is narrow."""
     start = len(one) // 2
-    return max(
-        range(-60, 61), key=lambda lag: correlation(one[start : start + 30_000], two[start : start + 30_000], lag)
-    )
+    first, second = (differences(samples[start : start + 30_000]) for samples in (one, two))
+    return max(range(-60, 61), key=lambda lag: correlation(first, second, lag))
+
+
+def differences(samples: "array[float]") -> "array[float]":
+    return array("f", (after - before for before, after in pairwise(samples)))
