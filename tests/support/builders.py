@@ -3,10 +3,13 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from whisperjob.deciding import rules
+from whisperjob.deciding.view import current_worker
 from whisperjob.model import names
 from whisperjob.model.manifest import ChunkEntry, CutKind, Loudness, Manifest, SourceInfo, ToolVersions, seconds
 from whisperjob.model.phase import Phase, Profile, Stage
 from whisperjob.model.resource import Metadata, Source, Spec, Status, WhisperJob
+from whisperjob.model.stages import active_work
 from whisperjob.model.timeline import Timeline, Turn
 from whisperjob.model.workers import Worker, WorkerState
 
@@ -104,3 +107,9 @@ def a_timeline(
         "exclusive": segments,
     }
     return Timeline(**{**fields, **changes})
+
+
+def needs_result(job: WhisperJob, workers: tuple[Worker, ...]) -> bool:
+    """Whether a pass over this job reads the attempt's result; an idle job has none."""
+    work = active_work(job)
+    return work is not None and rules.needs_result(work, current_worker(work, workers))

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from support.builders import SHA, UID, a_job, a_spec, a_timeline, a_worker, at
+from support.builders import SHA, UID, a_job, a_spec, a_timeline, a_worker, at, needs_result
 from whisperjob.deciding.decision import AT_ONCE, Decision, Diarized, Observed, Policy, ProgressReport, Refused
-from whisperjob.deciding.rules import decide, needs_result
+from whisperjob.deciding.rules import decide
 from whisperjob.model import names
 from whisperjob.model.errors import JobCode
 from whisperjob.model.manifest import Failure

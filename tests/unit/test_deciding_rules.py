@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from support.builders import SHA, a_job, a_manifest, a_spec, a_worker, at
+from support.builders import SHA, a_job, a_manifest, a_spec, a_worker, at, needs_result
 from whisperjob.deciding.decision import Decision, Finished, Observed, Policy, ProgressReport, Refused, Unusable
-from whisperjob.deciding.rules import decide, needs_result
+from whisperjob.deciding.rules import decide
 from whisperjob.model.errors import JobCode
 from whisperjob.model.manifest import Failure
 from whisperjob.model.phase import ConditionType, Phase, Reason, Stage, Step

@@ -23,33 +23,28 @@ from whisperjob.deciding.decision import (
     Unusable,
 )
 from whisperjob.deciding.endings import completed, failed
-from whisperjob.deciding.view import View, current_worker
+from whisperjob.deciding.view import View, workers_to_stop
 from whisperjob.model.errors import JobCode
 from whisperjob.model.phase import ConditionType, Phase, Reason, Stage, clamp_percent
 from whisperjob.model.resource import Status, WhisperJob
 from whisperjob.model.sources import may_read_source
-from whisperjob.model.stages import OptimizeOutcome, StageState, active_stage, from_status, stage_state
+from whisperjob.model.stages import ActiveWork, OptimizeOutcome, StageState, active_work, from_status
 from whisperjob.model.workers import Worker, WorkerState
 
 
-def needs_result(job: WhisperJob, workers: tuple[Worker, ...]) -> bool:
-    """Whether the attempt's result must be read before deciding: its worker has ended, or is gone."""
-    stage = active_stage(job)
-    if stage is None:
+def needs_result(work: ActiveWork, current: Worker | None) -> bool:
+    """Whether the attempt's result must be read before deciding: its worker, `current`, has ended or is gone."""
+    if work.state.attempt == 0 or work.state.next_attempt_time is not None:
         return False
-    state = stage_state(job, stage)
-    if state.attempt == 0 or state.next_attempt_time is not None:
-        return False
-    current = current_worker(job, stage, workers)
     return current is None or current.state.ended
 
 
 def decide(job: WhisperJob, observed: Observed, now: datetime, policy: Policy) -> Decision:
     """Returns what to do next. It is total: every state of the world has an answer, and the usual one is to wait."""
-    stage = active_stage(job)
-    if stage is None:
-        return expire(View.of(job, observed, now, policy, Stage.OPTIMIZE))
-    view = View.of(job, observed, now, policy, stage)
+    work = active_work(job)
+    if work is None:
+        return expire(job, observed, now, policy)
+    view = View(work, observed, now, policy)
     for rule in RULES:
         decision = rule(view)
         if decision is not None:
@@ -57,15 +52,16 @@ def decide(job: WhisperJob, observed: Observed, now: datetime, policy: Policy) -
     return NOTHING
 
 
-def expire(view: View) -> Decision:
+def expire(job: WhisperJob, observed: Observed, now: datetime, policy: Policy) -> Decision:
     """An idle job's record is deleted when its retention is over; its objects follow."""
-    ends = [state.completion_time for state in from_status(view.job.status).stages.values()]
-    ended = max((end for end in ends if end is not None), default=view.job.metadata.creation_timestamp)
-    ttl = view.job.spec.ttl_seconds_after_finished
-    left = ended + (view.policy.retention if ttl is None else timedelta(seconds=ttl)) - view.now
+    ends = [state.completion_time for state in from_status(job.status).stages.values()]
+    ended = max((end for end in ends if end is not None), default=job.metadata.creation_timestamp)
+    ttl = job.spec.ttl_seconds_after_finished
+    left = ended + (policy.retention if ttl is None else timedelta(seconds=ttl)) - now
+    stop = workers_to_stop(job, observed)
     if left > timedelta(0):
-        return Decision(stop=view.stops(), requeue_after=left)
-    return Decision(delete_record=True, stop=view.stops(), events=(Event(Reason.EXPIRED, "Its time is over"),))
+        return Decision(stop=stop, requeue_after=left)
+    return Decision(delete_record=True, stop=stop, events=(Event(Reason.EXPIRED, "Its time is over"),))
 
 
 def accept_request(view: View) -> Decision | None:

@@ -6,32 +6,44 @@ from datetime import datetime
 from whisperjob.deciding.decision import Observed, Policy
 from whisperjob.model.phase import ConditionType, Reason, Stage
 from whisperjob.model.resource import Condition, Status, WhisperJob
-from whisperjob.model.stages import STAGES, StageDefinition, StageState, from_status, stage_state, to_status
+from whisperjob.model.stages import STAGES, ActiveWork, StageDefinition, StageState, from_status, to_status
 from whisperjob.model.workers import Worker
 
 
-def current_worker(job: WhisperJob, stage: Stage, workers: tuple[Worker, ...]) -> Worker | None:
+def current_worker(work: ActiveWork, workers: tuple[Worker, ...]) -> Worker | None:
     """Returns the worker of the attempt that the status knows. A worker that is being stopped counts as gone."""
-    attempt = (job.uid, stage, stage_state(job, stage).attempt)
+    attempt = (work.job.uid, work.stage, work.state.attempt)
     return next((w for w in workers if (w.job_uid, w.stage, w.attempt) == attempt and not w.stopping), None)
+
+
+def workers_to_stop(job: WhisperJob, observed: Observed, *, but: Worker | None = None) -> tuple[str, ...]:
+    """Names every worker of the job that is not being stopped yet: no two may work for a job at a time."""
+    return tuple(w.name for w in observed.workers if w.job_uid == job.uid and w is not but and not w.stopping)
 
 
 @dataclass(frozen=True, slots=True)
 class View:
     """What the rules of one stage read, and how they make the next status."""
 
-    job: WhisperJob
+    work: ActiveWork
     observed: Observed
     now: datetime
     policy: Policy
-    stage: Stage
-    state: StageState
-    """How the stage stands; a request that the status does not know yet is a fresh state."""
 
-    @classmethod
-    def of(cls, job: WhisperJob, observed: Observed, now: datetime, policy: Policy, stage: Stage) -> "View":
-        """Builds the view of one stage."""
-        return cls(job, observed, now, policy, stage, stage_state(job, stage))
+    @property
+    def job(self) -> WhisperJob:
+        """The record."""
+        return self.work.job
+
+    @property
+    def stage(self) -> Stage:
+        """The stage that has work to do."""
+        return self.work.stage
+
+    @property
+    def state(self) -> StageState:
+        """How the stage stands."""
+        return self.work.state
 
     @property
     def definition(self) -> StageDefinition:
@@ -41,7 +53,7 @@ class View:
     @property
     def current(self) -> Worker | None:
         """The worker of the attempt that the status knows."""
-        return current_worker(self.job, self.stage, self.observed.workers)
+        return current_worker(self.work, self.observed.workers)
 
     @property
     def workers(self) -> tuple[Worker, ...]:
@@ -54,10 +66,8 @@ class View:
         return max((w.attempt for w in self.workers), default=0)
 
     def stops(self, *, but: Worker | None = None) -> tuple[str, ...]:
-        """Names every worker of the job that is not being stopped yet: no two may work for a job at a time."""
-        return tuple(
-            w.name for w in self.observed.workers if w.job_uid == self.job.uid and w is not but and not w.stopping
-        )
+        """Names the workers to stop, all but one."""
+        return workers_to_stop(self.job, self.observed, but=but)
 
     def conditions_with(
         self,

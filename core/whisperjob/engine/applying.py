@@ -55,7 +55,19 @@ class Applier:
             self.cache.forget(job)
         for event in decision.events:
             await self.event_recorder.record(job, event)
-        return decision.requeue_after if decision.launch_attempt is None else AT_ONCE
+        return self._requeue_after(job, decision)
+
+    def _requeue_after(self, job: WhisperJob, decision: Decision) -> timedelta | None:
+        """Comes back no later than the throttle lets a pending report through.
+
+        A report may become due in the middle of a pass that has not taken it: its wait is then zero, and no timer is
+        left that would bring the job back.
+        """
+        after = decision.requeue_after if decision.launch_attempt is None else AT_ONCE
+        if not self.progress.pending(job.uid):
+            return after
+        wait = max(self.progress.wait(job.uid), AT_ONCE)
+        return wait if after is None else min(after, wait)
 
     async def finalize(self, tombstone: WhisperJob) -> None:
         """Removes what a deleted job left: its workers first, for one that still lived could write objects again."""

@@ -11,10 +11,8 @@ from whisperjob.engine.capacity import attempts_ahead
 from whisperjob.engine.progress_throttle import ProgressThrottle
 from whisperjob.engine.worker_index import WorkerIndex
 from whisperjob.model import names
-from whisperjob.model.phase import Stage
 from whisperjob.model.resource import WhisperJob
-from whisperjob.model.stages import active_stage, stage_state
-from whisperjob.model.workers import Worker
+from whisperjob.model.stages import ActiveWork, active_work
 from whisperjob.records.cache import RecordCache
 from whisperjob.stores.port import ObjectStore
 
@@ -37,24 +35,25 @@ class Observer:
         job = self.cache.get(name)
         if job is None or job.metadata.deletion_timestamp is not None:
             return None
-        workers = self.workers.of(job.uid)
+        workers, work = self.workers.of(job.uid), active_work(job)
+        if work is None:
+            return job, Observed(workers)
+        current = current_worker(work, workers)
         observed = Observed(
             workers=workers,
-            result=await self._result(job) if needs_result(job, workers) else None,
+            result=await self._result(work) if needs_result(work, current) else None,
             report=self.progress.take(job.uid),
-            ahead=self._ahead(job, workers),
+            ahead=0 if current else self._ahead(work),
         )
         return job, observed
 
-    async def _result(self, job: WhisperJob) -> Result | None:
-        stage = active_stage(job) or Stage.OPTIMIZE
-        attempt = stage_state(job, stage).attempt
-        prefix = names.attempt_prefix(job.metadata.namespace, job.uid, stage, attempt)
-        return await asyncio.to_thread(read_result, self.store, stage, prefix)
+    async def _result(self, work: ActiveWork) -> Result | None:
+        job, attempt = work.job, work.state.attempt
+        prefix = names.attempt_prefix(job.metadata.namespace, job.uid, work.stage, attempt)
+        return await asyncio.to_thread(read_result, self.store, work.stage, prefix)
 
-    def _ahead(self, job: WhisperJob, workers: tuple[Worker, ...]) -> int:
-        """Counts only where it matters: looking at all jobs for each progress of a running one would be waste."""
-        stage = active_stage(job)
-        if stage is None or self.policy.limit_of(stage) is None or current_worker(job, stage, workers) is not None:
+    def _ahead(self, work: ActiveWork) -> int:
+        """Counts only where there is a limit: looking at all jobs for nothing would be waste."""
+        if self.policy.limit_of(work.stage) is None:
             return 0
-        return attempts_ahead(job, stage, self.cache.all(), self.workers)
+        return attempts_ahead(work, self.cache.all(), self.workers)

@@ -37,7 +37,7 @@ class Reconciler:
         job, observed = observation
         decision = decide(job, observed, self.clock(), self.observer.policy)
         try:
-            return self._with_progress(job, await self.applier.apply(job, decision))
+            return await self.applier.apply(job, decision)
         except RecordConflictError:
             self.applier.cache.put(await self.applier.records.get(name))
             return AT_ONCE
@@ -50,14 +50,3 @@ class Reconciler:
             await self.applier.finalize(tombstones[0])
             tombstones.pop(0)
         self._tombstones.pop(name, None)
-
-    def _with_progress(self, job: WhisperJob, after: timedelta | None) -> timedelta | None:
-        """Comes back no later than the throttle lets a pending report through.
-
-        A report may become due in the middle of a pass that has not taken it: its wait is then zero, and no timer is
-        left that would bring the job back.
-        """
-        if not self.observer.progress.pending(job.uid):
-            return after
-        wait = max(self.observer.progress.wait(job.uid), AT_ONCE)
-        return wait if after is None else min(after, wait)

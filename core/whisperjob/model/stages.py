@@ -153,23 +153,40 @@ STAGES: Final[Mapping[Stage, StageDefinition]] = {
 """In the order in which a job goes through them. A stage on request begins once the stages before it are completed."""
 
 
-def active_stage(job: WhisperJob) -> Stage | None:
-    """Returns the stage that has work to do, None for an idle job."""
-    state = from_status(job.status)
+@dataclass(frozen=True, slots=True)
+class ActiveWork:
+    """The stage of a job that has work to do, with its state. A request that the status lacks has a fresh state."""
+
+    job: WhisperJob
+    stage: Stage
+    state: StageState
+
+
+def active_work(job: WhisperJob) -> ActiveWork | None:
+    """Finds the stage that has work to do; None for an idle job."""
+    known = from_status(job.status)
     for stage, definition in STAGES.items():
         request = definition.requested_id(job.spec) if definition.requested_id else None
         if definition.on_request and request is None:
             continue
-        known = state.stages.get(stage)
-        if known is None or known.request_id != request or not known.phase.terminal:
-            return stage
-        if known.phase is Phase.ERROR and not definition.on_request:
+        state = known.stages.get(stage)
+        if state is None or state.request_id != request:
+            return ActiveWork(job, stage, StageState(request_id=request))
+        if not state.phase.terminal:
+            return ActiveWork(job, stage, state)
+        if state.phase is Phase.ERROR and not definition.on_request:
             return None
     return None
 
 
+def active_stage(job: WhisperJob) -> Stage | None:
+    """Returns the stage that has work to do, None for an idle job."""
+    work = active_work(job)
+    return None if work is None else work.stage
+
+
 def stage_state(job: WhisperJob, stage: Stage) -> StageState:
-    """Returns the state of a stage. A stage on request whose request the status does not know yet starts afresh."""
+    """Returns the state of any stage. A stage on request whose request the status does not know yet starts afresh."""
     definition = STAGES[stage]
     known = from_status(job.status).stages.get(stage)
     request = definition.requested_id(job.spec) if definition.requested_id else None
