@@ -144,7 +144,7 @@ def _serving(rates: Serving) -> str:
 | --- | --- | --- | --- | --- |
 {table}
 
-- From an upload's end to its worker's first word: **{rates.first_progress_seconds:.2f} s** (to reach: under 0.5)
+- From an upload's end to its worker's first report: **{rates.first_progress_seconds:.2f} s** (to reach: under 0.5)
 """
 
 
