@@ -22,7 +22,7 @@ from whisperjob.model.manifest import Failure
 from whisperjob.model.phase import DIARIZE_PROGRESS, DiarizeStep
 from whisperjob.model.protocol import Claim, DiarizeOptions, FileRead, Input, OptimizeOptions, ProgressPost
 from whisperjob.model.timeline import Timeline
-from whisperjob.worker.worker_program import ATTEMPT_OVER, DONE, INFRASTRUCTURE
+from whisperjob.worker.worker_program import DONE, INFRASTRUCTURE
 
 pytest_plugins = ["support.workers.fixtures"]
 
@@ -161,7 +161,7 @@ def test_work_of_another_stage_is_refused(
 ) -> None:
     state.claim = claim_of(state, chunks, tmp_path).model_copy(update={"options": OptimizeOptions()})
     with working(state, scratch) as process:
-        assert ended(process) == (ATTEMPT_OVER, "this worker cannot optimize")
+        assert ended(process) == (INFRASTRUCTURE, "ProtocolViolationError: this worker cannot optimize")
 
 
 @pytest.mark.parametrize("end", ["SIGTERM", "the parent's death"])
