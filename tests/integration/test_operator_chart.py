@@ -37,6 +37,24 @@ NOT_VALUES = {
     "diarizer_image": "diarizer.enabled",
 }
 
+PARTS = ("engine", "worker", "diarizer", "api")
+EMPTY: dict[str, object] = {  # for each value that is empty by default, one that the schema takes
+    "maxDiarizations": 1,
+    "cpuLimit": "2",
+    "queueName": "queue",
+    "runtimeClassName": "nvidia",
+    "trustedProxies": "10.0.0.1",
+    "priorityClasses": {"10": "high"},
+    "nodeSelector": {"zone": "a"},
+    "tolerations": [{"operator": "Exists"}],
+    "labels": {"team": "a"},
+    "annotations": {"team": "a"},
+    "supplementalGroups": [44],
+    "extraVolumes": [{"name": "cache", "emptyDir": {}}],
+    "existingSecret": "secret",
+    "extraVolumeMounts": [{"name": "cache", "mountPath": "/cache"}],
+}
+
 
 @pytest.fixture(scope="module", params=[TRYING_OUT, EXTERNAL], ids=["trying out", "external"])
 def rendered(request: pytest.FixtureRequest, kube_binaries: Binaries) -> list[Object]:
@@ -196,12 +214,29 @@ def test_values_stand_for_the_models_defaults(rendered_with: str, request: pytes
     assert {k: v for k, v in parsed(OperatorSettings, operator).items() if k not in NOT_VALUES} == usual
 
 
-def test_every_setting_is_a_value(kube_binaries: Binaries) -> None:
-    """Each is set to something by the chart, or named above as none of the user's business."""
+def test_every_setting_is_a_value_that_reaches_its_pod(kube_binaries: Binaries, tmp_path: Path) -> None:
+    """Each is set by a value of the chart, except those above, which the chart sets by itself."""
     values = yaml.safe_load((CHART / "values.yaml").read_text())
+    given_by_a_user = tmp_path / "values.yaml"  # an empty value is not passed on, so each gets something
+    given_by_a_user.write_text(
+        yaml.safe_dump(
+            {part: {k: EMPTY[k] for k, v in values[part].items() if v in ("", {}, []) and k in EMPTY} for part in PARTS}
+        )
+    )
+    objects = helm_template(
+        kube_binaries["helm"], *TRYING_OUT, "--set", "diarizer.enabled=true", "--values", str(given_by_a_user)
+    )
+    operator = environment(one(objects, "Deployment", "-operator"))
+    api = environment(one(objects, "Deployment", "-api"))
     schema = json.loads((CHART / "values.schema.json").read_text())["properties"]
 
-    def check(settings: type[Any], part: str, prefix: str = "", skipped: frozenset[str] = frozenset()) -> None:
+    def check(
+        settings: type[Any],
+        part: str,
+        given: dict[str, str],
+        prefix: str = "",
+        skipped: frozenset[str] = frozenset(),
+    ) -> None:
         for name, field in settings.model_fields.items():
             if name in skipped or not name.startswith(prefix):
                 continue
@@ -209,11 +244,12 @@ def test_every_setting_is_a_value(kube_binaries: Binaries) -> None:
             value = first + "".join(word.title() for word in rest)
             assert value in values[part], f"{part}.{value} is missing"
             assert schema[part]["properties"][value]["description"] == field.description
+            assert f"WHISPERJOB_{name.upper()}" in given, f"{part}.{value} does not reach the pod"
 
-    check(EngineSettings, "engine", skipped=frozenset({"import_prefix"}))  # a value of the store
-    check(ApiSettings, "api", skipped=frozenset({"api_keys"}))
-    check(OperatorSettings, "worker", "worker_", skipped=frozenset(NOT_VALUES))
-    check(OperatorSettings, "diarizer", "diarizer_", skipped=frozenset(NOT_VALUES))
+    check(EngineSettings, "engine", operator, skipped=frozenset({"import_prefix"}))  # a value of the store
+    check(ApiSettings, "api", api, skipped=frozenset({"api_keys"}))
+    check(OperatorSettings, "worker", operator, "worker_", skipped=frozenset(NOT_VALUES))
+    check(OperatorSettings, "diarizer", operator, "diarizer_", skipped=frozenset(NOT_VALUES))
 
 
 def test_every_value_has_its_schema() -> None:
