@@ -1,4 +1,4 @@
-"""Puts the API together. The program that serves it brings the dependencies and runs their record cache."""
+"""Puts the API together. The program that serves it provides the dependencies and runs their record cache."""
 
 from typing import Final
 

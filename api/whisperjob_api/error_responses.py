@@ -138,7 +138,7 @@ _EXAMPLES = {
     HttpCode.INVALID_UPLOAD: "The form has no field named `file`.",
     HttpCode.EMPTY_FILE: "The file is empty.",
     HttpCode.REQUEST_TIMEOUT: "The request took too long.",
-    HttpCode.UPLOAD_TOO_SLOW: "The upload stood still for too long.",
+    HttpCode.UPLOAD_TOO_SLOW: "No data arrived for too long.",
     HttpCode.NOT_COMPLETED: "The job is not completed.",
     HttpCode.IDEMPOTENCY_MISMATCH: "This Idempotency-Key was used for another file or other options.",
     HttpCode.TOO_LARGE: "The file is larger than 524288000 bytes.",

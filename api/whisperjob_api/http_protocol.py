@@ -21,7 +21,7 @@ _BUSY_RETRY_SECONDS: Final = 5
 class _Refusal(Enum):
     """Why a connection is refused before the app is involved: status, code, sentence."""
 
-    NOT_HTTP = (400, HttpCode.INVALID_REQUEST, "This is not HTTP as it should be.")
+    NOT_HTTP = (400, HttpCode.INVALID_REQUEST, "The request is not valid HTTP.")
     TOO_BUSY = (503, HttpCode.UNAVAILABLE, "Too many connections are open; try again soon.")
     HEAD_TOO_SLOW = (408, HttpCode.REQUEST_TIMEOUT, "The head of the request took too long.")
     HEAD_TOO_LARGE = (431, HttpCode.HEADERS_TOO_LARGE, "The head of the request is too large.")

@@ -30,7 +30,7 @@ MAX_TRIM_BYTES: Final = 1024 * 1024
 
 
 class DamagedResultError(StoreError):
-    """The store holds something else than what was written."""
+    """The store has something other than what was written."""
 
 
 class JobResults:

@@ -74,7 +74,7 @@ def _body_too_large() -> RequestError:
 
 
 def _body_too_slow() -> RequestError:
-    return RequestError(HttpCode.REQUEST_TIMEOUT, f"The body did not come within {BODY_SECONDS:g} seconds.")
+    return RequestError(HttpCode.REQUEST_TIMEOUT, f"The body did not arrive within {BODY_SECONDS:g} seconds.")
 
 
 class _RequestCycle:

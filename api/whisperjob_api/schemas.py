@@ -1,4 +1,4 @@
-"""The JSON of the API, field for field as its reference has it. Every model has an example for OpenAPI."""
+"""The API's requests and responses. This JSON is the public interface. Every model has an example for OpenAPI."""
 
 from typing import Annotated, Any, Literal, Self
 
@@ -53,7 +53,10 @@ def _examples(*examples: dict[str, Any]) -> ConfigDict:
 
 
 class Schema(BaseModel):
-    """camelCase in JSON, snake_case in Python. A field without a value is left out where the reference does so."""
+    """camelCase in JSON, snake_case in Python.
+
+    The names are part of the interface, and so is whether a field without a value is null or left out.
+    """
 
     model_config = ConfigDict(alias_generator=_alias, populate_by_name=True, frozen=True)
 
@@ -105,7 +108,7 @@ class Stats(Schema):
 
 class Accepted(Schema):
     job_id: str
-    status: JobState = Field(description="`queued`; for a repeated Idempotency-Key whatever the job is now")
+    status: JobState = Field(description="`queued`; for a repeated Idempotency-Key, the job's current state")
     message: str = "File uploaded, optimization started"
     status_url: str
 
@@ -275,23 +278,23 @@ class SpeakerSegment(Schema):
 
 
 class SpeakerTotal(BaseModel):
-    """Named as the reference names it: snake_case."""
+    """How long one speaker speaks. snake_case is part of the interface."""
 
     id: str
     total_seconds: float
 
 
 class DiarizationResult(BaseModel):
-    """Named as the reference names it: snake_case."""
+    """Who speaks when. snake_case is part of the interface."""
 
     segments: list[SpeakerSegment] = Field(description="In order of their start; they overlap where people do")
     exclusive: list[SpeakerSegment] = Field(description="Without overlap: the ones that give words their speakers")
     speakers: list[SpeakerTotal] = Field(description="In order of their first appearance")
     num_speakers: int
     total_segments: int
-    model: str = Field(description="What found them, with its version")
-    device: str = Field(description="What it ran on")
-    notes: list[str] = Field(default=[], description="What is worth knowing of how it went")
+    model: str = Field(description="The model that found the speakers, with its version")
+    device: str = Field(description="The device on which the model ran")
+    notes: list[str] = Field(default=[], description="Sentences about how it went, for example about a fallback")
 
 
 class DiarizationView(Schema):

@@ -60,7 +60,7 @@ class FormReader:
         self._fed_bytes += len(data)
         pieces = [piece for event in self._reader.feed(data) if (piece := self._handle(event))]
         if self._fed_bytes - self.file_bytes > MAX_OVERHEAD_BYTES:
-            raise invalid_upload("The form holds too much besides the file.")
+            raise invalid_upload("The form has too much data besides the file.")
         return pieces
 
     def finish(self) -> UploadForm:
@@ -96,7 +96,7 @@ class FormReader:
             self._field = part.name, bytearray()
             self._consume = self._consume_field
         elif part.filename is not None:
-            raise invalid_upload(f"The file belongs into the field `{FILE_FIELD}`.")
+            raise invalid_upload(f"The file must be sent in the field `{FILE_FIELD}`.")
         else:
             self._consume = self._ignore
 

@@ -93,7 +93,7 @@ async def _receive_body(request: Request, settings: ApiSettings) -> AsyncIterato
         except StopAsyncIteration:
             return
         except TimeoutError:
-            raise RequestError(HttpCode.UPLOAD_TOO_SLOW, "The upload stood still for too long.") from None
+            raise RequestError(HttpCode.UPLOAD_TOO_SLOW, "No data arrived for too long.") from None
         if rate.is_too_slow_after(time.monotonic() - began, len(data)):
             raise RequestError(
                 HttpCode.UPLOAD_TOO_SLOW,

@@ -63,7 +63,8 @@ _FORM: Final[dict[str, Any]] = {
                         "file": {
                             "type": "string",
                             "format": "binary",
-                            "description": "The recording: anything ffmpeg can read, at most 524,288,000 bytes",
+                            "description": "The recording: anything ffmpeg can read, up to the configured limit "
+                            "(500 MB by default)",
                         },
                         **{name: _build_field_schema(name) for name in _SCHEMA["properties"]},
                     },
@@ -98,7 +99,7 @@ async def whisper_optimize(
     tenant: Tenant,
     idempotency_key: str | None = Header(
         default=None,
-        description="Up to 255 visible ASCII characters; the same key makes the same job, once",
+        description="Up to 255 visible ASCII characters; a repeated key creates no second job",
         json_schema_extra={"pattern": f"^{_IDEMPOTENCY_KEY.pattern}$"},
     ),
 ) -> Accepted:
