@@ -1,4 +1,4 @@
-"""How long to wait before the next try. Pure: the caller brings the chance."""
+"""How long to wait before the next try. Pure: the caller passes the random number."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,10 @@ class Backoff:
     jitter: float = 0.0
 
     def wait(self, failures: int, chance: float = 1.0) -> float:
-        """Returns the wait after `failures` in a row (the first is 1). `chance` is from 0 to 1; 1 gives the longest."""
+        """Returns the wait after `failures` in a row (the first is 1).
+
+        `chance` is a random number from 0 to 1; 1 gives the longest wait.
+        """
         steps = min(max(failures, 1) - 1, _MAX_STEPS)
         wait = min(self.base * self.growth**steps, self.cap)
         return wait * (1 - self.jitter * (1 - chance))

@@ -39,7 +39,7 @@ class Connection:
         if url.scheme not in ("http", "https") or not url.host:
             raise UsageError(f"{self.url!r} is no URL of a server; one looks like {DEFAULT_URL}.")
         if self.api_key is not None and not self.api_key.isascii():
-            raise UsageError("The API key holds characters that no key has.")
+            raise UsageError("The API key must be ASCII.")
         return {
             "base_url": url,
             "headers": {"X-API-Key": self.api_key} if self.api_key else {},

@@ -75,7 +75,7 @@ class DiarizationFailedError(JobFailedError):
 
 
 class WaitTimeoutError(ClientError):
-    """The caller's patience ran out; the service goes on with the job."""
+    """The caller's patience ran out; the service continues the work."""
 
     code = "wait_timeout"
 
@@ -87,7 +87,7 @@ class DamagedDownloadError(ClientError):
 
 
 class StorageError(ClientError):
-    """A file on this machine cannot be read or written, for example for want of space or permission."""
+    """A file on this machine cannot be read or written, for example for lack of space or permission."""
 
     code = "local_storage"
 

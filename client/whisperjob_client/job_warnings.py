@@ -3,9 +3,9 @@
 from typing import Final
 
 WARNING_SENTENCES: Final = {
-    "input_truncated": "The file ends before its own header says; what is there was used.",
-    "silent": "There is nothing to be heard in it.",
-    "opposite_phase": "Its channels cancelled each other out; they were taken apart.",
+    "input_truncated": "The file is shorter than its header says; the existing part was used.",
+    "silent": "The recording is silent.",
+    "opposite_phase": "Its channels cancelled each other out; they were mixed in another way.",
 }
 
 

@@ -62,6 +62,6 @@ class Poll:
         remaining = self._begun + self._patience.total_seconds - now
         if remaining <= 0:
             raise WaitTimeoutError(
-                f"It did not end within {self._patience.total_seconds:g} s; the service goes on with it."
+                f"No result within {self._patience.total_seconds:g} s; the service continues the work."
             )
         return min(interval, remaining)

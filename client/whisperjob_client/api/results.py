@@ -5,7 +5,7 @@ from whisperjob_client.models import Diarization, DiarizationResult, Job
 
 
 def job_state(job: Job) -> object:
-    """Returns what differs between two answers when a watcher should hear of it."""
+    """Returns what differs between two answers when a watcher should be notified."""
     return job.status, job.step, job.progress, job.duration
 
 
@@ -14,7 +14,7 @@ def job_ended(job: Job) -> bool:
 
 
 def diarization_state(diarization: Diarization) -> object:
-    """Returns what differs between two answers when a watcher should hear of it."""
+    """Returns what differs between two answers when a watcher should be notified."""
     return diarization.status, diarization.progress, diarization.waiting_for
 
 

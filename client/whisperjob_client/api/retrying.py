@@ -1,4 +1,4 @@
-"""Whether to try again, and after how long. Pure: chance and clock come from outside."""
+"""Whether to try again, and after how long. Pure: the caller passes the random number and the time."""
 
 from dataclasses import dataclass
 
@@ -43,7 +43,7 @@ def retry_delay(
 ) -> float | None:
     """Returns the seconds until the next attempt after `failures` in a row; None to give up.
 
-    `may_have_arrived` says whether the request may have reached the server. `chance` is from 0 to 1.
+    `may_have_arrived` says whether the request may have reached the server. `chance` is a random number from 0 to 1.
     """
     if failures >= policy.attempts or not _may_help(error, repeatable, may_have_arrived):
         return None

@@ -1,4 +1,4 @@
-"""A recogniser that keeps to the account's limits, tries again what may pass, and can be stopped."""
+"""A recogniser that stays within the account's limits, tries again what may pass, and can be stopped."""
 
 import time
 from collections.abc import Callable
@@ -27,10 +27,10 @@ class StoppedError(ClientError):
 
 
 class SpeechWatcher(Protocol):
-    """Hears of the recogniser's waits."""
+    """Is notified of the recogniser's waits."""
 
     def waiting(self, seconds: float, reason: str) -> None:
-        """Nothing is sent for so long."""
+        """Is called before a wait: nothing is sent for so many seconds."""
 
 
 class PacedRecogniser:

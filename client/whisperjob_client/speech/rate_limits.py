@@ -1,4 +1,4 @@
-"""How fast an account may be used: requests per minute, seconds of audio per hour. Pure: the caller brings the time.
+"""How fast an account may be used: requests per minute, seconds of audio per hour. Pure: the caller passes the time.
 
 Both limits hold for every window of that length, not only for the clock's: there is no burst at the turn of the hour.
 """
@@ -72,7 +72,7 @@ class Pace:
         self._paused_until = max(self._paused_until, until)
 
     def forecast(self, now: float, lengths: Sequence[float]) -> float:
-        """Returns how long these files would wait in all, one after the other, if nothing else took time."""
+        """Returns how long these files would wait in total, one after the other, if nothing else took time."""
         trial = Pace(self._limits, self._sent)
         trial._paused_until = self._paused_until
         at = now

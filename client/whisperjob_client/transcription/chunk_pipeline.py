@@ -56,7 +56,9 @@ class ChunkPipeline:
         """Returns when every chunk's answer is stored. Raises the first failure, or StoppedError."""
         wait = self._pace.forecast(time.time(), [chunk.duration_seconds for chunk in chunks])
         if wait >= NOTED_WAIT_SECONDS:
-            self._watcher.note(f"The speech account's limits make this wait about {rough_duration(wait)} in all.")
+            self._watcher.note(
+                f"Because of the speech account's limits, this will wait about {rough_duration(wait)} in total."
+            )
         async with anyio.create_task_group() as tasks:
             for chunk in chunks:
                 tasks.start_soon(self._process, chunk)

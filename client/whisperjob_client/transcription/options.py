@@ -12,7 +12,7 @@ from whisperjob_client.speech.recogniser import SpeechOptions
 
 @dataclass(frozen=True, slots=True)
 class TranscribeOptions:
-    """How a recording is made a transcript. `parallel` is the number of chunks that are recognised at once."""
+    """How a recording is transcribed. `parallel` is the number of chunks that are recognised at once."""
 
     speech: SpeechOptions
     parallel: int
@@ -21,11 +21,11 @@ class TranscribeOptions:
     diarize: bool = False
     speakers: SpeakerCount = field(default_factory=SpeakerCount)
     names: tuple[str, ...] = ()
-    """What the speakers are called, in the order in which they first speak."""
+    """The speakers' names, in the order in which they first speak."""
 
 
 class Watcher(SpeechWatcher, Protocol):
-    """Hears how far a transcription is. Bytes and seconds are totals, but for `recognised`, which adds."""
+    """Is notified of a transcription's progress. Bytes and seconds are totals, but for `recognised`, which adds."""
 
     def hashed(self, done_bytes: int, total_bytes: int, /) -> None: ...
 

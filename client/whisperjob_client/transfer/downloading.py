@@ -86,7 +86,7 @@ class PartialDownload:
 
     @property
     def headers(self) -> dict[str, str]:
-        """They ask for the missing bytes; `identity`, because a range counts the file's own bytes."""
+        """They request the missing bytes; `identity`, because a range counts the file's own bytes."""
         common = {"Accept-Encoding": "identity"}
         if not self.size_bytes:
             return common
