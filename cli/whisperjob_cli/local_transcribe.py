@@ -8,7 +8,7 @@ from whisperjob_cli.transcribe import TranscribeArguments, transcribe_file
 
 @expand_options
 def transcribe(arguments: TranscribeArguments) -> None:
-    """Make FILE a transcript with a service of its own; only the speech recogniser may be elsewhere.
+    """Transcribe FILE with a service of its own; only the speech recogniser may be elsewhere.
 
     Chunks and speakers come from the workers that `serve` runs. What is finished is stored in a folder
     `<name>.whisperjob` beside the output, so that an interrupted run can be started again and sends nothing twice.

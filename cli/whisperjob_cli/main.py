@@ -79,7 +79,7 @@ def serve(
 
         def announce(service: RunningService) -> None:
             typer.echo(f"WhisperJob is ready at {service.url}  (docs: {service.url}/docs)")
-            made = f"{service.api_key}  (kept in {service.key_file})"
+            made = f"{service.api_key}  (stored in {service.key_file})"
             typer.echo(f"X-API-Key: {made if service.key_file else 'as in WHISPERJOB_API_KEYS'}")
             sys.stdout.flush()
 

@@ -58,7 +58,7 @@ Server = Annotated[
 ApiKey = Annotated[
     str | None,
     typer.Option(
-        "--api-key", envvar=KEY_VARIABLE, help="The server's key; better set in the environment or that file."
+        "--api-key", envvar=KEY_VARIABLE, help="The server's key; better set in the environment or in config.toml."
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the server's answer as JSON; errors too, on stderr.")]

@@ -54,12 +54,15 @@ class TranscribeArguments:
         typer.Option("--language", help="Language of the speech (en, de, …); recognition is better with it."),
     ] = None
     prompt: Annotated[str | None, typer.Option("--prompt", help="Names and words the recogniser should know.")] = None
-    diarize: Annotated[bool, typer.Option("--diarize", help="Find out who speaks; the next two options do it too.")] = (
-        False
-    )
+    diarize: Annotated[
+        bool, typer.Option("--diarize", help="Find out who speaks; implied by --num-speakers and --speaker-name.")
+    ] = False
     num_speakers: NumSpeakers = None
     speaker_name: Annotated[
-        list[str] | None, typer.Option("--speaker-name", help="What to call them, in the order they first speak.")
+        list[str] | None,
+        typer.Option(
+            "--speaker-name", help="Name of a speaker; repeat it in the order in which the speakers first speak."
+        ),
     ] = None
     omit_doubtful_words: Annotated[
         bool, typer.Option("--drop-doubtful", help="Leave out what was probably made up in silence.")
@@ -78,14 +81,16 @@ class TranscribeArguments:
         int | None,
         typer.Option(
             min=0,
-            help=f"The speech account's limit; 0: none.  Default: Groq's base tier, {BASE_TIER.requests_per_minute}.",
+            help="The speech account's limit, in requests per minute; 0: none.  "
+            f"Default: Groq's base tier, {BASE_TIER.requests_per_minute}.",
         ),
     ] = None
     audio_seconds_per_hour: Annotated[
         float | None,
         typer.Option(
             min=0,
-            help=f"Another limit of it; 0: none.  Default: Groq's base tier, {BASE_TIER.audio_seconds_per_hour:g}.",
+            help="The speech account's limit, in seconds of audio per hour; 0: none.  "
+            f"Default: Groq's base tier, {BASE_TIER.audio_seconds_per_hour:g}.",
         ),
     ] = None
     parallel: Annotated[int, typer.Option(min=1, max=32, help="Chunks recognised at once.")] = 4
@@ -102,7 +107,7 @@ class TranscribeArguments:
 
 @expand_options
 def transcribe(arguments: TranscribeArguments, server: Server = None, api_key: ApiKey = None) -> None:
-    """Make FILE a transcript: optimise it on the server, recognise its chunks, find out who speaks, write files.
+    """Transcribe FILE: optimise it on the server, recognise its chunks, find out who speaks, write files.
 
     Recognised chunks are stored in a folder `<name>.whisperjob` beside the output, so that an interrupted run can be
     started again and sends none of them twice. The folder may be deleted once the transcript is there.
@@ -245,7 +250,9 @@ def _stop_on_signals(transcriber: "Transcriber", display: "Display") -> None:
         in_flight = 0 if stopping else transcriber.stop()
         stopping = True
         if in_flight:
-            display.print(f"Stopping when what is in flight ({in_flight}) was answered; interrupt again to leave it.")
+            display.print(
+                f"Waiting for answers that were already requested ({in_flight}). Press Ctrl-C again to stop now."
+            )
         elif run is not None:
             run.cancel()
 

@@ -90,7 +90,7 @@ def test_announces_itself_once_it_listens(tmp_path: Path) -> None:
         output = "".join(service.output)
         assert f"WhisperJob is ready at {service.url}  (docs: {service.url}/docs)" in output
         until_sync(lambda: "api-key" in "".join(service.output), "the key's place")
-        assert f"{service.key}  (kept in {tmp_path / 'data' / 'api-key'})" in "".join(service.output)
+        assert f"{service.key}  (stored in {tmp_path / 'data' / 'api-key'})" in "".join(service.output)
         answer = service.client.get("/health")
         assert answer.json() == {"status": "ok", "ffmpeg": True}
         assert "server" not in answer.headers

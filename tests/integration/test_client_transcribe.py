@@ -202,7 +202,8 @@ def test_an_interrupted_run_started_again_recognises_no_chunk_twice(
         process.send_signal(how)
         if how is signal.SIGTERM:
             assert process.stderr is not None
-            assert "Stopping when what is in flight (1) was answered" in process.stderr.readline()
+            line = process.stderr.readline()
+            assert "Waiting for answers that were already requested (1). Press Ctrl-C again to stop now." in line
             asr.release()
         process.wait(30)
     in_flight = set(asr.received - asr.answered)
