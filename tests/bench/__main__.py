@@ -1,4 +1,4 @@
-"""`make bench`: measures, prints the table and keeps it in docs/explanation/benchmarks.md."""
+"""`make bench`: measures, prints the table and stores it in docs/explanation/benchmarks.md."""
 
 import argparse
 import os
@@ -33,14 +33,14 @@ def main() -> None:
     parser.add_argument(
         "--only",
         choices=("optimizing", "serving", "cluster"),
-        help="one part; the report is then only printed, but for the cluster's, which is kept by itself",
+        help="one part; the report is then only printed, but for the cluster's, which is stored by itself",
     )
     arguments = parser.parse_args()
     cache = REPOSITORY / ".cache" / "bench"
     head = _head()
     print(head)
 
-    def keep(section: str) -> None:
+    def store(section: str) -> None:
         """At once: what was measured is not lost with what comes after it."""
         print(section, flush=True)
         if arguments.only in (None, "cluster"):
@@ -48,13 +48,13 @@ def main() -> None:
 
     if arguments.only in (None, "optimizing"):
         recordings = [speech(cache, minutes) for minutes in (arguments.minutes, 10, 300)]
-        keep(_optimizing(compare(*recordings, rounds=arguments.rounds), arguments.minutes))
+        store(_optimizing(compare(*recordings, rounds=arguments.rounds), arguments.minutes))
     if arguments.only in (None, "serving"):
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache) as folder, _s3(Path(folder)) as s3:
-            keep(_serving(serving(cache, speech(cache, 1), s3, rounds=arguments.rounds)))
+            store(_serving(serving(cache, speech(cache, 1), s3, rounds=arguments.rounds)))
     if arguments.only in (None, "cluster"):
-        keep(_cluster(arguments.rounds))
+        store(_cluster(arguments.rounds))
 
 
 @contextmanager

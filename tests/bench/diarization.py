@@ -230,7 +230,7 @@ def _quality(rows: Sequence[Measured]) -> str:
         [
             "## How right",
             "",
-            "The 30 s sample of pyannote.audio, two people, their number not told. Diarization error rate without "
+            "The 30 s sample of pyannote.audio, two people, their number not given. Diarization error rate without "
             "collar, overlaps counted (pyannote.metrics). pyannote's own pipeline runs on the same models.",
             "",
             *_errors("Audio", rows),
@@ -288,7 +288,7 @@ def _check(rows: Sequence[Measured]) -> str:
             "## A check on made-up voices",
             "",
             "Conversations spoken by flite's four voices and two of espeak-ng's, turns known, number of voices not "
-            "told. Nothing was tuned on them, and such voices are no measure of people's; a change here asks for a "
+            "given. Nothing was tuned on them, and such voices are no measure of people's; a change here needs a "
             "second look.",
             "",
             *_errors("Conversation", rows),
