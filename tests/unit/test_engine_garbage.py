@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from support.builders import SHA, UID, a_job, a_spec
-from whisperjob.engine.garbage import find_orphans, is_needed
+from whisperjob.engine.garbage import find_orphans, needed_objects
 from whisperjob.model import names
 from whisperjob.model.errors import JobCode
 from whisperjob.model.phase import Phase, Stage
@@ -65,8 +65,8 @@ IMPORTED = a_job(spec=a_spec(source=Source(key="imports/talk.mp4", size_bytes=1)
         pytest.param(names.new_trim_prefix("default", UID) + "t.mp3", COMPLETED, False, True, id="the trim's file"),
     ],
 )
-def test_is_needed(key: str, job: WhisperJob, keep_source: bool, needed: bool) -> None:
-    assert is_needed(key, job, keep_source=keep_source) is needed
+def test_needed_objects(key: str, job: WhisperJob, keep_source: bool, needed: bool) -> None:
+    assert needed_objects(job, keep_source=keep_source).includes(key) is needed
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_is_needed(key: str, job: WhisperJob, keep_source: bool, needed: bool) -
         pytest.param(RESULT + "output.mp3", 0, [], True, id="a deleted job's result"),
         pytest.param(f"jobs/other/{UID}/optimize/1/x.mp3", 0, [], False, id="another namespace's result"),
         pytest.param("imports/talk.mp4", 10**9, [IMPORTED], False, id="an imported source"),
-        pytest.param("jobs/readme.txt", 10**9, [], False, id="something not of ours"),
+        pytest.param("jobs/readme.txt", 10**9, [], False, id="a key of another program"),
     ],
 )
 def test_find_orphans(key: str, age: float, jobs: list[WhisperJob], orphan: bool) -> None:

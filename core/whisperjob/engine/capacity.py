@@ -4,10 +4,12 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from whisperjob.engine.worker_index import WorkerIndex
+from whisperjob.model.phase import Stage
 from whisperjob.model.resource import WhisperJob
-from whisperjob.model.stages import ActiveWork, active_work
+from whisperjob.model.stages import ActiveWork, active_stage, stage_state
 
 _LAST = datetime.max.replace(tzinfo=UTC)
+_Rank = tuple[int, datetime, str]
 
 
 def attempts_ahead(work: ActiveWork, jobs: Iterable[WhisperJob], workers: WorkerIndex) -> int:
@@ -15,18 +17,18 @@ def attempts_ahead(work: ActiveWork, jobs: Iterable[WhisperJob], workers: Worker
 
     Jobs that wait are ordered by priority, then by the time of their request.
     """
-    others = (active_work(job) for job in jobs if job.uid != work.job.uid)
-    return sum(
-        1
-        for other in others
-        if other is not None
-        and other.stage is work.stage
-        and (_has_worker(other, workers) or (_may_start(other) and _rank(other) < _rank(work)))
-    )
+    rank = _rank(work)
+    others = (job for job in jobs if job.uid != work.job.uid and active_stage(job) is work.stage)
+    return sum(_has_worker(job, work.stage, workers) or _comes_before(job, work.stage, rank) for job in others)
 
 
-def _has_worker(work: ActiveWork, workers: WorkerIndex) -> bool:
-    return any(w.stage is work.stage and not w.state.ended for w in workers.of(work.job.uid))
+def _has_worker(job: WhisperJob, stage: Stage, workers: WorkerIndex) -> bool:
+    return any(w.stage is stage and not w.state.ended for w in workers.of(job.uid))
+
+
+def _comes_before(job: WhisperJob, stage: Stage, rank: _Rank) -> bool:
+    work = ActiveWork(job, stage, stage_state(job, stage))
+    return _may_start(work) and _rank(work) < rank
 
 
 def _may_start(work: ActiveWork) -> bool:
@@ -34,5 +36,5 @@ def _may_start(work: ActiveWork) -> bool:
     return not work.job.spec.suspend and work.state.next_attempt_time is None
 
 
-def _rank(work: ActiveWork) -> tuple[int, datetime, str]:
+def _rank(work: ActiveWork) -> _Rank:
     return (-work.job.spec.priority, work.state.request_time or _LAST, work.job.uid)

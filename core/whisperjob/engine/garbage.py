@@ -1,7 +1,9 @@
 """Removes stored objects that no record needs any more: of ended jobs, of deleted jobs, and what a crash left."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 
 from whisperjob.model import names
 from whisperjob.model.phase import Phase
@@ -11,18 +13,29 @@ from whisperjob.model.stages import active_stage, from_status
 from whisperjob.stores.port import ObjectStore, StoredObject
 
 
-def is_needed(key: str, job: WhisperJob, *, keep_source: bool) -> bool:
-    """Whether an object that belongs to this record still has a reader. Pure."""
+@dataclass(frozen=True, slots=True)
+class NeededObjects:
+    """The objects of one record that still have a reader: its source, if any, and what is below some prefixes."""
+
+    source_key: str | None
+    prefixes: tuple[str, ...]
+
+    def includes(self, key: str) -> bool:
+        """Whether this object is needed."""
+        return key == self.source_key if names.upload_owner(key) else key.startswith(self.prefixes)
+
+
+def needed_objects(job: WhisperJob, *, keep_source: bool) -> NeededObjects:
+    """Returns which objects of a job are still needed. Pure."""
     ended = job.status.phase.terminal
-    if names.upload_owner(key):
-        return key == job.spec.source.key and (keep_source or not ended)
+    source_key = job.spec.source.key if keep_source or not ended else None
     if job.status.phase is Phase.COMPLETED and job.status.output:
-        return key.startswith(_retained_prefixes(job))
-    return not ended
+        return NeededObjects(source_key, _retained_prefixes(job))
+    return NeededObjects(source_key, () if ended else (names.job_prefix(job.metadata.namespace, job.uid),))
 
 
 def _retained_prefixes(job: WhisperJob) -> tuple[str, ...]:
-    """Returns the prefixes of what a completed job keeps: its trim, its results, and all of a stage that is active."""
+    """Returns the prefixes of what is retained of a completed job: its trim, its results, all of an active stage."""
     namespace, uid, active = job.metadata.namespace, job.uid, active_stage(job)
     retained = [names.trim_key(namespace, uid), names.trim_prefix(namespace, uid)]
     for stage, state in from_status(job.status).stages.items():
@@ -37,15 +50,16 @@ def collect_ended_job(store: ObjectStore, job: WhisperJob, *, keep_source: bool)
     """Removes the source of an ended job, and what its attempts left besides the results. Blocks on the store."""
     keys = [job.spec.source.key] if owns_source(job) else []
     keys += [stored.key for stored in store.list(names.job_prefix(job.metadata.namespace, job.uid))]
+    needed = needed_objects(job, keep_source=keep_source)
     for key in keys:
-        if not is_needed(key, job, keep_source=keep_source):
+        if not needed.includes(key):
             store.delete(key)
 
 
 def collect_deleted_job(store: ObjectStore, job: WhisperJob) -> None:
     """Removes every object of a deleted job. Blocks on the store; idempotent."""
     store.delete_prefix(names.job_prefix(job.metadata.namespace, job.uid))
-    if owns_source(job):  # an imported source belongs to somebody else
+    if owns_source(job):  # an imported source does not belong to the job
         store.delete(job.spec.source.key)
 
 
@@ -61,12 +75,17 @@ def find_orphans(
     """Returns the keys that belong to no record, or that their record does not need. Pure.
 
     `objects` must have been listed before `jobs`: a result always has a record that is older than itself. An upload has
-    none at first, because its record is created last: without a record it is kept until it is `upload_age` old.
+    none at first, because its record is created last: without a record it is retained until it is `upload_age` old.
     """
     by_name: dict[str, WhisperJob] = {}
     by_uid: dict[str, WhisperJob] = {}
     for job in jobs:
         by_name[job.name], by_uid[job.uid] = job, job
+
+    @cache
+    def needed_by(uid: str) -> NeededObjects:  # once for each job, which may have hundreds of objects
+        return needed_objects(by_uid[uid], keep_source=keep_source)
+
     orphans = []
     for stored in objects:
         if owner := names.upload_owner(stored.key):
@@ -75,12 +94,11 @@ def find_orphans(
             job_of = by_name.get(owner[1])
             known = job_of is not None and job_of.spec.source.key == stored.key
             fresh = now - stored.modified_at < upload_age.total_seconds()
-            needed = is_needed(stored.key, job_of, keep_source=keep_source) if known and job_of else fresh
+            needed = needed_by(job_of.uid).includes(stored.key) if known and job_of else fresh
         elif owner := names.job_owner(stored.key):
             if owner[0] != namespace:
                 continue
-            job_of = by_uid.get(owner[1])
-            needed = job_of is not None and is_needed(stored.key, job_of, keep_source=keep_source)
+            needed = owner[1] in by_uid and needed_by(owner[1]).includes(stored.key)
         else:
             needed = True  # the key is not one of this software: it is not judged here
         if not needed:

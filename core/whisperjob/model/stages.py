@@ -1,6 +1,6 @@
 """The stages of a job as one table, and one shape of state for all of them.
 
-The status keeps each stage in a place of its own (the first stage at the top, the others in an object each), because
+The status stores each stage in a place of its own (the first stage at the top, the others in an object each), because
 that is the public shape of the resource. Decisions read and write the same `StageState` for every stage: it is
 converted at the border, by `from_status` and `to_status`. What is particular to a stage is a row of `STAGES`.
 """
@@ -26,7 +26,7 @@ from whisperjob.model.resource import (
 
 @dataclass(frozen=True, slots=True)
 class OptimizeOutcome:
-    """What the status keeps of the optimizer's manifest, and what the worker reported before there was one."""
+    """What the status stores of the optimizer's manifest, and what the worker reported before there was one."""
 
     output: Output | None = None
     duration_seconds: float | None = None
@@ -40,7 +40,7 @@ class OptimizeOutcome:
 
 @dataclass(frozen=True, slots=True)
 class DiarizeOutcome:
-    """What the status keeps of a timeline."""
+    """What the status stores of a timeline."""
 
     num_speakers: int | None = None
     total_segments: int | None = None
@@ -118,7 +118,7 @@ class StageDefinition:
 
     @property
     def on_request(self) -> bool:
-        """Whether the stage runs only when the spec asks for it, and again when the spec asks with another id."""
+        """Whether the stage runs only when the spec requests it, and again when the spec has another request id."""
         return self.requested_id is not None
 
 
@@ -150,7 +150,8 @@ STAGES: Final[Mapping[Stage, StageDefinition]] = {
         requested_id=_diarization_id,
     ),
 }
-"""In the order in which a job goes through them. A stage on request begins once the stages before it are completed."""
+"""The order of the stages. A stage on request begins when the first stage has completed and every requested stage
+before it has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,57 +165,38 @@ class ActiveWork:
 
 def active_work(job: WhisperJob) -> ActiveWork | None:
     """Finds the stage that has work to do; None for an idle job."""
-    known = from_status(job.status)
+    stage = active_stage(job)
+    return None if stage is None else ActiveWork(job, stage, stage_state(job, stage))
+
+
+def active_stage(job: WhisperJob) -> Stage | None:
+    """Returns the stage that has work to do, None for an idle job. Cheap, since a pass may ask it of every job."""
     for stage, definition in STAGES.items():
         request = definition.requested_id(job.spec) if definition.requested_id else None
         if definition.on_request and request is None:
             continue
-        state = known.stages.get(stage)
-        if state is None or state.request_id != request:
-            return ActiveWork(job, stage, StageState(request_id=request))
-        if not state.phase.terminal:
-            return ActiveWork(job, stage, state)
-        if state.phase is Phase.ERROR and not definition.on_request:
+        recorded = _recorded(job.status, stage)
+        if recorded is None or _answered_request(recorded) != request or not recorded.phase.terminal:
+            return stage
+        if recorded.phase is Phase.ERROR and not definition.on_request:
             return None
     return None
-
-
-def active_stage(job: WhisperJob) -> Stage | None:
-    """Returns the stage that has work to do, None for an idle job."""
-    work = active_work(job)
-    return None if work is None else work.stage
 
 
 def stage_state(job: WhisperJob, stage: Stage) -> StageState:
     """Returns the state of any stage. A stage on request whose request the status does not know yet starts afresh."""
     definition = STAGES[stage]
-    known = from_status(job.status).stages.get(stage)
     request = definition.requested_id(job.spec) if definition.requested_id else None
-    if known is not None and request in (None, known.request_id):
-        return known
-    return StageState(request_id=request)
+    recorded = _recorded(job.status, stage)
+    if recorded is None or request not in (None, _answered_request(recorded)):
+        return StageState(request_id=request)
+    return _to_state(recorded)
 
 
 def from_status(status: Status) -> JobState:
     """Converts a status to the shape that decisions work with."""
-    outcome: Outcome = OptimizeOutcome(status.output, status.duration_seconds, status.warnings)
-    stages = {Stage.OPTIMIZE: replace(_shared_state(status), step=status.step, outcome=outcome)}
-    if (second := status.diarization) is not None:
-        outcome = DiarizeOutcome(
-            num_speakers=second.num_speakers,
-            total_segments=second.total_segments,
-            result_key=second.result_key,
-            result_sha256=second.result_sha256,
-            model=second.model,
-            device=second.device,
-        )
-        stages[Stage.DIARIZE] = replace(
-            _shared_state(second),
-            step=second.step,
-            request_id=second.request_id,
-            request_time=second.request_time,
-            outcome=outcome,
-        )
+    recorded = {stage: _recorded(status, stage) for stage in STAGES}
+    stages = {stage: _to_state(found) for stage, found in recorded.items() if found is not None}
     return JobState(stages, status.conditions, status.observed_generation)
 
 
@@ -232,6 +214,39 @@ def to_status(state: JobState) -> Status:
         diarization=None if second is None else _to_diarization(second),
         conditions=state.conditions,
         observed_generation=state.observed_generation,
+    )
+
+
+def _recorded(status: Status, stage: Stage) -> Status | DiarizationState | None:
+    """Returns the part of a status that records this stage; None if the stage has not begun."""
+    match stage:
+        case Stage.OPTIMIZE:
+            return status
+        case Stage.DIARIZE:
+            return status.diarization
+
+
+def _answered_request(recorded: Status | DiarizationState) -> str | None:
+    return recorded.request_id if isinstance(recorded, DiarizationState) else None
+
+
+def _to_state(recorded: Status | DiarizationState) -> StageState:
+    if isinstance(recorded, Status):
+        outcome = OptimizeOutcome(recorded.output, recorded.duration_seconds, recorded.warnings)
+        return StageState(**_shared_fields(recorded), step=recorded.step, outcome=outcome)
+    return StageState(
+        **_shared_fields(recorded),
+        step=recorded.step,
+        request_id=recorded.request_id,
+        request_time=recorded.request_time,
+        outcome=DiarizeOutcome(
+            num_speakers=recorded.num_speakers,
+            total_segments=recorded.total_segments,
+            result_key=recorded.result_key,
+            result_sha256=recorded.result_sha256,
+            model=recorded.model,
+            device=recorded.device,
+        ),
     )
 
 
@@ -265,7 +280,7 @@ class _SharedFields(TypedDict):
     error: JobFailure | None
 
 
-def _shared_fields(state: StageState) -> _SharedFields:
+def _shared_fields(state: StageState | StageStatus) -> _SharedFields:
     return {
         "phase": state.phase,
         "progress": state.progress,
@@ -277,17 +292,3 @@ def _shared_fields(state: StageState) -> _SharedFields:
         "completion_time": state.completion_time,
         "error": state.error,
     }
-
-
-def _shared_state(status: StageStatus) -> StageState:
-    return StageState(
-        phase=status.phase,
-        progress=status.progress,
-        attempt=status.attempt,
-        failure_count=status.failure_count,
-        out_of_memory=status.out_of_memory,
-        next_attempt_time=status.next_attempt_time,
-        start_time=status.start_time,
-        completion_time=status.completion_time,
-        error=status.error,
-    )
