@@ -103,7 +103,7 @@ def test_one_runs_at_a_time_and_the_next_says_what_it_waits_for(service: Service
     until_sync(lambda: shown(service, first).get("progress") == 65, "the first to run")
     request(service, second)
     until_sync(lambda: "waitingFor" in shown(service, second), "the second to say what it waits for")
-    assert "1 diarization(s) run already" in shown(service, second)["waitingFor"]
+    assert "1 diarization(s) are running, which is the limit." in shown(service, second)["waitingFor"]
     (switches / "hold").unlink()
     assert [ended(service, job)["status"] for job in (first, second)] == ["completed", "completed"]
 

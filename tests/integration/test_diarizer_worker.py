@@ -18,7 +18,7 @@ from support.workers import fake_diarizer
 from support.workers.process import RUN_SECONDS, ended, running
 from support.workers.work_server import WorkServer, claim_for, posted_to, read_from, written_into
 from whisperjob.model.errors import JobCode
-from whisperjob.model.manifest import Failure
+from whisperjob.model.manifest import Verdict
 from whisperjob.model.phase import DIARIZE_PROGRESS, DiarizeStep
 from whisperjob.model.protocol import Claim, DiarizeOptions, FileRead, Input, OptimizeOptions, ProgressPost
 from whisperjob.model.timeline import Timeline
@@ -131,7 +131,7 @@ def test_a_missing_model_is_a_verdict_before_any_audio_is_read(
     state.objects.clear()  # what is not read need not be there
     with working(state, scratch) as process:
         assert ended(process)[0] == DONE
-    verdict = Failure.model_validate_json(state.objects["jobs/failure.json"])
+    verdict = Verdict.model_validate_json(state.objects["jobs/failure.json"])
     assert verdict.code is JobCode.MODEL_UNAVAILABLE
     assert "HF_TOKEN is not set" in verdict.message
 

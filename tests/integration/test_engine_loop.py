@@ -20,7 +20,7 @@ from whisperjob.engine.ports import Launch, WorkerIdentity
 from whisperjob.engine.work_app import create_work_app
 from whisperjob.model import names
 from whisperjob.model.errors import AttemptOverError, JobCode
-from whisperjob.model.manifest import Failure
+from whisperjob.model.manifest import Verdict
 from whisperjob.model.phase import Phase, Stage, Step
 from whisperjob.model.protocol import Claim, FileRead, OptimizeOptions, ProgressPost
 from whisperjob.model.resource import Source, WhisperJob
@@ -118,8 +118,8 @@ async def test_a_verdict_ends_the_job_and_nothing_is_left(world: World) -> None:
     await world.submit()
     launch = await world.launch()
     prefix = names.attempt_prefix("default", launch.job.uid, launch.stage, launch.attempt)
-    failure = Failure(code=JobCode.NO_AUDIO, message="There is no sound in it.")
-    world.store.put(prefix + names.FAILURE_NAME, io.BytesIO(failure.model_dump_json(by_alias=True).encode()))
+    verdict = Verdict(code=JobCode.NO_AUDIO, message="There is no sound in it.")
+    world.store.put(prefix + names.FAILURE_NAME, io.BytesIO(verdict.model_dump_json(by_alias=True).encode()))
     world.launcher.becomes(launch, WorkerState.SUCCEEDED)
     await world.phase(Phase.ERROR)
     assert world.status().error.code is JobCode.NO_AUDIO

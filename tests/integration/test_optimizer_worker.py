@@ -19,7 +19,7 @@ from support.waiting import until_sync
 from support.workers.process import ended, running
 from support.workers.work_server import TOKEN, WorkServer, file_claim, http_claim
 from whisperjob.model.errors import JobCode
-from whisperjob.model.manifest import Failure, Manifest
+from whisperjob.model.manifest import Manifest, Verdict
 from whisperjob.model.phase import STEP_PROGRESS, Step
 from whisperjob.model.protocol import OptimizeOptions
 from whisperjob.worker.worker_program import ATTEMPT_OVER, DONE, INFRASTRUCTURE
@@ -109,9 +109,9 @@ def test_a_verdict_is_published_instead(state: WorkServer, store: Path, scratch:
     with working(state, scratch) as process:
         assert ended(process)[0] == DONE
     assert [path.name for path in (store / "results").iterdir()] == ["failure.json"]
-    failure = Failure.model_validate_json((store / "results" / "failure.json").read_bytes())
-    assert failure.code is JobCode.NOT_MEDIA
-    assert str(source) not in failure.message
+    verdict = Verdict.model_validate_json((store / "results" / "failure.json").read_bytes())
+    assert verdict.code is JobCode.NOT_MEDIA
+    assert str(source) not in verdict.message
 
 
 def test_over_http_with_broken_transfers_and_expired_grants(state: WorkServer, scratch: Path, talk: Path) -> None:

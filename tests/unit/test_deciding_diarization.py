@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from support.builders import SHA, UID, a_job, a_spec, a_timeline, a_worker, at, needs_result
-from whisperjob.deciding.decision import AT_ONCE, Decision, Diarized, Observed, Policy, ProgressReport, Refused
+from whisperjob.deciding.decision import AT_ONCE, Decision, Diarized, Observed, Policy, ProgressReport, VerdictGiven
 from whisperjob.deciding.rules import decide
 from whisperjob.model import names
 from whisperjob.model.errors import JobCode
-from whisperjob.model.manifest import Failure
+from whisperjob.model.manifest import Verdict
 from whisperjob.model.phase import ConditionType, DiarizeStep, Phase, Reason, Stage, Step
 from whisperjob.model.resource import (
     Condition,
@@ -157,7 +157,7 @@ class TestRunning:
         waits = deciding(completed(state()), policy=policy, ahead=1)
         scheduled = written(waits).condition(ConditionType.SCHEDULED)
         assert scheduled is not None
-        assert "1 diarization(s) run already" in scheduled.message
+        assert "1 diarization(s) are running, which is the limit." in scheduled.message
         assert deciding(completed(state()), policy=policy, ahead=0).launch_attempt == 1
 
     def test_waiting_for_capacity_is_written_once(self) -> None:
@@ -180,7 +180,7 @@ class TestEnding:
         assert condition.status == "True"
 
     def test_a_model_that_cannot_be_had_fails_it_at_once(self) -> None:
-        verdict = Refused(Failure(code=JobCode.MODEL_UNAVAILABLE, message="Set HF_TOKEN."))
+        verdict = VerdictGiven(Verdict(code=JobCode.MODEL_UNAVAILABLE, message="Set HF_TOKEN."))
         decision = deciding(completed(RUNNING), a_diarizer(1, WorkerState.SUCCEEDED), result=verdict)
         assert state_of(decision).error == JobFailure(code=JobCode.MODEL_UNAVAILABLE, message="Set HF_TOKEN.")
         assert (written(decision).phase, written(decision).error) == (Phase.COMPLETED, None)

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from support.builders import SHA, a_job, a_manifest, a_spec, a_worker, at, needs_result
-from whisperjob.deciding.decision import Decision, Finished, Observed, Policy, ProgressReport, Refused, Unusable
+from whisperjob.deciding.decision import Decision, Finished, Observed, Policy, ProgressReport, Unusable, VerdictGiven
 from whisperjob.deciding.rules import decide
 from whisperjob.model.errors import JobCode
-from whisperjob.model.manifest import Failure
+from whisperjob.model.manifest import Verdict
 from whisperjob.model.phase import ConditionType, Phase, Reason, Stage, Step
 from whisperjob.model.resource import Deadlines, JobFailure, Output, Status, WhisperJob
 from whisperjob.model.workers import Worker, WorkerState
@@ -120,7 +120,7 @@ class TestEnding:
             assert written(deciding(job, *workers, result=FINISHED)).phase is Phase.COMPLETED
 
     def test_a_verdict_on_the_input_ends_the_job_at_once(self) -> None:
-        verdict = Refused(Failure(code=JobCode.NO_AUDIO, message="The file has no sound."))
+        verdict = VerdictGiven(Verdict(code=JobCode.NO_AUDIO, message="The file has no sound."))
         status = written(deciding(a_job(attempt=1, phase=Phase.PROCESSING), SUCCEEDED, result=verdict))
         assert status.phase is Phase.ERROR
         assert status.error == JobFailure(code=JobCode.NO_AUDIO, message="The file has no sound.")
@@ -144,11 +144,11 @@ class TestEnding:
     @pytest.mark.parametrize(
         ("ttl", "age", "goes"),
         [
-            pytest.param(None, 7 * 86_400 - 1, False, id="just kept by the default"),
+            pytest.param(None, 7 * 86_400 - 1, False, id="just retained by the default"),
             pytest.param(None, 7 * 86_400, True, id="default over"),
-            pytest.param(60, 59, False, id="just kept by its own"),
+            pytest.param(60, 59, False, id="just retained by its own"),
             pytest.param(60, 60, True, id="its own over"),
-            pytest.param(0, 0, True, id="not kept at all"),
+            pytest.param(0, 0, True, id="not retained at all"),
         ],
     )
     def test_its_time(self, ttl: int | None, age: float, goes: bool) -> None:
@@ -271,7 +271,7 @@ class TestSuspending:
 
 class TestAskingTheStore:
     @pytest.mark.parametrize(
-        ("job", "workers", "asks"),
+        ("job", "workers", "reads"),
         [
             pytest.param(a_job(), (), False, id="nothing was started"),
             pytest.param(a_job(attempt=1), (RUNNING,), False, id="still working"),
@@ -283,8 +283,8 @@ class TestAskingTheStore:
             pytest.param(a_job(attempt=1, phase=Phase.ERROR), (), False, id="over"),
         ],
     )
-    def test_table(self, job: WhisperJob, workers: tuple[Worker, ...], asks: bool) -> None:
-        assert needs_result(job, workers) is asks
+    def test_table(self, job: WhisperJob, workers: tuple[Worker, ...], reads: bool) -> None:
+        assert needs_result(job, workers) is reads
 
 
 def test_two_engines_never_start_an_attempt_number_twice() -> None:

@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from support.builders import a_manifest
 from whisperjob.model.errors import JobCode
-from whisperjob.model.manifest import Failure, Manifest
+from whisperjob.model.manifest import Manifest, Verdict
 
 
 def broken(**changes: object) -> dict[str, object]:
@@ -33,4 +33,4 @@ def test_one_that_does_not_is_refused(changes: dict[str, object]) -> None:
 @pytest.mark.parametrize("code", [JobCode.INFRASTRUCTURE, JobCode.CANCELLED, JobCode.INTERNAL])
 def test_a_worker_has_no_say_in_what_is_not_its_input(code: JobCode) -> None:
     with pytest.raises(ValidationError):
-        Failure(code=code, message="Something.")
+        Verdict(code=code, message="Something.")

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from whisperjob.model import defaults
 from whisperjob.model.backoff import Backoff
-from whisperjob.model.manifest import Failure, Manifest
+from whisperjob.model.manifest import Manifest, Verdict
 from whisperjob.model.phase import STAGE_OF_STEP, AnyStep, Stage
 from whisperjob.model.resource import Status
 from whisperjob.model.timeline import Timeline
@@ -32,11 +32,19 @@ class Policy:
 
     def has_worker_for(self, stage: Stage) -> bool:
         """Whether this installation has a worker that does this stage."""
-        return self.diarizes or stage is not Stage.DIARIZE
+        match stage:
+            case Stage.OPTIMIZE:
+                return True
+            case Stage.DIARIZE:
+                return self.diarizes
 
     def limit_of(self, stage: Stage) -> int | None:
         """How many attempts at this stage may run at a time; None where the launcher alone decides that."""
-        return self.max_diarizations if stage is Stage.DIARIZE else None
+        match stage:
+            case Stage.OPTIMIZE:
+                return None
+            case Stage.DIARIZE:
+                return self.max_diarizations
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +66,10 @@ class Diarized:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """The worker left its verdict on the input."""
+class VerdictGiven:
+    """The worker left a verdict: no further attempt can change the answer."""
 
-    failure: Failure
+    verdict: Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +79,7 @@ class Unusable:
     why: str
 
 
-Result = Finished | Diarized | Refused | Unusable
+Result = Finished | Diarized | VerdictGiven | Unusable
 
 
 @dataclass(frozen=True, slots=True)

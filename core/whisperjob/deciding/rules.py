@@ -18,9 +18,9 @@ from whisperjob.deciding.decision import (
     Observed,
     Policy,
     ProgressReport,
-    Refused,
     Result,
     Unusable,
+    VerdictGiven,
 )
 from whisperjob.deciding.endings import completed, failed
 from whisperjob.deciding.view import View, workers_to_stop
@@ -61,11 +61,12 @@ def expire(job: WhisperJob, observed: Observed, now: datetime, policy: Policy) -
     stop = workers_to_stop(job, observed)
     if left > timedelta(0):
         return Decision(stop=stop, requeue_after=left)
-    return Decision(delete_record=True, stop=stop, events=(Event(Reason.EXPIRED, "Its time is over"),))
+    event = Event(Reason.EXPIRED, "The job was deleted because its retention time has passed")
+    return Decision(delete_record=True, stop=stop, events=(event,))
 
 
 def accept_request(view: View) -> Decision | None:
-    """The spec asks for a stage by a request that the status does not know: a fresh state waits from now on."""
+    """The spec requests a stage by an id that the status does not have yet: a fresh state waits from now on."""
     if not view.definition.on_request:
         return None
     known = from_status(view.job.status).stages.get(view.stage)
@@ -105,8 +106,8 @@ def refuse_source(view: View) -> Decision | None:
 def finish(view: View) -> Decision | None:
     """The attempt left a result: the stage has ended, whatever became of the worker afterwards."""
     match view.observed.result:
-        case Refused(failure):
-            return failed(view, failure.code, Reason.BAD_INPUT, failure.message)
+        case VerdictGiven(verdict):
+            return failed(view, verdict.code, Reason.BAD_INPUT, verdict.message)
         case None | Unusable():
             return None
         case result:
@@ -119,7 +120,7 @@ def retry_or_fail(view: View) -> Decision | None:
     if worker is None or not worker.state.ended or view.state.next_attempt_time is not None:
         return None
     if worker.deadline_exceeded:
-        return failed(view, JobCode.RUN_DEADLINE, Reason.DEADLINE_EXCEEDED, "The work took longer than it may.")
+        return failed(view, JobCode.RUN_DEADLINE, Reason.DEADLINE_EXCEEDED, "The worker reached its run deadline.")
     failures = view.state.failure_count + 1
     cause = _cause_of_failure(worker, view.observed.result)
     if failures >= view.policy.max_failures:
@@ -139,7 +140,7 @@ def retry_or_fail(view: View) -> Decision | None:
 
 def _cause_of_failure(worker: Worker, result: Result | None) -> str:
     if isinstance(result, Unusable):
-        return f"its result does not hold ({result.why})"
+        return f"its result is not valid ({result.why})"
     if worker.state is WorkerState.SUCCEEDED:
         return "the worker ended without a result"
     return worker.message or worker.reason or "the worker failed"
@@ -162,7 +163,7 @@ def suspend(view: View) -> Decision | None:
 
 
 def resume(view: View) -> Decision | None:
-    """The job was suspended and is so no longer: it waits from now on."""
+    """The job was resumed: it waits from now on."""
     scheduled = view.job.status.condition(ConditionType.SCHEDULED)
     if scheduled is None or scheduled.reason != Reason.SUSPENDED:
         return None
@@ -198,7 +199,7 @@ def give_up_stuck(view: View) -> Decision | None:
         return None
     if view.now < worker.started_at + run_limit(view.job, view.policy) + view.policy.stuck_after:
         return None
-    return failed(view, JobCode.RUN_DEADLINE, Reason.DEADLINE_EXCEEDED, "The work took longer than it may.")
+    return failed(view, JobCode.RUN_DEADLINE, Reason.DEADLINE_EXCEEDED, "The worker reached its run deadline.")
 
 
 def run_limit(job: WhisperJob, policy: Policy) -> timedelta:
@@ -208,7 +209,10 @@ def run_limit(job: WhisperJob, policy: Policy) -> timedelta:
 
 
 def adopt(view: View) -> Decision | None:
-    """A worker is newer than the status knows: the last pass started it, or an engine that died before it said so."""
+    """A worker exists that the status does not record yet.
+
+    The last pass started it, or an engine that stopped before it wrote the status.
+    """
     newest = max(view.workers, key=lambda w: w.attempt, default=None)
     if newest is None or newest.attempt <= view.state.attempt:
         return None
@@ -298,7 +302,7 @@ def wait_for_capacity(view: View) -> Decision | None:
     limit = view.policy.limit_of(view.stage)
     if limit is None or view.observed.ahead < limit:
         return None
-    message = f"{limit} {view.definition.work_noun}(s) run already, the most that may."
+    message = f"{limit} {view.definition.work_noun}(s) are running, which is the limit."
     conditions = view.conditions_with(ConditionType.SCHEDULED, False, Reason.WAITING, message)
     unchanged = conditions == view.job.status.conditions
     due = _start_due(view)
@@ -309,7 +313,10 @@ def wait_for_capacity(view: View) -> Decision | None:
 
 
 def launch(view: View) -> Decision | None:
-    """No worker works for this job: start the next attempt. A missing worker is no failure but an engine's restart."""
+    """No worker works for this job: start the next attempt.
+
+    A missing worker is not counted as a failure; a restart of the engine removes workers.
+    """
     return Decision(launch_attempt=max(view.state.attempt, view.newest_attempt) + 1, launch_stage=view.stage)
 
 

@@ -6,9 +6,9 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from whisperjob.deciding.decision import Diarized, Finished, Refused, Result, Unusable
+from whisperjob.deciding.decision import Diarized, Finished, Result, Unusable, VerdictGiven
 from whisperjob.model import names
-from whisperjob.model.manifest import MAX_CHUNK_BYTES, MAX_MANIFEST_BYTES, MAX_TIMELINE_BYTES, Failure, Manifest
+from whisperjob.model.manifest import MAX_CHUNK_BYTES, MAX_MANIFEST_BYTES, MAX_TIMELINE_BYTES, Manifest, Verdict
 from whisperjob.model.phase import Stage
 from whisperjob.model.timeline import Timeline
 from whisperjob.stores.port import ObjectStore, read_all
@@ -36,7 +36,7 @@ def read_result(store: ObjectStore, stage: Stage, prefix: str) -> Result | None:
             return _READERS[stage](store, prefix + names.MANIFEST_NAME, sizes)
         if names.FAILURE_NAME in sizes:
             data = read_all(store, prefix + names.FAILURE_NAME, MAX_MANIFEST_BYTES)
-            return Refused(Failure.model_validate_json(data))
+            return VerdictGiven(Verdict.model_validate_json(data))
     except ValidationError as error:
         return Unusable(f"{error.error_count()} field(s) are wrong, {error.errors()[0]['msg']}")
     except ValueError as error:

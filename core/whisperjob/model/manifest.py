@@ -111,7 +111,7 @@ class Manifest(Model):
         return sum(chunk.size_bytes for chunk in self.chunks)
 
 
-class Failure(Model):
+class Verdict(Model):
     """A worker's verdict; the JSON object `failure.json`."""
 
     schema_version: Literal[1] = 1

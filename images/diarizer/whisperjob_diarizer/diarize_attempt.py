@@ -5,7 +5,7 @@ from pathlib import Path
 
 from whisperjob.model import names
 from whisperjob.model.errors import InputError, ModelUnavailableError, ProtocolViolationError
-from whisperjob.model.manifest import Failure
+from whisperjob.model.manifest import Verdict
 from whisperjob.model.phase import DIARIZE_PROGRESS, DiarizeStep
 from whisperjob.model.protocol import Claim, DiarizeOptions
 from whisperjob.model.timeline import Timeline
@@ -33,7 +33,7 @@ def run_attempt(
     try:
         timeline = _create_timeline(claim, claim.options, transport, on_progress, decoder, load)
     except (InputError, ModelUnavailableError) as error:
-        verdict = Failure(code=error.code, message=str(error)[:_MAX_MESSAGE_LENGTH])
+        verdict = Verdict(code=error.code, message=str(error)[:_MAX_MESSAGE_LENGTH])
         transport.publish_json(verdict, names.FAILURE_NAME)
         return
     transport.publish_json(timeline, names.MANIFEST_NAME)

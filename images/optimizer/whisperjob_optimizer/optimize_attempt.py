@@ -5,7 +5,7 @@ from pathlib import Path
 
 from whisperjob.model import names
 from whisperjob.model.errors import InputError, ProtocolViolationError
-from whisperjob.model.manifest import Failure, Manifest
+from whisperjob.model.manifest import Manifest, Verdict
 from whisperjob.model.phase import STEP_PROGRESS, Step
 from whisperjob.model.protocol import Claim, OptimizeOptions
 from whisperjob.worker.processes.process_group import ProcessGroup
@@ -32,7 +32,7 @@ def run_attempt(
     try:
         manifest = _optimize(claim, source, out_dir, scratch, on_progress, tools)
     except InputError as error:
-        verdict = Failure(code=error.code, message=error.message)
+        verdict = Verdict(code=error.code, message=error.message)
         transport.publish_json(verdict, names.FAILURE_NAME)
         return
     low, high = PUBLISHING_PERCENT, STEP_PROGRESS[Step.SPLITTING][1]

@@ -9,7 +9,7 @@ it. It imports nothing that the optimizer's image does not have.
 The environment sets the cost of work: STAND_IN_PACE is its time, in lengths of the recording; STAND_IN_SPEAKER_MIB its
 memory for each speaker; both are 0 by default. Files in the folder STAND_IN_SWITCHES change what it does: with `hold`
 it waits after its first progress while that file is there, with `crash` it exits with the code in it, with `refuse` it
-reports that its model cannot be had; `timeline.json` is published instead of its own.
+reports that its model is not available; `timeline.json` is published instead of its own.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from pathlib import Path
 
 from whisperjob.model import names
 from whisperjob.model.errors import JobCode, ProtocolViolationError
-from whisperjob.model.manifest import SAMPLE_RATE, Failure
+from whisperjob.model.manifest import SAMPLE_RATE, Verdict
 from whisperjob.model.phase import DiarizeStep
 from whisperjob.model.protocol import DiarizeOptions, ProgressPost
 from whisperjob.model.timeline import Timeline, Turn
@@ -65,7 +65,7 @@ def _run(attempt: Attempt) -> None:
     if _switch("crash").exists():
         sys.exit(int(_switch("crash").read_text()))
     if _switch("refuse").exists():
-        transport.publish_json(Failure(code=JobCode.MODEL_UNAVAILABLE, message=_NO_MODEL), names.FAILURE_NAME)
+        transport.publish_json(Verdict(code=JobCode.MODEL_UNAVAILABLE, message=_NO_MODEL), names.FAILURE_NAME)
     else:
         transport.publish_json(_known() or _timeline(seconds, claim.options), names.MANIFEST_NAME)
 
