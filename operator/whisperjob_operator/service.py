@@ -73,7 +73,7 @@ class Operator:
             settings=engine,
             diarizes=diarizes,
             event_recorder=metrics.engine.counting(KubernetesEventRecorder(api, socket.gethostname())),
-            on_pass=metrics.engine.passed,
+            on_pass=metrics.engine.record_pass,
         )
         self.launcher.subscribe(metrics.engine.worker_changed)
         self.loop_lag = LoopLag()
@@ -130,7 +130,7 @@ class Operator:
         await watch_events(self._settings.namespace, self._on_event, self._api, self._watches_started)
 
     def _on_event(self, kind: str, body: JsonObject, deleted: bool) -> None:
-        """Takes in an event of a watch."""
+        """Records an event of a watch."""
         uid, version = identity_of(body)
         self.watch_health.record_event(kind, uid, version, time.monotonic(), deleted=deleted)
         if kind == "jobs":

@@ -58,7 +58,7 @@ async def test_starting_twice_starts_once(bench: Bench) -> None:
     ("mode", "message"),
     [
         pytest.param("1", "the worker failed (exit code 1)", id="infrastructure"),
-        pytest.param("3", "the worker was told that its attempt is over", id="attempt over"),
+        pytest.param("3", "the engine reported that the attempt is over", id="attempt over"),
         pytest.param("137", "the worker was killed (SIGKILL)", id="killed, as shells say"),
         pytest.param("suicide", "the worker was killed (SIGKILL)", id="killed"),
     ],
@@ -72,9 +72,8 @@ async def test_failures_say_what_happened_without_details(bench: Bench, mode: st
 
 async def test_a_program_that_is_not_there_is_a_failure(tmp_path: Path) -> None:
     launcher = SubprocessLauncher(
-        {Stage.OPTIMIZE: WorkerProgram(lambda _: ["/no/such/program"], {})},
+        {Stage.OPTIMIZE: WorkerProgram(lambda _: ["/no/such/program"], {}, 1)},
         tmp_path / "scratch",
-        capacity={Stage.OPTIMIZE: 1},
         run_deadline=timedelta(minutes=1),
     )
     changes: list[Worker] = []

@@ -59,7 +59,7 @@ async def test_a_standby_worker_that_died_fails_no_job(prepared: Bench) -> None:
 
 async def test_a_standby_worker_that_cannot_be_started_does_not_matter(tmp_path: Path) -> None:
     bench = Bench(tmp_path, capacity=1)
-    standby = StandbyWorker(Stage.OPTIMIZE, WorkerProgram(lambda _: ["/no/such/program"], {}), bench.scratch)
+    standby = StandbyWorker(Stage.OPTIMIZE, WorkerProgram(lambda _: ["/no/such/program"], {}, 1), bench.scratch)
     standby.prepare()
     assert await standby.acquire(Stage.OPTIMIZE) is None
     assert list(bench.scratch.iterdir()) == []

@@ -19,6 +19,7 @@ from whisperjob.model.resource import Deadlines, DiarizationRequest, Diarization
 from whisperjob.model.settings import EngineSettings, setting_at_fault
 from whisperjob_operator.job_manifest import build_job
 from whisperjob_operator.operator_settings import OperatorSettings
+from whisperjob_operator.pod_profiles import build_pod_profile
 
 EVERYTHING: dict[str, Any] = {
     "worker_image_pull_policy": "Always",
@@ -145,7 +146,7 @@ def test_a_diarizer_s_memory_grows_with_the_recording_and_is_raised_once() -> No
 
 
 @pytest.mark.parametrize("resource", ["amd.com/gpu", "nvidia.com/mig-1g.10gb", "nvidia.com/gpu.shared"])
-def test_accelerators_of_any_name_are_asked_for(resource: str) -> None:
+def test_accelerators_of_any_name_are_requested(resource: str) -> None:
     assert container(diarizing(diarizer_resource=resource))["resources"]["limits"][resource] == "1"
 
 
@@ -158,6 +159,15 @@ def test_both_stages_are_equally_locked_up() -> None:
     assert container(one)["securityContext"] == container(other)["securityContext"]
     assert pods[0]["volumes"][1] == pods[1]["volumes"][1]
     assert container(one)["args"] == container(other)["args"]
+
+
+@pytest.mark.parametrize("stage", Stage)
+def test_every_stage_has_its_pod(stage: Stage) -> None:
+    job = a_job(spec=a_spec(diarization=DiarizationRequest(request_id="r1")))
+    launch = Launch(job, stage, 1, names.worker_name(job.uid, stage, 1))
+    modules = {Stage.OPTIMIZE: "whisperjob_optimizer.run", Stage.DIARIZE: "whisperjob_diarizer.run"}
+    profile = build_pod_profile(launch, operator_settings("default", **DIARIZER), EngineSettings())
+    assert profile.module == modules[stage]
 
 
 def test_without_a_diarizer_none_is_built() -> None:

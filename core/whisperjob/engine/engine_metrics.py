@@ -23,7 +23,7 @@ _REMEMBERED_WORKERS: Final = 10_000
 
 
 class EngineMetrics:
-    """Counts what the engine does. Give it to the engine (`passed`), to its launcher and to its event recorder."""
+    """Counts what the engine does. Give it to the engine (`record_pass`), to its launcher and to its event recorder."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._registry = registry
@@ -31,18 +31,16 @@ class EngineMetrics:
             "whisperjob_reconcile_seconds", "Passes over a job", buckets=_PASS_BUCKETS, registry=registry
         )
         self._errors = Counter("whisperjob_reconcile_errors", "Passes that have to be tried again", registry=registry)
-        self._events = Counter(
-            "whisperjob_job_events", "What happened to jobs, as their events tell", ["reason"], registry=registry
-        )
+        self._events = Counter("whisperjob_job_events", "Events of jobs, by reason", ["reason"], registry=registry)
         self._ended = Counter(
             "whisperjob_worker_attempts_ended",
-            "Workers that ended by themselves, with what they failed by",
+            "Workers that ended by themselves, by stage, outcome and reason of failure",
             ["stage", "outcome", "reason"],
             registry=registry,
         )
         self._counted: LRUCache[str, bool] = LRUCache(_REMEMBERED_WORKERS)
 
-    def passed(self, seconds: float, failed: bool) -> None:
+    def record_pass(self, seconds: float, failed: bool) -> None:
         """Counts a pass over a job; `failed` says that it must be tried again."""
         self._passes.observe(seconds)
         if failed:
@@ -61,7 +59,7 @@ class EngineMetrics:
         return _CountingEventRecorder(event_recorder, self._events)
 
     def watch(self, cache: RecordCache, engine: Engine) -> None:
-        """Adds the state of cache and engine, which is read when Prometheus asks for it."""
+        """Adds the state of cache and engine, which is read when Prometheus scrapes it."""
         self._registry.register(CacheState(cache))
         self._registry.register(_QueueState(engine))
 
@@ -91,7 +89,7 @@ class CacheState(Collector):
         yield family
         yield GaugeMetricFamily(
             "whisperjob_records_cache_age_seconds",
-            "Since the records were last heard of, by a listing or a change",
+            "Seconds since the last listing or change",
             value=self._cache.age_seconds,
         )
 
@@ -101,9 +99,9 @@ class _QueueState(Collector):
         self._engine = engine
 
     def collect(self) -> Iterator[Metric]:
-        yield GaugeMetricFamily("whisperjob_queue_length", "Jobs to be looked at now", value=self._engine.queue_length)
+        yield GaugeMetricFamily("whisperjob_queue_length", "Jobs that wait for a pass", value=self._engine.queue_length)
         yield GaugeMetricFamily(
             "whisperjob_queue_oldest_seconds",
-            "How long the first of them has waited",
+            "Seconds that the first of them has waited",
             value=self._engine.oldest_wait.total_seconds(),
         )

@@ -35,8 +35,7 @@ from whisperjob_local.startup import StartupError, bind, ensure_api_key, find_ff
 from whisperjob_local.subprocess_launcher import SubprocessLauncher
 from whisperjob_local.worker_programs import (
     NO_DIARIZER_MESSAGE,
-    build_diarizer_program,
-    build_optimizer_program,
+    build_programs,
     check_diarizer,
     find_diarizer,
 )
@@ -80,18 +79,16 @@ async def run_service(settings: ServiceSettings, body: Callable[[RunningService]
         stack.push_async_callback(records.close)
         store = _open_store(settings.store, folder.objects)
         python = find_diarizer(local.diarizer_python)
-        optimizer = build_optimizer_program(to_url(internal), ffmpeg)
-        programs = {Stage.OPTIMIZE: optimizer}
-        if python is not None:
-            if local.diarizer_python is not None:
-                await asyncio.to_thread(check_diarizer, python)
-            programs[Stage.DIARIZE] = build_diarizer_program(python, to_url(internal), ffmpeg)
+        if python is not None and local.diarizer_python is not None:
+            await asyncio.to_thread(check_diarizer, python)
+        programs = build_programs(
+            to_url(internal), ffmpeg, optimizers=local.workers or default_workers(), diarizer=python
+        )
         launcher = SubprocessLauncher(
             programs,
             folder.scratch,
-            capacity={Stage.OPTIMIZE: local.workers or default_workers()},
             run_deadline=settings.engine.run_deadline,
-            standby=StandbyWorker(Stage.OPTIMIZE, optimizer, folder.scratch),
+            standby=StandbyWorker(Stage.OPTIMIZE, programs[Stage.OPTIMIZE], folder.scratch),
         )
         stack.push_async_callback(launcher.close)
         cache = RecordCache(records, resync_interval=settings.engine.resync_interval)
@@ -104,7 +101,7 @@ async def run_service(settings: ServiceSettings, body: Callable[[RunningService]
             settings=settings.engine,
             diarizes=python is not None,
             event_recorder=metrics.engine.counting(LogEventRecorder()) if metrics else None,
-            on_pass=metrics.engine.passed if metrics else None,
+            on_pass=metrics.engine.record_pass if metrics else None,
         )
         work_listener = Listener(create_work_app(engine, launcher), internal, grace=_WORK_GRACE)
         dependencies = ApiDependencies(

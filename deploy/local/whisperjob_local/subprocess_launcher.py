@@ -1,7 +1,7 @@
 """Workers as subprocesses: what embedded mode has for batch/v1 Jobs and their scheduler.
 
-At most `capacity` workers of a stage run at a time. The others are Pending; the highest priority starts first, then the
-oldest job. Each attempt has a random token, of which only the hash is stored here.
+At most as many workers of a stage run at a time as its capacity. The others are Pending; the highest priority starts
+first, then the oldest job. Each attempt has a random token, of which only the hash is stored here.
 """
 
 import asyncio
@@ -46,9 +46,8 @@ class _Attempt:
 class SubprocessLauncher:
     """The Launcher and TokenVerifier of one process. Not thread-safe: one event loop.
 
-    `programs` are the workers of each stage. `capacity` says how many workers of a stage run at a time; a stage that it
-    lacks has no limit here, because the engine limits it. `scratch` belongs to this launcher alone: whatever an earlier
-    process left there is removed. The `standby` worker, if any, is used first; it is closed with the launcher.
+    `programs` are the workers of each stage. `scratch` belongs to this launcher alone: whatever an earlier process left
+    there is removed. The `standby` worker, if any, is used first; it is closed with the launcher.
     """
 
     def __init__(
@@ -56,14 +55,12 @@ class SubprocessLauncher:
         programs: Mapping[Stage, WorkerProgram],
         scratch: Path,
         *,
-        capacity: Mapping[Stage, int],
         run_deadline: timedelta,
         standby: StandbyWorker | None = None,
     ) -> None:
         self._programs = programs
         self._standby = standby
         self._scratch = scratch
-        self._capacity = capacity
         self._run_deadline = run_deadline
         self._attempts: dict[str, _Attempt] = {}
         self._identities: dict[bytes, WorkerIdentity] = {}
@@ -134,10 +131,10 @@ class SubprocessLauncher:
         if self._closed:
             return
         unfinished = [a for a in self._attempts.values() if not a.worker.state.ended]
-        for stage in self._programs:
+        for stage, program in self._programs.items():
             attempts = [a for a in unfinished if a.launch.stage is stage]
             pending = sorted((a for a in attempts if a.task is None and not a.worker.stopping), key=lambda a: a.rank)
-            capacity = self._capacity.get(stage, len(attempts))
+            capacity = len(attempts) if program.capacity is None else program.capacity
             room = max(0, capacity - sum(1 for a in attempts if a.task is not None))
             for attempt in pending[:room]:
                 attempt.task = asyncio.create_task(self._run(attempt), name=attempt.worker.name)
@@ -222,7 +219,7 @@ def describe_exit(code: int) -> str:
             name = f"signal {number}"
         return f"the worker was killed ({name})"
     if code == ATTEMPT_OVER:
-        return "the worker was told that its attempt is over"
+        return "the engine reported that the attempt is over"
     return f"the worker failed (exit code {code})"
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from whisperjob.model.phase import Stage
 from whisperjob_local.startup import StartupError
 from whisperjob_local.worker_process import worker_environment
 
@@ -44,20 +45,39 @@ _INSTALLATION_FOLDERS = ("site-packages", "dist-packages")
 
 @dataclass(frozen=True, slots=True)
 class WorkerProgram:
-    """How to start a worker of a stage. `environment` is added to the variables that every worker inherits."""
+    """How to start a worker of a stage, and the capacity of the stage on this machine.
+
+    `environment` is added to the variables that every worker inherits. `capacity` is None where the engine limits how
+    many run at a time.
+    """
 
     argv: Argv
     environment: Mapping[str, str]
+    capacity: int | None
 
 
-def build_optimizer_program(server: str, ffmpeg: str) -> WorkerProgram:
-    """Returns the optimizer's program; `server` is the URL where it claims its work."""
-    return WorkerProgram(_build_argv(sys.executable, "whisperjob_optimizer.run", server, ffmpeg), {})
+def build_programs(
+    server: str, ffmpeg: str, *, optimizers: int, diarizer: Path | None
+) -> Mapping[Stage, WorkerProgram]:
+    """Returns the program of each stage that has a worker on this machine.
 
+    `server` is the URL where workers claim their work, `optimizers` says how many of them run at a time, and `diarizer`
+    is the diarizer's interpreter, if there is one.
+    """
 
-def build_diarizer_program(python: Path, server: str, ffmpeg: str) -> WorkerProgram:
-    """Returns the diarizer's program for its interpreter; `server` is the URL where it claims its work."""
-    return WorkerProgram(_build_argv(str(python), _DIARIZER_MODULE, server, ffmpeg), diarizer_environment())
+    def build(stage: Stage) -> WorkerProgram | None:
+        match stage:
+            case Stage.OPTIMIZE:
+                argv = _build_argv(sys.executable, "whisperjob_optimizer.run", server, ffmpeg)
+                return WorkerProgram(argv, {}, optimizers)
+            case Stage.DIARIZE:
+                if diarizer is None:
+                    return None
+                argv = _build_argv(str(diarizer), _DIARIZER_MODULE, server, ffmpeg)
+                return WorkerProgram(argv, diarizer_environment(), capacity=None)
+
+    programs = {stage: build(stage) for stage in Stage}
+    return {stage: program for stage, program in programs.items() if program is not None}
 
 
 def diarizer_environment() -> dict[str, str]:

@@ -54,12 +54,15 @@ class Bench:
         self.notes.mkdir()
         self.scratch = folder / "scratch"
         self.modes: dict[str, str] = {}
+        programs = {
+            Stage.OPTIMIZE: WorkerProgram(self._argv, {}, capacity),
+            Stage.DIARIZE: WorkerProgram(self._argv, {}, capacity=None),
+        }
         self.launcher = SubprocessLauncher(
-            {stage: WorkerProgram(self._argv, {}) for stage in Stage},
+            programs,
             self.scratch,
-            capacity={Stage.OPTIMIZE: capacity},
             run_deadline=run_deadline,
-            standby=StandbyWorker(Stage.OPTIMIZE, WorkerProgram(self._argv, {}), self.scratch) if standby else None,
+            standby=StandbyWorker(Stage.OPTIMIZE, programs[Stage.OPTIMIZE], self.scratch) if standby else None,
         )
         self.changes: list[Worker] = []
         self.launcher.subscribe(self.changes.append)
