@@ -66,7 +66,7 @@ class KubernetesLauncher:
         Raises RecordConflictError where an earlier attempt is still alive, ClusterError, ClusterUnavailableError.
         """
         if launch.attempt > 1:
-            await self._refuse_beside_living(launch)
+            await self._ensure_no_earlier_attempt_is_alive(launch)
         body = build_job(launch, self._settings, self._engine, self._policy)
         namespace = self._settings.namespace
         try:
@@ -89,7 +89,7 @@ class KubernetesLauncher:
             raise ClusterError(409, "AlreadyExists", f"Job {launch.name} exists and is no worker")
         return worker
 
-    async def _refuse_beside_living(self, launch: Launch) -> None:
+    async def _ensure_no_earlier_attempt_is_alive(self, launch: Launch) -> None:
         """Raises RecordConflictError where an earlier attempt is alive that no event has shown yet.
 
         The record may be ahead of the Jobs: each has a watch of its own, and another operator may write it, too.
@@ -124,7 +124,7 @@ class KubernetesLauncher:
         return tuple(worker for job in self._jobs.values() if (worker := self._to_worker(job)))
 
     def handle_job_event(self, body: JsonObject, *, deleted: bool) -> None:
-        """Takes in an event of a Job. One that was deleted was stopped, even where its last state does not show it."""
+        """Records an event of a Job. One that was deleted was stopped, even where its last state does not show it."""
         job = KubeJob.model_validate(body)
         if deleted:
             self._jobs.pop(job.metadata.name, None)
@@ -134,7 +134,7 @@ class KubernetesLauncher:
             self._notify(replace(worker, stopping=True) if deleted else worker)
 
     def handle_pod_event(self, body: JsonObject, *, deleted: bool) -> None:
-        """Takes in an event of a Pod.
+        """Records an event of a Pod.
 
         The last state of a pod that ended is retained: its end and its removal may come as one event.
         """

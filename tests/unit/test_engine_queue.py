@@ -66,5 +66,5 @@ async def test_the_wait_grows_with_failures_in_a_row_and_is_short_again_after_a_
     waits = [queue.add_after_failure("a").total_seconds() for _ in range(12)]
     assert all(later > earlier for earlier, later in itertools.pairwise(waits[:9]))
     assert max(waits) <= 60 * 1.2
-    queue.succeeded("a")
+    queue.reset_failures("a")
     assert queue.add_after_failure("a").total_seconds() < 0.2

@@ -78,7 +78,7 @@ class Applier:
 
     async def stop(self, worker: Worker) -> None:
         """Stops a worker on purpose: how it ends says nothing about its work."""
-        self.workers.stopped(worker)
+        self.workers.mark_stopped(worker)
         await self.launcher.stop(worker.name)
 
     async def _write(self, job: WhisperJob, status: Status) -> WhisperJob:
@@ -94,7 +94,7 @@ class Applier:
         self.workers.put(await self.launcher.start(Launch(job=live, stage=stage, attempt=attempt, name=name)))
 
     async def _collect_garbage(self, job: WhisperJob) -> None:
-        """The job is idle even if this fails: the next sweep finds what stays behind."""
+        """Removes the garbage of an idle job; if that fails, the next sweep does it."""
         self.progress.forget(job.uid)
         try:
             await asyncio.to_thread(collect_ended_job, self.store, job, keep_source=self.keep_source)

@@ -131,7 +131,7 @@ class Engine:
         )
 
     def report(self, worker: WorkerIdentity, post: ProgressPost) -> None:
-        """Takes in a worker's progress, which is written at most once per interval.
+        """Records a worker's progress, which is written at most once per interval.
 
         Raises AttemptOverError, ProtocolViolationError.
         """
@@ -174,7 +174,7 @@ class Engine:
             began, failed = time.monotonic(), True
             try:
                 after = await self._reconciler.reconcile(name)
-                self._queue.succeeded(name)
+                self._queue.reset_failures(name)
                 failed = False
                 if after is not None:
                     self._queue.add(name, max(after, AT_ONCE))

@@ -24,7 +24,7 @@ class ProgressThrottle:
         self._entries: dict[str, _Entry] = {}
 
     def put(self, uid: str, report: ProgressReport) -> None:
-        """Takes in a report; one that falls behind what its attempt reported before changes nothing."""
+        """Records a report; one that falls behind what its attempt reported before changes nothing."""
         entry = self._entries.setdefault(uid, _Entry(report))
         known = entry.latest
         if known.stage is report.stage and (known.attempt, known.percent) > (report.attempt, report.percent):

@@ -45,7 +45,7 @@ class WorkQueue:
         self.add(key, wait)
         return wait
 
-    def succeeded(self, key: str) -> None:
+    def reset_failures(self, key: str) -> None:
         """Forgets the failures of `key`."""
         self._failures.pop(key, None)
 

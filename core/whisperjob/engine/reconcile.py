@@ -14,7 +14,7 @@ from whisperjob.model.resource import WhisperJob
 
 @dataclass(slots=True)
 class Reconciler:
-    """Connects observer, decision and applier. It keeps nothing but the tombstones of deleted jobs."""
+    """Connects observer, decision and applier. It stores nothing but the tombstones of deleted jobs."""
 
     observer: Observer
     applier: Applier
@@ -22,7 +22,7 @@ class Reconciler:
     _tombstones: dict[str, list[WhisperJob]] = field(default_factory=dict)
 
     def add_tombstone(self, deleted: WhisperJob) -> None:
-        """Keeps a deleted record as a tombstone until a pass over its name has finalized it."""
+        """Retains a deleted record as a tombstone until a pass over its name has finalized it."""
         self._tombstones.setdefault(deleted.name, []).append(deleted)
 
     async def reconcile(self, name: str) -> timedelta | None:

@@ -21,7 +21,7 @@ class WorkerIndex:
         return [worker for workers in self._by_uid.values() for worker in workers.values()]
 
     def put(self, worker: Worker) -> bool:
-        """Takes in the state of a worker; returns False if that changes nothing."""
+        """Records the state of a worker; returns False if that changes nothing."""
         if worker.name in self._stopped:
             return False
         workers = self._by_uid.setdefault(worker.job_uid, {})
@@ -30,8 +30,8 @@ class WorkerIndex:
         workers[worker.name] = worker
         return True
 
-    def stopped(self, worker: Worker) -> None:
-        """Takes in that the worker was stopped on purpose: how it ends says nothing about its work."""
+    def mark_stopped(self, worker: Worker) -> None:
+        """Records that the worker was stopped on purpose: how it ends says nothing about its work."""
         self._stopped.add(worker.name)
         workers = self._by_uid.get(worker.job_uid, {})
         workers.pop(worker.name, None)
@@ -39,7 +39,7 @@ class WorkerIndex:
             self._by_uid.pop(worker.job_uid, None)
 
     def replace(self, workers: Iterable[Worker]) -> None:
-        """Takes in a full listing: a worker that it lacks is gone, also from those that were stopped."""
+        """Records a full listing: a worker that it lacks is gone, also from those that were stopped."""
         listed = tuple(workers)
         self._stopped &= {worker.name for worker in listed}
         self._by_uid = {}
