@@ -1,4 +1,4 @@
-"""The CRD against the models it repeats, and its rules on a real API server against the cases of model/rules.py."""
+"""The CRD against the models it repeats; its rules, on a real API server, against cases of model/immutability.py."""
 
 import json
 import subprocess

@@ -38,4 +38,4 @@ def _check_diarization_change(old: DiarizationState | None, new: DiarizationStat
     if new.attempt < old.attempt:
         raise RecordInvalidError("status.diarization.attempt never shrinks")
     if old.phase.terminal and new.request_id == old.request_id and new != old:
-        raise RecordInvalidError("status.diarization is final once it has ended, until it is asked for again")
+        raise RecordInvalidError("status.diarization is final once it has ended, until it is requested again")

@@ -55,7 +55,7 @@ class Source(Model):
 
 
 class DiarizationRequest(SpeakerCount):
-    """Asks for a speaker timeline; a new `requestId` asks again."""
+    """Requests a speaker timeline; another `requestId` requests it again."""
 
     request_id: Annotated[str, StringConstraints(min_length=1, max_length=63)] = Field(description="Names the request")
 
@@ -72,10 +72,10 @@ class Spec(Model):
 
     source: Source
     client_ip: Annotated[str, StringConstraints(max_length=45)] | None = Field(
-        default=None, description="Who submitted it, as far as the settings allow to keep that"
+        default=None, description="The client's address, as far as the settings allow to store it"
     )
     tenant: Annotated[str, StringConstraints(pattern=f"^{DNS_LABEL}$")] = Field(
-        default="default", description="Whose job it is; every look-up is held to it"
+        default="default", description="The tenant that owns the job; look-ups find only jobs of the caller's tenant"
     )
     profile: Profile = Field(default=Profile.FULL, description="full, light (band-pass and loudness) or none")
     max_chunk_seconds: int | None = Field(
@@ -86,13 +86,15 @@ class Spec(Model):
     cancel: bool = Field(default=False, description="Ends the job for good")
     diarization: DiarizationRequest | None = None
     ttl_seconds_after_finished: int | None = Field(
-        default=None, ge=0, description="Record and results go this long after the job ended; absent: the default"
+        default=None,
+        ge=0,
+        description="Record and results are deleted this long after the job ended; absent: the default",
     )
     deadlines: Deadlines = Deadlines()
 
     @property
     def audio_options(self) -> AudioOptions:
-        """The owner's choices for the sound, which the record keeps in two places."""
+        """The owner's choices for the sound, which the record stores in two places."""
         source = self.source
         return AudioOptions.model_construct(
             profile=self.profile,
@@ -143,9 +145,11 @@ class StageStatus(Model):
     phase: Phase = Phase.QUEUED
     progress: int = Field(default=0, ge=0, le=100)
     attempt: int = Field(default=0, ge=0, description="Grows with every worker started, whatever ended the last one")
-    failure_count: int = Field(default=0, ge=0, description="Workers that failed; an engine's restart is none")
+    failure_count: int = Field(
+        default=0, ge=0, description="Workers that failed; a restart of the engine is not counted"
+    )
     out_of_memory: bool = Field(
-        default=False, description="A worker ran out of memory: the next ones get more, which is done once"
+        default=False, description="A worker ran out of memory: later workers get more memory; it is raised only once"
     )
     next_attempt_time: datetime | None = Field(
         default=None, description="The latest attempt failed and was counted; the next starts no earlier than this"
@@ -181,7 +185,7 @@ class Status(StageStatus):
         default=None, description="The decoded length; before that the container's, where it has one"
     )
     output: Output | None = None
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = Field(default=(), description="Warning codes; the error reference explains them")
     diarization: DiarizationState | None = None
     conditions: tuple[Condition, ...] = ()
 

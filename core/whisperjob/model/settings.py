@@ -1,6 +1,6 @@
 """The settings of every role, typed; read from the environment with the prefix WHISPERJOB_.
 
-Each field gives its unit, its default and the reason. This module needs pydantic-settings besides pydantic.
+Each description gives the unit and the reason. This module needs pydantic-settings besides pydantic.
 """
 
 import re
@@ -41,7 +41,7 @@ GIB = 1024 * MIB
 
 
 class ClientAddress(StrEnum):
-    """How much of a client's IP address is kept."""
+    """How much of a client's IP address is stored."""
 
     FULL = "full"
     TRUNCATED = "truncated"
@@ -119,7 +119,7 @@ class ApiSettings(Settings):
 
 
 class StoreSettings(Settings):
-    """The object store. Without `s3_endpoint` embedded mode keeps objects in its data folder."""
+    """The object store. Without `s3_endpoint` embedded mode stores objects in its data folder."""
 
     s3_endpoint: str | None = Field(default=None, description="http(s)://host:port of an S3 service, such as MinIO.")
     s3_bucket: str = Field(
@@ -189,7 +189,7 @@ class EngineSettings(Settings):
     )
     orphan_age: Duration = Field(
         default=timedelta(hours=24),
-        description="An upload without a record is kept for this time, since its record may still be created.",
+        description="An upload without a record is retained for this time, since its record may still be created.",
     )
     max_duration: Duration = Field(
         default=defaults.MAX_DURATION, description="Longest decoded audio; a longer recording ends as `duration_limit`."

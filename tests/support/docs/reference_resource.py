@@ -40,7 +40,7 @@ One made with kubectl needs no API: its recording lies in the bucket, below the 
 {spec["description"]}
 
 {_table(spec)}
-Refused, with these words:
+Refused, with these messages:
 
 {_rules(spec)}
 ## status
@@ -48,7 +48,7 @@ Refused, with these words:
 {status["description"]}
 
 {_table(status)}
-Held by the API server itself, whoever writes:
+Enforced by the API server itself, for every writer:
 
 {_rules(status)}"""
 
