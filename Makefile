@@ -4,16 +4,16 @@
 # make check             set up, then format, lint, types, import contracts and unit tests: a minute
 # make test              the same, then all other tests: 25 minutes the first time
 # make coverage          what unit and integration tests reach, by branches
-# make bench             measure, and keep the figures in docs/explanation/benchmarks.md (half an hour; for options
+# make bench             measure, and write the figures to docs/explanation/benchmarks.md (half an hour; for options
 #                        BENCH="--help")
 # make docs              the pages of docs/ as a site, in dist/docs
 # make diarizer          set up who speaks when, once: PyTorch, pyannote.audio and models (2 to 6 GB, some minutes)
-# make bench-diarization measure it, and keep the figures (a quarter of an hour)
+# make bench-diarization measure it, and write the figures (a quarter of an hour)
 # make images            build the container images with docker, try them, and show their sizes
 # make cluster           the service on a real cluster of processes on this machine (root), until Ctrl-C
 # make kind              the service on kind (docker, kind, helm)
 # make e2e               the tests on a cluster alone (root); with KUBECONFIG=… REGISTRY=… TAG=… on one of yours
-# make lock              write the locks in requirements/ anew (needs uv)
+# make lock              renew the locks in requirements/ (needs uv)
 # make clean             remove what the above made, but for data/ and out/
 #
 # For `make run`: PORT, DATA_DIR, WHISPERJOB_API_KEYS; with FILE also OUT (./out). For all: PYTHON.
@@ -50,7 +50,7 @@ check:
 test: check
 	$(BIN)/pytest --ignore tests/unit
 
-# The figures are told where a test failed, too.
+# The figures are printed even if a test failed.
 coverage:
 	deploy/local/setup.sh dev
 	$(BIN)/coverage erase

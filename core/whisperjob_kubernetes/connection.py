@@ -92,9 +92,9 @@ async def connect(kubeconfig: Path | None = None, on_request: Callable[[ApiReque
         if kubeconfig is None:
             config.load_incluster_config(configuration)  # type: ignore[no-untyped-call]  # kubernetes types its API only
         else:
-            await config.load_kube_config(str(kubeconfig), client_configuration=configuration)  # type: ignore[no-untyped-call]  # as above
+            await config.load_kube_config(str(kubeconfig), client_configuration=configuration)  # type: ignore[no-untyped-call]  # kubernetes types its API only
     except (ConfigException, OSError) as error:
-        raise ClusterUnavailableError(f"no way to the API server: {error}") from error
+        raise ClusterUnavailableError(f"the connection to the API server cannot be configured: {error}") from error
     options: JsonObject = {"trust_env": False, "timeout": _timeout(REQUEST_TIMEOUT_SECONDS)}
     if on_request is not None:
         options["trace_configs"] = [_build_trace(on_request)]

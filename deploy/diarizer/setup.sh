@@ -42,7 +42,7 @@ need_debootstrap() {
     command -v debootstrap >/dev/null && return
     say "Installing debootstrap..."
     { logged apt-get update -qq && logged apt-get install -y -qq --no-install-recommends debootstrap; } ||
-        die "apt-get could not install debootstrap. Once that is mended, run this again; or: deploy/diarizer/setup.sh wheels."
+        die "apt-get could not install debootstrap. After you have fixed that, run this again; or: deploy/diarizer/setup.sh wheels."
 }
 
 # In a mount and process namespace of its own, so that nothing a package mounts or starts stays.
@@ -146,7 +146,7 @@ write_network() {
 finish() {
     models=$venv/share/whisperjob-diarizer
     "$venv/bin/python" deploy/diarizer/models.py "$models" ||
-        die "The bundled models could not be fetched. Run this again once that is mended."
+        die "The bundled models could not be fetched. Run this again after you have fixed that."
     [ "$models/campplus.onnx" -nt "$models/campplus.pt" ] || write_network
     [ -x "$place/python" ] && return # nothing changed
     versions=$("$venv/bin/python" -c '

@@ -65,7 +65,7 @@ install_packages() {
     hint="run as root: apt-get install $missing"
     [ "$(id -u)" = 0 ] || die "Missing: $missing. To install, $hint; then run this again."
     say "Installing $missing..."
-    apt_install "$missing" || die "apt-get could not install $missing. Once that is mended, $hint."
+    apt_install "$missing" || die "apt-get could not install $missing. After you have fixed that, $hint."
     [ -z "$(missing_packages)" ] || die "Still missing after apt-get: $(echo $(missing_packages))."
 }
 

@@ -18,7 +18,7 @@ async def _serve() -> None:
     stop = asyncio.Event()
 
     def on_signal() -> None:
-        log.info("stopping, as a signal asks")
+        log.info("stopping: a stop signal was received")
         stop.set()
 
     on_stop_signals(on_signal)

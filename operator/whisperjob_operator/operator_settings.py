@@ -1,6 +1,6 @@
 """The settings that the operator alone has; `EngineSettings` and `StoreSettings` are the others it reads.
 
-Each field says its unit, its default and why.
+Each description gives the unit and the reason.
 """
 
 import re

@@ -1,7 +1,7 @@
 """Verifies projected service-account tokens of workers offline, with the public keys of the cluster.
 
-A token is bound to its pod, and the pod's Job says which attempt the worker makes. The API server is asked for the keys
-alone, and only when a token is signed by a key that is not known yet.
+A token is bound to its pod, and the pod's Job says which attempt the worker makes. Only the keys are requested
+from the API server, and only when a token is signed by a key that is not known yet.
 """
 
 import logging

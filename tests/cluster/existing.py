@@ -10,7 +10,7 @@ from cluster.kube import Kube
 from support.programs.binaries import find_binaries
 
 VARIABLE = "WHISPERJOB_E2E_KUBECONFIG"
-"""Not KUBECONFIG itself: `make test` must not install anything in the cluster that somebody is working with."""
+"""Not KUBECONFIG itself: `make test` must not install anything in the cluster that a developer is working with."""
 
 
 class ExistingCluster(Kube):

@@ -90,7 +90,7 @@ def test_two_diarizations_share_one_gpu(
     def running_pods() -> list[Object]:  # a worker may report before its kubelet does
         return [pod for pod in speakers.workers(running) if pod["status"]["phase"] == "Running"]
 
-    (pod,) = wait_for(running_pods, "its pod to be told as running")
+    (pod,) = wait_for(running_pods, "its pod to be reported as running")
     assert pod["spec"]["containers"][0]["resources"]["limits"][GPU] == "1"
 
     results = [diarized(client, job)["result"] for job in (running, waiting)]

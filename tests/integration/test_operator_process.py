@@ -81,7 +81,7 @@ def test_it_starts_without_its_store_and_ends_at_sigterm(kube_server: KubeServer
                 "WHISPERJOB_WORKER_SERVER": "s",
                 "WHISPERJOB_KUBECONFIG": "/nowhere",
             },
-            "no way to the API server",
+            "the connection to the API server cannot be configured",
             id="no cluster",
         ),
     ],

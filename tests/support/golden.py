@@ -1,6 +1,6 @@
-"""Golden files: what was built, kept to be read by people and compared by tests.
+"""Golden files: what was built, stored to be read by people and compared by tests.
 
-`pytest tests/unit [other tests] --update-golden` writes them anew; the option is the unit tests', so name those, too.
+`pytest tests/unit [other tests] --update-golden` writes them again; the option is the unit tests', so name those, too.
 """
 
 from collections.abc import Callable

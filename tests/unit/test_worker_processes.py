@@ -3,7 +3,7 @@
 from whisperjob.worker.processes.process_group import ProcessGroup
 
 
-class Child:
+class FakeProcess:
     def __init__(self) -> None:
         self.killed = 0
 
@@ -12,7 +12,7 @@ class Child:
 
 
 def test_all_living_processes_are_killed() -> None:
-    processes, gone, living = ProcessGroup(), Child(), Child()
+    processes, gone, living = ProcessGroup(), FakeProcess(), FakeProcess()
     with processes.adopt(gone):
         pass
     with processes.adopt(living):
@@ -21,7 +21,7 @@ def test_all_living_processes_are_killed() -> None:
 
 
 def test_a_process_that_is_adopted_late_is_killed_too() -> None:
-    processes, late = ProcessGroup(), Child()
+    processes, late = ProcessGroup(), FakeProcess()
     processes.kill_all()
     with processes.adopt(late):
         assert late.killed == 1

@@ -12,7 +12,7 @@ from whisperjob.model.stages import DiarizeOutcome, OptimizeOutcome, Outcome, St
 
 @dataclass(frozen=True, slots=True)
 class _Summary:
-    """What the status keeps of a result, and the sentence about it; `notes` are sentences for its owner alone."""
+    """What the status stores of a result, and the sentence about it; `notes` are sentences for its owner alone."""
 
     outcome: Outcome
     message: str

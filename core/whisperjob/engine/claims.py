@@ -56,7 +56,7 @@ def _source(job: WhisperJob, store: ObjectStore, lifetime: timedelta) -> tuple[I
 
 
 def _chunks(job: WhisperJob, store: ObjectStore, lifetime: timedelta) -> tuple[Input, ...]:
-    """The optimised audio, which is what the speech recogniser hears; never the upload."""
+    """Returns the chunks of the optimised audio as inputs: what the speech recogniser hears, never the upload."""
     output = job.status.output
     if output is None:
         raise AttemptOverError("the job has no audio yet")

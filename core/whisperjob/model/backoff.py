@@ -1,4 +1,4 @@
-"""How long to wait before something that failed is tried again. Pure: the caller brings the chance."""
+"""How long to wait before something that failed is tried again. Pure: the caller passes the random number."""
 
 from dataclasses import dataclass
 from datetime import timedelta

@@ -4,6 +4,6 @@ from datetime import UTC, datetime
 
 
 def utc_now() -> datetime:
-    """With milliseconds: what the API shows is what is stored."""
+    """Returns the current time in UTC, cut to milliseconds: the API shows what is stored."""
     now = datetime.now(UTC)
     return now.replace(microsecond=now.microsecond // 1000 * 1000)

@@ -1,4 +1,4 @@
-"""Whose fault it is, and what to do next.
+"""Error codes and exceptions, by whose fault the error is.
 
 `JobCode` is part of the public interface: it stands in the status of a failed job, and in the CRD's enum. Exceptions
 carry data; they are mapped to an HTTP answer or to a retry only at the edges (the API's own errors are in
@@ -51,7 +51,7 @@ INPUT_CODES = frozenset(
 
 
 VERDICT_CODES = INPUT_CODES | {JobCode.MODEL_UNAVAILABLE}
-"""All verdicts of workers: the input is at fault, or the model cannot be had with the present settings."""
+"""All verdicts of workers: the input is at fault, or the model is not available with the present settings."""
 
 
 class WhisperJobError(Exception):
@@ -70,7 +70,7 @@ class InputError(WhisperJobError):
 
 
 class ModelUnavailableError(WhisperJobError):
-    """The configured model cannot be had: there is no token or no network, or its terms were not accepted.
+    """The configured model is not available: there is no token or no network, or its terms were not accepted.
 
     `message` says what to do."""
 

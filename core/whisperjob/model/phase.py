@@ -63,7 +63,7 @@ STEP_PROGRESS: dict[Step, tuple[int, int]] = {
     Step.SPLITTING: (85, 100),
     Step.DONE: (100, 100),
 }
-"""First and last percent of each step, from the progress table of the reference API."""
+"""First and last percent of each step. These numbers are part of the public interface."""
 
 DIARIZE_PROGRESS: dict[DiarizeStep, tuple[int, int]] = {
     DiarizeStep.LOADING: (0, 5),

@@ -1,7 +1,7 @@
 """The worker protocol: what passes between a worker and the engine, over HTTP, as JSON.
 
-    POST /work/claim     (no body)      → 200 Claim | 401 token | 410 the attempt is over: stop
-    POST /work/progress  ProgressPost   → 204       | 401 token | 410 as above | 413 too long | 422 not understood
+    POST /work/claim     (no body)     → 200 Claim | 401 token | 410 attempt is over: stop
+    POST /work/progress  ProgressPost  → 204       | 401 token | 410 attempt is over | 413 too long | 422 not understood
 
 Both carry `Authorization: Bearer <token>`, a token that is bound to one attempt. A claim may be repeated while the
 attempt lives: that renews an expired grant. A progress post that is lost does no harm.
@@ -84,7 +84,7 @@ class DiarizeOptions(SpeakerCount):
 
     stage: Literal[Stage.DIARIZE] = Stage.DIARIZE
     model: str = Field(description="`bundled`, a name on the model hub, or a folder")
-    allow_cpu: bool = Field(default=True, description="Go on with the CPU where a GPU's memory does not suffice")
+    allow_cpu: bool = Field(default=True, description="Continue on the CPU where a GPU's memory does not suffice")
 
 
 Options = Annotated[OptimizeOptions | DiarizeOptions, Field(discriminator="stage")]

@@ -1,7 +1,7 @@
 """Which objects a job may name as its source, and which of them it may remove. Pure.
 
-Whoever may create a WhisperJob must not read, by way of a worker, what others uploaded; nor may they have it removed,
-which is what the end of a job does to its upload.
+A user who may create a WhisperJob must not be able to read, by way of a worker, what others uploaded, nor to remove it:
+the end of a job removes its upload.
 """
 
 from whisperjob.model import names

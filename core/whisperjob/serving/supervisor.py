@@ -53,7 +53,7 @@ class TaskSupervisor:
             await asyncio.gather(main, return_exceptions=True)
 
     async def finish(self, *tasks: asyncio.Task[None]) -> None:
-        """Waits until these tasks, which were asked to stop, have ended. Logs what they raise, unless `guard` did."""
+        """Waits until these tasks, which are stopping, have ended. Logs what they raise, unless `guard` did."""
         for task in tasks:
             self.release(task)
         if tasks:

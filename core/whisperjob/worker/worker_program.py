@@ -104,7 +104,7 @@ def _explain(code: int, why: str) -> int:
 
 
 def _build_parser(name: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=name, description="Works one attempt of one job.")
+    parser = argparse.ArgumentParser(prog=name, description="Runs one attempt at one stage of a job.")
     parser.add_argument("--server", required=True, help="base URL of the worker protocol")
     token = parser.add_mutually_exclusive_group(required=True)
     token.add_argument("--token-stdin", action="store_true", help="the token is the first line of standard input")

@@ -7,7 +7,7 @@ CPU: Final = "cpu"
 CUDA: Final = "cuda"
 
 NO_CPU_ALLOWED: Final = (
-    "The GPU's memory does not suffice even for single windows, and going on with the CPU is switched off "
+    "The GPU's memory does not suffice even for single windows, and continuing on the CPU is disabled "
     "(WHISPERJOB_DIARIZATION_ALLOW_CPU)."
 )
 
@@ -42,8 +42,8 @@ def next_plan(failed: ComputePlan, *, allow_cpu: bool) -> tuple[ComputePlan, str
         return None
     if failed.batch > 1:
         smaller = replace(failed, batch=max(1, failed.batch // _SMALLEST_STEP_DOWN))
-        return smaller, f"The GPU's memory did not suffice; going on with batches of {smaller.batch}."
+        return smaller, f"The GPU's memory did not suffice; continuing with batches of {smaller.batch}."
     if not allow_cpu:
         return None
-    sentence = "The GPU's memory did not suffice even for single windows; going on with the CPU."
+    sentence = "The GPU's memory did not suffice even for single windows; continuing on the CPU."
     return ComputePlan(CPU, _CPU_BATCH), sentence

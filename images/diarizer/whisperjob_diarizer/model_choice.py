@@ -1,4 +1,4 @@
-"""Which model the settings mean, and the sentence for people when it cannot be had.
+"""Which model the settings mean, and the sentence for people when it is not available.
 
 It uses no network and imports no model.
 """

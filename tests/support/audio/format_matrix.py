@@ -1,5 +1,5 @@
 """Every container and audio codec that ffmpeg can write, as recipes for files of a few seconds; what it can write
-but nobody could upload is listed beside, with the reason."""
+but a user could not upload is listed beside, with the reason."""
 
 from dataclasses import dataclass
 from itertools import pairwise

@@ -1,6 +1,6 @@
 """Where servers and programs of a cluster come from: PATH, $WHISPERJOB_TEST_BIN, ../shared/cluster/bin.tar.xz.
 
-What the archive gives is kept under .cache/. Where a program is found nowhere and cannot be built (go_building),
+What the archive gives is stored under .cache/. Where a program is found nowhere and cannot be built (go_building),
 tests that need it are skipped, and the skip says which.
 """
 

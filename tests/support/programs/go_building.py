@@ -1,4 +1,4 @@
-"""Programs that are built with Go where nobody has them; each is kept, named after what it is built from."""
+"""Programs that are built with Go where they are not installed; each is stored, named after what it is built from."""
 
 import hashlib
 import os

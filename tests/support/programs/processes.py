@@ -19,11 +19,11 @@ def lives(pid: int) -> bool:
 def children_of(pid: int) -> list[int]:
     """Processes whose parent this is."""
     found = []
-    for entry in os.listdir("/proc"):  # noqa: PTH208 - as above
+    for entry in os.listdir("/proc"):  # noqa: PTH208 - /proc is no place for Path objects
         if not entry.isdecimal():
             continue
         try:
-            with open(f"/proc/{entry}/stat", encoding="utf-8", errors="replace") as stat:  # noqa: PTH123 - as above
+            with open(f"/proc/{entry}/stat", encoding="utf-8", errors="replace") as stat:  # noqa: PTH123 - /proc is no place for Path objects
                 parent = int(stat.read().rpartition(")")[2].split()[1])
         except (FileNotFoundError, ProcessLookupError):
             continue

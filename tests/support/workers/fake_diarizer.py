@@ -3,7 +3,7 @@
     python fake_diarizer.py [--file F … as whisperjob_diarizer.standalone | as whisperjob_diarizer.run]
 
 Sound before half of the recording is one speaker, after it another. The model's name changes what it does:
-`missing` cannot be had; `stuck` never returns; `hungry` runs out of memory; `falls-back` reports a note.
+`missing` is not available; `stuck` never returns; `hungry` runs out of memory; `falls-back` reports a note.
 """
 
 import sys
@@ -17,7 +17,7 @@ from whisperjob_diarizer import run, standalone
 from whisperjob_diarizer.port import Diarization, Diarizer, OnProgress, SpeakerSpan
 
 RATE = 16_000
-NOTE = "The GPU's memory did not suffice; going on with batches of 1."
+NOTE = "The GPU's memory did not suffice; continuing with batches of 1."
 _BLOCK = 80
 _LOUD = 500
 

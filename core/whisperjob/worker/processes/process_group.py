@@ -23,21 +23,21 @@ class ProcessGroup:
         self._ending = False
 
     @contextmanager
-    def adopt(self, child: Killable) -> Iterator[None]:
-        """Makes `child` a member of the group for the length of the block."""
+    def adopt(self, process: Killable) -> Iterator[None]:
+        """Makes `process` a member of the group for the length of the block."""
         with self._lock:
-            self._alive.append(child)
+            self._alive.append(process)
             if self._ending:
-                child.kill()
+                process.kill()
         try:
             yield
         finally:
             with self._lock:
-                self._alive.remove(child)
+                self._alive.remove(process)
 
     def kill_all(self) -> None:
         """Kills all members, and every process that is adopted afterwards."""
         with self._lock:
             self._ending = True
-            for child in self._alive:
-                child.kill()
+            for process in self._alive:
+                process.kill()

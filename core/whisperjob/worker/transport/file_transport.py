@@ -1,4 +1,4 @@
-"""The way to a store in a folder of this machine: inputs are read in place, results are renamed into it."""
+"""Transfers to and from a store in a folder of this machine: inputs are read in place, results are renamed into it."""
 
 import hashlib
 import shutil

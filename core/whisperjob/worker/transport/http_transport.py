@@ -1,4 +1,4 @@
-"""The way to an S3 store: inputs by presigned GET, results by POST policy. Both are tried again where that may help."""
+"""Transfers to and from an S3 store: inputs by presigned GET, results by POST policy. Retries where it may help."""
 
 import hashlib
 import time

@@ -1,4 +1,4 @@
-"""Chooses the way to the store by what a claim grants."""
+"""Chooses the transport by what a claim grants."""
 
 from collections.abc import Callable
 from pathlib import Path

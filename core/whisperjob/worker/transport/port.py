@@ -1,4 +1,4 @@
-"""What a worker knows of the way to the store, and the checks that every way makes."""
+"""Transfers the inputs and results of one attempt; also the checks that every transport makes."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,10 +29,10 @@ class FetchedFile:
 
 
 class Transport(Protocol):
-    """One attempt's way to the store."""
+    """Transfers the inputs and results of one attempt."""
 
     def fetch(self, index: int = 0) -> FetchedFile:
-        """Fetches one of the claim's inputs. Raises TransportError if it cannot be had complete."""
+        """Fetches one of the claim's inputs. Raises TransportError if it cannot be fetched completely."""
         ...
 
     def publish(self, path: Path, name: str) -> None:
