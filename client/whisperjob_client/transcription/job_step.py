@@ -13,7 +13,7 @@ from whisperjob_client.transfer.uploading import new_idempotency_key
 
 
 class JobStep:
-    """Uploads a recording and waits for its job, or goes on with the job of an earlier run.
+    """Uploads a recording and waits for its job, or continues the job of an earlier run.
 
     `server` names the server in the checkpoint.
     """

@@ -86,7 +86,7 @@ class PartialDownload:
 
     @property
     def headers(self) -> dict[str, str]:
-        """They request the missing bytes; `identity`, because a range counts the file's own bytes."""
+        """Returns the headers that request the missing bytes. `identity`: a range counts bytes of the file."""
         common = {"Accept-Encoding": "identity"}
         if not self.size_bytes:
             return common
