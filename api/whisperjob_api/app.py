@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 import whisperjob
 from whisperjob.model.errors import WhisperJobError
 from whisperjob_api.auth import DOCS_ASSETS, ApiKeyMiddleware, Keyring, describe_key
+from whisperjob_api.cross_origin import allow_origins
 from whisperjob_api.error_responses import handle_error
 from whisperjob_api.request_middleware import RequestMiddleware
 from whisperjob_api.routes import diarization, jobs, probes, trims, uploads
@@ -56,4 +57,6 @@ def create_app(dependencies: ApiDependencies) -> FastAPI:
     keyring = Keyring(key.get_secret_value() for key in dependencies.settings.api_keys)
     app.add_middleware(ApiKeyMiddleware, keyring=keyring)
     app.add_middleware(RequestMiddleware)
+    if origins := dependencies.settings.cors_origins:
+        allow_origins(app, origins)
     return app

@@ -44,6 +44,7 @@ EMPTY: dict[str, object] = {  # for each value that is empty by default, one tha
     "queueName": "queue",
     "runtimeClassName": "nvidia",
     "trustedProxies": "10.0.0.1",
+    "corsOrigins": "https://app.example",
     "priorityClasses": {"10": "high"},
     "nodeSelector": {"zone": "a"},
     "tolerations": [{"operator": "Exists"}],

@@ -104,6 +104,11 @@ class ApiSettings(Settings):
     trusted_proxies: CommaSeparated[IPv4Network | IPv6Network] = Field(
         default=(), description="Comma-separated networks whose X-Forwarded-For header is trusted; none by default."
     )
+    cors_origins: CommaSeparated[Annotated[str, Field(pattern=r"^(\*|https?://[^/\s]+)$")]] = Field(
+        default=(),
+        description="Comma-separated origins, such as https://app.example, whose web pages may call the API; "
+        "`*` stands for all. None by default.",
+    )
     client_address: ClientAddress = Field(
         default=ClientAddress.FULL,
         description="How much of a client's address is stored: full, truncated (IPv4 /24, IPv6 /48) or none.",
