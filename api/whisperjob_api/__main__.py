@@ -29,9 +29,6 @@ log = logging.getLogger("whisperjob_api")
 
 _METRICS_GRACE = timedelta(seconds=1)
 
-_KEEP_ALIVE_SECONDS = 75
-"""Longer than the minute for which proxies keep idle connections: the proxy must be the first to close one."""
-
 
 async def _serve() -> None:
     cluster_settings, settings, store = ClusterApiSettings(), ApiSettings(), open_shared_store()
@@ -56,7 +53,6 @@ async def _serve() -> None:
             bind(cluster_settings.host, cluster_settings.port),
             grace=cluster_settings.shutdown_grace,
             http=ApiProtocol,
-            keep_alive_seconds=_KEEP_ALIVE_SECONDS,
         )
         metrics = Listener(
             create_metrics_app(registry),

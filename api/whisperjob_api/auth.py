@@ -1,4 +1,7 @@
-"""Authentication: the X-API-Key header gives the tenant, and is checked before a byte of the body is read."""
+"""Authentication: the API key gives the tenant, and is checked before a byte of the body is read.
+
+The key is in the header X-API-Key, or in `Authorization: Bearer`, which is all that some form builders can send.
+"""
 
 import hashlib
 import hmac
@@ -54,14 +57,23 @@ def describe_key(description: dict[str, Any]) -> None:
     """Adds the key to the OpenAPI document. FastAPI's own way is a dependency that is resolved for every request."""
     schemes = description.setdefault("components", {}).setdefault("securitySchemes", {})
     schemes["APIKeyHeader"] = {"type": "apiKey", "in": "header", "name": HEADER, "description": "Your API key"}
+    schemes["BearerToken"] = {"type": "http", "scheme": "bearer", "description": "The same key"}
     for path, operations in description["paths"].items():
         for operation in operations.values():
             if not _is_public(path):
-                operation["security"] = [{"APIKeyHeader": []}]
+                operation["security"] = [{"APIKeyHeader": []}, {"BearerToken": []}]
 
 
 def _is_public(path: str) -> bool:
     return path in PUBLIC_PATHS or path.startswith(f"{DOCS_ASSETS}/")
+
+
+def _presented_keys(headers: Headers) -> list[str]:
+    """Returns the keys of a request. X-API-Key goes first: a proxy in front may use `Authorization` for itself."""
+    if keys := headers.getlist(HEADER):
+        return keys
+    credentials = (value.partition(" ") for value in headers.getlist("Authorization"))
+    return [key.strip() for scheme, _, key in credentials if scheme.lower() == "bearer"]
 
 
 class ApiKeyMiddleware:
@@ -75,7 +87,7 @@ class ApiKeyMiddleware:
         if scope["type"] != "http" or _is_public(scope["path"]):
             await self.app(scope, receive, send)
             return
-        presented = Headers(scope=scope).getlist(HEADER)
+        presented = _presented_keys(Headers(scope=scope))
         tenant = self._keyring.find_tenant(presented[0]) if len(presented) == 1 else None
         if tenant is None:
             error = RequestError(HttpCode.UNAUTHORIZED, f"The {HEADER} header is missing or wrong.")

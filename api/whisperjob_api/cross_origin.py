@@ -9,7 +9,15 @@ from starlette.middleware.cors import CORSMiddleware
 from whisperjob_api.auth import HEADER
 
 METHODS: Final = ("GET", "HEAD", "POST", "DELETE")
-REQUEST_HEADERS: Final = (HEADER, "Content-Type", "Idempotency-Key", "Range", "If-Range", "If-None-Match")
+REQUEST_HEADERS: Final = (
+    HEADER,
+    "Authorization",
+    "Content-Type",
+    "Idempotency-Key",
+    "Range",
+    "If-Range",
+    "If-None-Match",
+)
 RESPONSE_HEADERS: Final = (
     "Accept-Ranges",
     "Content-Disposition",

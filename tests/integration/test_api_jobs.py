@@ -144,6 +144,38 @@ async def test_a_job_that_is_not_cached_yet_is_found(tmp_path: Path) -> None:
         assert (await server.client.get(f"/job/{job.name}")).status_code == 200
 
 
+async def test_an_id_in_upper_case_is_the_same_job(tmp_path: Path) -> None:
+    async with serving_api(tmp_path) as server:
+        job = await server.completed(16_000)
+        upper = job.name.upper()
+        assert (await server.client.get(f"/job/{upper}")).json()["jobId"] == job.name
+        assert (await server.client.get(f"/job/{upper}/download/output.mp3")).status_code == 200
+        assert (await server.client.post("/demo_trim", json={"jobId": upper, "maxSeconds": 0.5})).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        pytest.param({"Authorization": f"Bearer {KEY}"}, 200, id="a bearer token"),
+        pytest.param({"Authorization": f"bearer  {KEY}"}, 200, id="the scheme in lower case, two spaces"),
+        pytest.param(
+            {"Authorization": "Basic eDp5", "X-API-Key": KEY}, 200, id="a proxy's own credentials beside the key"
+        ),
+        pytest.param(
+            {"Authorization": f"Bearer {KEY}", "X-API-Key": "wrong"}, 401, id="a wrong key beside a right token"
+        ),
+        pytest.param({"Authorization": f"Basic {KEY}"}, 401, id="the key as another scheme"),
+        pytest.param({"Authorization": KEY}, 401, id="the key without a scheme"),
+        pytest.param({"Authorization": "Bearer wrong"}, 401, id="a wrong token"),
+        pytest.param({"Authorization": "Bearer"}, 401, id="no token"),
+        pytest.param({}, 401, id="no key"),
+    ],
+)
+async def test_the_key_may_be_a_bearer_token(tmp_path: Path, headers: dict[str, str], status: int) -> None:
+    async with serving_api(tmp_path) as server, httpx.AsyncClient(base_url=server.client.base_url) as client:
+        assert (await client.get("/stats", headers=headers)).status_code == status
+
+
 async def test_another_tenants_job_is_as_unknown_as_one_that_never_was(tmp_path: Path) -> None:
     async with serving_api(tmp_path) as server:
         job = await server.completed(16_000)
@@ -248,7 +280,8 @@ WRONG_KEYS: tuple[dict[str, str], ...] = (
     {"X-API-Key": ""},
     {"X-API-Key": "wrong"},
     {"X-API-Key": f"alice:{KEY}"},
-    {"Authorization": f"Bearer {KEY}"},
+    {"Authorization": f"Basic {KEY}"},
+    {"Authorization": "Bearer wrong"},
 )
 
 

@@ -11,7 +11,8 @@ import uvicorn
 from starlette.types import ASGIApp
 
 _BACKLOG = 512
-_KEEP_ALIVE_SECONDS = 30
+_KEEP_ALIVE_SECONDS = 75
+"""Longer than the minute for which proxies keep idle connections: the proxy must be the first to close one."""
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -57,7 +58,6 @@ class Listener:
         *,
         grace: timedelta,
         http: type[asyncio.Protocol] | Literal["auto"] = "auto",
-        keep_alive_seconds: int = _KEEP_ALIVE_SECONDS,
     ) -> None:
         """`grace`: how long requests in flight may continue after `stop`; `http`: the protocol that parses requests."""
         config = uvicorn.Config(
@@ -70,7 +70,7 @@ class Listener:
             proxy_headers=False,  # uvicorn trusts 127.0.0.1 by default; the app has a list of its own
             server_header=False,
             backlog=_BACKLOG,
-            timeout_keep_alive=keep_alive_seconds,
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=max(1, int(grace.total_seconds())),
         )
         self._server = _Server(config)
