@@ -64,8 +64,8 @@ async def running_operator(
         operator = Operator(api, operator_settings(namespace, **settings), engine or EngineSettings(), store, metrics)
         stop = asyncio.Event()
         task = asyncio.create_task(operator.run(stop))
-        await until(lambda: task.done() or not operator.readiness_problem(), "the operator to be ready", 20)
         try:
+            await until(lambda: task.done() or not operator.readiness_problem(), "the operator to be ready", 20)
             yield RunningOperator(operator, requests)
         finally:
             stop.set()
