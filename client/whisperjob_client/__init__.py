@@ -89,7 +89,7 @@ __all__ = [
 ]
 
 _MODULES = ("errors", "options", "models", "api.polling", "api.retrying", "connection", "sync_client", "async_client")
-"""Where the names are; what takes long to import comes late."""
+"""The modules that define the names, in the order of the search: those that take long to import come last."""
 
 
 def __getattr__(name: str) -> Any:

@@ -298,7 +298,7 @@ def back_off(view: View) -> Decision | None:
 
 
 def wait_for_capacity(view: View) -> Decision | None:
-    """As many attempts at this stage run already as may run at a time."""
+    """The limit of attempts at this stage is reached: the job waits for its turn."""
     limit = view.policy.limit_of(view.stage)
     if limit is None or view.observed.ahead < limit:
         return None

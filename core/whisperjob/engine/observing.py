@@ -37,7 +37,7 @@ class Observer:
             return None
         workers, work = self.workers.of(job.uid), active_work(job)
         if work is None:
-            self.progress.forget(job.uid)  # else a report that nobody takes would bring the job back for ever
+            self.progress.forget(job.uid)  # nobody takes it, and a pending report makes the next pass
             return job, Observed(workers)
         current = current_worker(work, workers)
         observed = Observed(

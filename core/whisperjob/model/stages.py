@@ -121,6 +121,10 @@ class StageDefinition:
         """Whether the stage runs only when the spec requests it, and again when the spec has another request id."""
         return self.requested_id is not None
 
+    def request_in(self, spec: Spec) -> str | None:
+        """Returns the id of the request for this stage; None if there is none, or the stage needs none."""
+        return self.requested_id(spec) if self.requested_id else None
+
 
 def _diarization_id(spec: Spec) -> str | None:
     return spec.diarization.request_id if spec.diarization else None
@@ -172,7 +176,7 @@ def active_work(job: WhisperJob) -> ActiveWork | None:
 def active_stage(job: WhisperJob) -> Stage | None:
     """Returns the stage that has work to do, None for an idle job. Cheap, since a pass may ask it of every job."""
     for stage, definition in STAGES.items():
-        request = definition.requested_id(job.spec) if definition.requested_id else None
+        request = definition.request_in(job.spec)
         if definition.on_request and request is None:
             continue
         recorded = _recorded(job.status, stage)
@@ -185,8 +189,7 @@ def active_stage(job: WhisperJob) -> Stage | None:
 
 def stage_state(job: WhisperJob, stage: Stage) -> StageState:
     """Returns the state of any stage. A stage on request whose request the status does not know yet starts afresh."""
-    definition = STAGES[stage]
-    request = definition.requested_id(job.spec) if definition.requested_id else None
+    request = STAGES[stage].request_in(job.spec)
     recorded = _recorded(job.status, stage)
     if recorded is None or request not in (None, _answered_request(recorded)):
         return StageState(request_id=request)

@@ -39,7 +39,7 @@ class _Attempt:
 
     @property
     def rank(self) -> tuple[int, datetime, int]:
-        """Where it stands in the queue: the lowest rank starts first."""
+        """The rank of an attempt in the queue; the lowest starts first."""
         return -self.launch.job.spec.priority, self.launch.job.metadata.creation_timestamp, self.order
 
 

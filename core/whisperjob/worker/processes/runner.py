@@ -42,7 +42,7 @@ class Program:
     stdout: int | IO[bytes] | None = None
     readers: tuple[LineReader, ...] = ()
     folder: Path | None = None
-    """Its current folder; by default the runner's."""
+    """The program's current folder; by default that of this process."""
 
     niceness: int = 0
     """How much lower its priority is than that of this process."""
