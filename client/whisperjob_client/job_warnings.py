@@ -6,6 +6,9 @@ WARNING_SENTENCES: Final = {
     "input_truncated": "The file is shorter than its header says; the existing part was used.",
     "silent": "The recording is silent.",
     "opposite_phase": "Its channels cancelled each other out; they were mixed in another way.",
+    "invalid_samples": "Some of its samples were no valid numbers; they were replaced by silence.",
+    "timestamp_discontinuity": "The file's clock jumps; what comes after a jump follows directly what was before it.",
+    "second_recording": "The file has a second recording behind the first; only the first was used.",
 }
 
 

@@ -33,11 +33,13 @@ def expected(*parts: str) -> str:
 
 def test_decode_stereo() -> None:
     argv = command.decode(
-        "ffmpeg", FfmpegInput("source"), default_mix(2, "stereo"), "stereo", max_seconds=86401, channels_fd=9
+        "ffmpeg", FfmpegInput("source"), default_mix(2, "stereo"), "stereo", channels_fd=9, times_fd=None
     )
     graph = (
-        "[0:a:0]asplit[main][side];[side]aselect='lt(n\\,400)*not(mod(n\\,4))+not(mod(n\\,80))'"
+        "[0:a:0]asplit[main][side];[side]asetnsamples=1024:p=0"
+        ",aselect='lt(n\\,400)*lt(mod(n\\,8)\\,3)+gte(n\\,400)*lt(mod(n\\,80)\\,3)'"
         ",aformat=channel_layouts=stereo,pan=3C|c0=c0|c1=c1|c2=0.5*c0+0.5*c1"
+        ",highpass=f=200,highpass=f=200,aselect='eq(mod(n\\,3)\\,2)'"
         ",astats=metadata=1:reset=1:measure_perchannel=RMS_level:measure_overall=none"
         ",ametadata=mode=print:file='pipe\\:9',anullsink;"
         "[main]aformat=channel_layouts=stereo,pan=mono|c0=0.5*c0+0.5*c1,aresample=16000:osf=flt[out]"
@@ -45,25 +47,25 @@ def test_decode_stereo() -> None:
     assert words(argv) == expected(
         START,
         ONE_THREAD,
-        "-i file:source -filter_complex",
+        "-i file:source -copyts -filter_complex",
         graph,
-        "-map [out] -t 86401.000 -flush_packets 0 -f f32le pipe:1",
+        "-map [out] -flush_packets 0 -f f32le pipe:1",
     )
 
 
-def test_decode_fills_gaps_and_keeps_late_sound_late() -> None:
-    source = FfmpegInput("source", timed=True, delay_samples=40_000)
-    argv = command.decode("ffmpeg", source, default_mix(1, "mono"), "mono", max_seconds=10, channels_fd=None)
-    assert "aresample=16000:osf=flt:async=1,adelay=40000S[out]" in " ".join(argv)
+def test_decode_reports_the_time_of_each_frame_before_the_frame() -> None:
+    argv = command.decode("ffmpeg", FfmpegInput("source"), default_mix(1, "mono"), "mono", channels_fd=None, times_fd=9)
+    maps = "-map [times] -c:a pcm_f32le -flush_packets 1 -f framecrc pipe:9 -map [out] -flush_packets 0"
+    assert maps in " ".join(argv)
 
 
 def test_decode_headerless_mono() -> None:
     source = FfmpegInput("source.raw", RawFormat.S16BE, 8000, 1)
-    argv = command.decode("ffmpeg", source, default_mix(1), "", max_seconds=10, channels_fd=None)
+    argv = command.decode("ffmpeg", source, default_mix(1), "", channels_fd=None, times_fd=None)
     graph = "[0:a:0]pan=mono|c0=1*c0,aresample=16000:osf=flt[out]"
     assert words(argv) == expected(
-        *(START, ONE_THREAD, "-f s16be -ar 8000 -ac 1 -i file:source.raw -filter_complex", graph),
-        "-map [out] -t 10.000 -flush_packets 0 -f f32le pipe:1",
+        *(START, ONE_THREAD, "-f s16be -ar 8000 -ac 1 -i file:source.raw -copyts -filter_complex", graph),
+        "-map [out] -flush_packets 0 -f f32le pipe:1",
     )
 
 

@@ -33,6 +33,9 @@ class WarningCode(StrEnum):
     INPUT_TRUNCATED = "input_truncated"
     SILENT = "silent"
     OPPOSITE_PHASE = "opposite_phase"
+    INVALID_SAMPLES = "invalid_samples"
+    TIMESTAMP_DISCONTINUITY = "timestamp_discontinuity"
+    SECOND_RECORDING = "second_recording"
 
 
 INPUT_CODES = frozenset(

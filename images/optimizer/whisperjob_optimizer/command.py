@@ -7,11 +7,15 @@ from whisperjob.model.manifest import BIT_RATE, SAMPLE_RATE
 from whisperjob.model.phase import Profile, RawFormat
 from whisperjob_optimizer import formats, sound_settings
 from whisperjob_optimizer.downmix import MAX_PROBED_CHANNELS, Mix
+from whisperjob_optimizer.file_clock import RESTART_MARK
 from whisperjob_optimizer.loudness import Enhancement, OutputGain
 
 _QUIET = ("-hide_banner", "-nostdin", "-nostats", "-v", "error")
 _PCM = ("-f", "f32le")
 _MOMENTARY = "lavfi.r128.M"
+_PROBED_PACKETS = 64
+"""Enough to see a packet of every stream that begins with the recording."""
+
 PEAK_KEY = "lavfi.astats.Overall.Peak_level"
 
 _RAISED = 1024
@@ -20,9 +24,26 @@ RAISED_DB = 20 * math.log10(_RAISED)
 above its gate, up to 10 LUFS, for values that are not used here. With sound beyond that end the way is short, which
 saves half of the time that measuring takes."""
 
-PROBED_FRAMES = r"lt(n\,400)*not(mod(n\,4))+not(mod(n\,80))"
-"""The frames whose channels are compared: many at the beginning for short files, then about one in two seconds. More
-would only take time: `astats` needs a tenth of a millisecond for each."""
+_PROBED_SAMPLES = 1024
+PROBED_FRAMES = r"lt(n\,400)*lt(mod(n\,8)\,3)+gte(n\,400)*lt(mod(n\,80)\,3)"
+_SETTLED_FRAMES = r"eq(mod(n\,3)\,2)"
+"""The frames whose channels are compared, in groups of three. Only the last of a group is measured, when the filters
+have settled: many groups at the beginning for short files, then about one in two seconds. More would only take time:
+`astats` needs a tenth of a millisecond for each."""
+
+_SPEECH_ONLY = "highpass=f=200,highpass=f=200"
+"""Hum and a constant offset are no speech, whatever their phase: 48 dB less at 50 Hz."""
+
+_BACK_SAMPLES = SAMPLE_RATE // 10
+_RISING_CLOCK = (
+    "st(3,if(isnan(PTS),ld(1),PTS+ld(0)));"
+    f"if(gt(N,0)*lt(ld(3),ld(1)-{_BACK_SAMPLES}),"
+    f"st(0,ld(0)+ld(1)+{RESTART_MARK}-ld(3))*0+st(3,ld(1)+{RESTART_MARK}));"
+    "if(gt(N,0),st(3,max(ld(3),ld(2)+1)));"
+    "st(2,ld(3));st(1,ld(3)+NB_SAMPLES);ld(3)"
+)
+"""Timestamps that only rise, as ffmpeg's muxers need them. Variables: 0 what was added to the file's clock so far; 1
+where the last frame ended; 2 where it began; 3 where this one begins."""
 
 _IN_FLOATS = "tsf=fltp"
 """Resamples in single precision although the filters beside it use double: a fifth less time, and a difference of
@@ -37,32 +58,29 @@ ENHANCEMENT_ROLL = 5 * SAMPLE_RATE
 
 @dataclass(frozen=True, slots=True)
 class FfmpegInput:
-    """An untrusted recording, and how ffmpeg is to open it: by the content of `path`, or as headerless PCM.
-
-    If it is `timed`, gaps in its timestamps are filled. `delay_samples` (at 16 kHz) is how much later than the
-    recording its sound begins.
-    """
+    """An untrusted recording, and how ffmpeg is to open it: by the content of `path`, or as headerless PCM."""
 
     path: str
     raw_format: RawFormat | None = None
     sample_rate: int | None = None
     channels: int | None = None
-    timed: bool = False
-    delay_samples: int = 0
+    probe_bytes: int = formats.PROBE_BYTES
 
     def options(self) -> list[str]:
         """Returns ffmpeg's options for this input."""
         raw: list[str] = []
         if self.raw_format is not None:
             raw = ["-f", str(self.raw_format), "-ar", str(self.sample_rate), "-ac", str(self.channels)]
-        return [*formats.input_options(probing=False), *raw, "-i", f"file:{self.path}"]
+        opening = formats.input_options(probing=False, probe_bytes=self.probe_bytes)
+        return [*opening, *raw, "-i", f"file:{self.path}"]
 
 
-def probe(ffprobe: str, path: str) -> list[str]:
+def probe(ffprobe: str, path: str, probe_bytes: int = formats.PROBE_BYTES) -> list[str]:
     """Builds the command that prints format and streams of a recording as JSON."""
     return [
-        *(ffprobe, "-hide_banner", "-v", "error", *formats.input_options(probing=True)),
-        *("-show_format", "-show_streams", "-show_program_version", "-of", "json=compact=1", f"file:{path}"),
+        *(ffprobe, "-hide_banner", "-v", "error", *formats.input_options(probing=True, probe_bytes=probe_bytes)),
+        *("-show_format", "-show_streams", "-show_program_version"),
+        *("-show_packets", "-read_intervals", f"%+#{_PROBED_PACKETS}", "-of", "json=compact=1", f"file:{path}"),
     ]
 
 
@@ -83,16 +101,10 @@ def _measure(loudness_fd: int) -> str:
 
 
 def decode(
-    ffmpeg: str,
-    source: FfmpegInput,
-    mix: Mix,
-    layout: str,
-    *,
-    max_seconds: float,
-    channels_fd: int | None,
+    ffmpeg: str, source: FfmpegInput, mix: Mix, layout: str, *, channels_fd: int | None, times_fd: int | None
 ) -> list[str]:
     """Builds: the first audio stream → mono, 16 kHz, float PCM on standard output; levels of channels and mix into
-    `channels_fd`.
+    `channels_fd`; start and size of each frame into `times_fd` (file_clock.py), just before the frame itself.
 
     `layout` is the channel layout that the mix was made for: if a stream changes it midway, ffmpeg converts first. The
     filters have one thread: they have nothing to share, and waking others for each frame took a tenth of the time.
@@ -101,24 +113,26 @@ def decode(
     steps = [f"aformat=channel_layouts={layout}"] if layout else []
     if mix.weights != (1.0,) or not layout:
         steps.append(f"pan=mono|c0={mix.expression()}")
-    steps.append(f"aresample={SAMPLE_RATE}:osf=flt" + (":async=1" if source.timed else ""))
-    if source.delay_samples:
-        steps.append(f"adelay={source.delay_samples}S")
+    steps.append(f"aresample={SAMPLE_RATE}:osf=flt")
     graph = "[0:a:0]"
     if channels_fd is not None and 1 < count <= MAX_PROBED_CHANNELS:
         copies = "|".join(f"c{i}=c{i}" for i in range(count))
         graph += (
-            f"asplit[main][side];[side]aselect='{PROBED_FRAMES}'"
+            f"asplit[main][side];[side]asetnsamples={_PROBED_SAMPLES}:p=0,aselect='{PROBED_FRAMES}'"
             + (f",aformat=channel_layouts={layout}" if layout else "")
             + f",pan={count + 1}C|{copies}|c{count}={mix.expression()}"
+            + f",{_SPEECH_ONLY},aselect='{_SETTLED_FRAMES}'"
             + ",astats=metadata=1:reset=1:measure_perchannel=RMS_level:measure_overall=none,"
             + f"{_print_to(channels_fd)},anullsink;[main]"
         )
+    times: list[str] = []
+    if times_fd is not None:
+        steps.append(f"asetpts='{_RISING_CLOCK}',asplit[times]")
+        times = ["-map", "[times]", "-c:a", "pcm_f32le", "-flush_packets", "1", "-f", "framecrc", f"pipe:{times_fd}"]
     graph += ",".join(steps) + "[out]"
     return [
-        *(*_start(ffmpeg), "-filter_complex_threads", "1", *source.options()),
-        *("-filter_complex", graph, "-map", "[out]"),
-        *("-t", f"{max_seconds:.3f}", "-flush_packets", "0", *_PCM, "pipe:1"),
+        *(*_start(ffmpeg), "-filter_complex_threads", "1", *source.options(), "-copyts"),
+        *("-filter_complex", graph, *times, "-map", "[out]", "-flush_packets", "0", *_PCM, "pipe:1"),
     ]
 
 

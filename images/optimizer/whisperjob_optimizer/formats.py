@@ -45,7 +45,7 @@ SUBTITLE_DEMUXERS: Final = _names(
 )
 """Only for the probe: a file of subtitles alone is a recording without sound, and no unknown format."""
 
-TIMED_DEMUXERS: Final = _names("3gp asf flv m4a matroska mov mp4 mpegts mxf nut ogg webm wtv")
+TIMED_DEMUXERS: Final = _names("3gp asf flv m4a matroska mov mp4 mpeg mpegts mxf nut ogg webm wtv")
 """Containers whose timestamps can be relied on. In others they are estimates by a bit rate, or depend on the muxer."""
 
 AUDIO_DECODERS: Final = _names(
@@ -113,10 +113,17 @@ MAX_ALLOC_BYTES: Final = 512 * 1024 * 1024
 """The limit of one allocation in ffmpeg. The index of a day of MP4 takes about 100 MB."""
 
 PROBE_BYTES: Final = 20_000_000
-"""How far the probe reads for streams that start late (a film's MPEG-TS); ffmpeg's own 5 MB miss some."""
+"""How far ffmpeg reads for streams that start late (a film's MPEG-TS); its own 5 MB miss some."""
+
+FAR_PROBE_BYTES: Final = 150_000_000
+"""How far it reads if sound was found and its format was not: a minute of picture can come before the first sound. All
+that is read is kept in memory."""
+
+_ANALYZED_SECONDS: Final = 600
+"""ffmpeg's own 5 seconds miss sound that begins later. The bytes above are what ends the search."""
 
 
-def input_options(*, probing: bool) -> list[str]:
+def input_options(*, probing: bool, probe_bytes: int = PROBE_BYTES) -> list[str]:
     """Returns the options before every `-i` of untrusted bytes, for ffprobe and ffmpeg."""
     opened: list[str] = []
     if probing:
@@ -131,5 +138,6 @@ def input_options(*, probing: bool) -> list[str]:
         *("-codec_whitelist", ",".join(sorted(AUDIO_DECODERS))),
         *opened,
         *("-max_streams", str(MAX_STREAMS)),
-        *("-probesize", str(PROBE_BYTES)),
+        *("-probesize", str(probe_bytes)),
+        *("-analyzeduration", str(_ANALYZED_SECONDS * 1_000_000)),
     ]

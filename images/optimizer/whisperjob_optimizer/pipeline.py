@@ -28,6 +28,7 @@ from whisperjob.worker.processes.deadline import Deadline
 from whisperjob_optimizer import (
     chunks,
     command,
+    decoding,
     file_signatures,
     headers,
     loudness,
@@ -36,6 +37,7 @@ from whisperjob_optimizer import (
     steps,
 )
 from whisperjob_optimizer.downmix import Mix, check_mix, default_mix
+from whisperjob_optimizer.file_clock import FileClock, silence_limit
 from whisperjob_optimizer.loudness import EncodingRound, OutputGain
 from whisperjob_optimizer.tools import Tools, Workspace
 
@@ -140,6 +142,7 @@ class _Recording:
     input: command.FfmpegInput
     format: probe.SourceFormat
     exact_seconds: float | None
+    size_bytes: int
     encrypted: bool
 
 
@@ -169,7 +172,8 @@ def _examine(
         raise InputError(JobCode.PLAYLIST_REFUSED, "The file is a playlist, not a recording.")
     if raw is None and file_signatures.mp4_sound_is_encrypted(index):
         raise InputError(JobCode.ENCRYPTED, "The recording is encrypted and cannot be opened.")
-    path, output = steps.examine(workspace, source, "" if raw else extension)
+    examined = steps.examine(workspace, source, "" if raw else extension)
+    path, output = examined.path, examined.output
     raw, rate = raw or probe.identify_telephone_format(output), options.sample_rate
     if raw is not None and options.raw_format is None:
         rate = rate or probe.TELEPHONE_RATE
@@ -178,12 +182,11 @@ def _examine(
         opened = command.FfmpegInput(path.name, raw, source_format.sample_rate, source_format.channels)
     else:
         source_format = probe.identify(output, head)
-        delay_samples = round(source_format.delay_seconds * m.SAMPLE_RATE)
-        opened = command.FfmpegInput(path.name, timed=source_format.timed, delay_samples=delay_samples)
+        opened = command.FfmpegInput(path.name, probe_bytes=examined.probe_bytes)
     progress.seconds = source_format.declared_seconds
     progress.report(Step.ANALYZING, 10)
     exact_seconds = None if raw else headers.exact_seconds(head)
-    return _Recording(opened, source_format, exact_seconds, file_signatures.looks_encrypted(head))
+    return _Recording(opened, source_format, exact_seconds, size_bytes, file_signatures.looks_encrypted(head))
 
 
 def _optimize_audio(
@@ -235,38 +238,64 @@ def _decode(
 ) -> tuple[steps.PcmFile, tuple[WarningCode, ...], float]:
     """Returns the recording's PCM, warnings, and the gain in dB that compensates silent channels."""
     source_format = recording.format
-    copies = 1 if options.profile is Profile.NONE else 2
-    by_time = limits.max_duration_seconds * m.SAMPLE_RATE
-    by_disk = int(limits.max_scratch_bytes / (steps.SAMPLE_BYTES * copies + _MP3_BYTES_PER_SAMPLE))
     on_seconds = progress.between(Step.ANALYZING_LOUDNESS, 10, 40, source_format.declared_seconds)
     progress.report(Step.ANALYZING_LOUDNESS, 10)
     layout = source_format.layout
     path = workspace.scratch / "decoded.pcm"
-    max_samples = min(by_time, by_disk)
+    limit = _sample_limit(options, limits)
 
-    def decode(mix: Mix) -> steps.DecodedRecording:
-        return steps.decode(workspace, recording.input, mix, layout, options.profile, max_samples, path, on_seconds)
+    def decode(mix: Mix) -> tuple[decoding.DecodedRecording, FileClock | None]:
+        clock = None
+        if source_format.timed:
+            clock = FileClock(source_format.begin_seconds, silence_limit(recording.size_bytes))
+        source = recording.input
+        return decoding.decode(workspace, source, mix, layout, options.profile, clock, limit, path, on_seconds), clock
 
     mix = default_mix(source_format.channels, layout)
-    decoded = decode(mix)
-    warnings: tuple[WarningCode, ...] = ()
+    decoded, clock = decode(mix)
+    warnings: list[WarningCode] = []
     correction = check_mix(mix, decoded.levels)
     if correction.mix is not None:
-        warnings = (WarningCode.OPPOSITE_PHASE,)
-        decoded = decode(correction.mix)
+        warnings.append(WarningCode.OPPOSITE_PHASE)
+        decoded, clock = decode(correction.mix)
     samples = decoded.pcm.samples
     if samples == 0:
         raise _nothing_decoded(recording, decoded.failed)
-    if samples > by_time:
-        hours = limits.max_duration_seconds / 3600
-        raise InputError(JobCode.DURATION_LIMIT, f"The recording is longer than the limit of {hours:g} hours.")
-    if samples > by_disk:
-        raise InputError(JobCode.DISK_LIMIT, "The recording needs more scratch space than a worker may use.")
-    if probe.is_truncated(source_format, recording.exact_seconds, m.seconds(samples)):
-        warnings = (*warnings, WarningCode.INPUT_TRUNCATED)
+    if decoded.repaired:
+        warnings.append(WarningCode.INVALID_SAMPLES)
+    if clock is not None and clock.discontinuities:
+        warnings.append(WarningCode.TIMESTAMP_DISCONTINUITY)
+    if _is_truncated(recording, clock, samples):
+        warnings.append(WarningCode.INPUT_TRUNCATED)
     progress.seconds = m.seconds(samples)
     progress.report(Step.ENHANCING, 40)
-    return decoded.pcm, warnings, correction.gain_db
+    return decoded.pcm, tuple(warnings), correction.gain_db
+
+
+def _sample_limit(options: OptimizeOptions, limits: WorkLimits) -> decoding.SampleLimit:
+    """Returns the lower one of the limits by time and by scratch space."""
+    copies = 1 if options.profile is Profile.NONE else 2
+    by_time = limits.max_duration_seconds * m.SAMPLE_RATE
+    by_disk = int(limits.max_scratch_bytes / (steps.SAMPLE_BYTES * copies + _MP3_BYTES_PER_SAMPLE))
+    if by_time <= by_disk:
+        hours = limits.max_duration_seconds / 3600
+        too_long = f"The recording is longer than the limit of {hours:g} hours."
+        return decoding.SampleLimit(by_time, InputError(JobCode.DURATION_LIMIT, too_long))
+    too_large = "The recording needs more scratch space than a worker may use."
+    return decoding.SampleLimit(by_disk, InputError(JobCode.DISK_LIMIT, too_large))
+
+
+def _is_truncated(recording: _Recording, clock: FileClock | None, samples: int) -> bool:
+    """Returns whether the file has less sound than it says. A clock with discontinuities can say nothing."""
+    source_format = recording.format
+    exact, decoded = recording.exact_seconds or source_format.exact_seconds, m.seconds(samples)
+    if clock is not None:
+        if clock.discontinuities:
+            return False
+        decoded = clock.span_seconds
+        if source_format.exact_end_seconds is not None:
+            exact = source_format.exact_end_seconds - max(0.0, clock.first_seconds)
+    return probe.is_truncated(exact, decoded)
 
 
 def _nothing_decoded(recording: _Recording, failed: bool) -> InputError:

@@ -19,19 +19,18 @@ _EXACT_CONTAINERS = frozenset(
 )
 """Demuxers whose stream duration comes from sample counts or tables in a header."""
 
-_MIN_DELAY_SECONDS = 0.1
-"""A shorter delay comes from how containers interleave, not from the recording."""
-
-_MAX_DELAY_SECONDS = 60.0
-"""With a longer delay, the file is a part of a longer recording with the clock of that, or a broken one."""
-
 CONFIDENT_SCORE = 51
 """Of ffmpeg's own score, up to 100. An extension alone scores 50; content with no more is probed again with it."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceFormat:
-    """The first audio stream and its container. `exact_seconds` is set only if the container counts exactly."""
+    """The first audio stream and its container.
+
+    `exact_seconds` is the length of its sound, and `exact_end_seconds` its end on the file's clock; they are set only
+    if the container counts exactly. `begin_seconds` is when, on that clock, the recording begins (mostly its picture),
+    as far as another stream than this one says so.
+    """
 
     container: str
     codec: str
@@ -41,9 +40,9 @@ class SourceFormat:
     declared_seconds: float | None
     exact_seconds: float | None
     ffmpeg_version: str
+    exact_end_seconds: float | None = None
     timed: bool = False
-    delay_seconds: float = 0.0
-    """How much later than the recording (mostly its picture) the sound begins."""
+    begin_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +51,7 @@ class ProbeOutput:
 
     format: dict[str, Any]
     streams: tuple[dict[str, Any], ...]
+    packets: tuple[dict[str, Any], ...]
     version: str
 
     @property
@@ -67,7 +67,14 @@ def parse_output(text: str) -> ProbeOutput:
     except ValueError:
         data = {}
     version = data.get("program_version", {}).get("version", "")
-    return ProbeOutput(data.get("format", {}), tuple(data.get("streams", ())), str(version))
+    streams, packets = tuple(data.get("streams", ())), tuple(data.get("packets", ()))
+    return ProbeOutput(data.get("format", {}), streams, packets, str(version))
+
+
+def sound_begins_later(output: ProbeOutput) -> bool:
+    """Returns whether there is sound with a known codec of which no packet was found yet."""
+    sounds = [stream for stream in output.streams if stream.get("codec_type") == "audio"]
+    return bool(sounds) and all(not int(s.get("sample_rate", 0) or 0) and "codec_name" in s for s in sounds)
 
 
 def identify(output: ProbeOutput, head: bytes) -> SourceFormat:
@@ -95,7 +102,6 @@ def identify(output: ProbeOutput, head: bytes) -> SourceFormat:
         raise InputError(JobCode.NOT_MEDIA, "The sound in this file is damaged or in a format that cannot be decoded.")
     of_stream = _seconds(first.get("duration"))
     tagged = _clock(str(first.get("tags", {}).get("DURATION", "")))
-    exact = of_stream if demuxers & _EXACT_CONTAINERS else tagged
     layout = str(first.get("channel_layout", ""))
     return SourceFormat(
         container=name,
@@ -104,24 +110,36 @@ def identify(output: ProbeOutput, head: bytes) -> SourceFormat:
         channels=channels,
         layout="" if layout == "unknown" else layout,
         declared_seconds=of_stream or tagged or _seconds(output.format.get("duration")),
-        exact_seconds=exact,
+        exact_seconds=of_stream if demuxers & _EXACT_CONTAINERS else None,
         ffmpeg_version=output.version,
+        exact_end_seconds=None if demuxers & _EXACT_CONTAINERS else tagged,
         timed=bool(demuxers & formats.TIMED_DEMUXERS),
-        delay_seconds=_delay(first, output) if demuxers & formats.TIMED_DEMUXERS else 0.0,
+        begin_seconds=_find_begin(output, int(first.get("index", 0))),
     )
 
 
-def _delay(stream: dict[str, Any], output: ProbeOutput) -> float:
-    """Returns how much later than the picture the sound begins; 0 without a picture.
+def _find_begin(output: ProbeOutput, sound: int) -> float | None:
+    """Returns when the earliest stream beside `sound` begins on the file's clock, by the first packets of the file.
 
-    Matroska's clock begins at 0, but ffprobe, which may not decode the picture, says that it begins with the sound.
+    What ffprobe says of streams is not used: without decoding the picture, it may say that it begins with the sound.
     """
-    if all(other.get("codec_type") != "video" for other in output.streams):
-        return 0.0
-    matroska = "matroska" in str(output.format.get("format_name", ""))
-    begin = 0.0 if matroska else _seconds(output.format.get("start_time")) or 0.0
-    delay = (_seconds(stream.get("start_time")) or 0.0) - begin
-    return delay if _MIN_DELAY_SECONDS <= delay <= _MAX_DELAY_SECONDS else 0.0
+    streams = {
+        int(stream.get("index", -1)): int(stream.get("sample_rate", 0) or 0)
+        for stream in output.streams
+        if stream.get("codec_type") in ("audio", "video") and not stream.get("disposition", {}).get("attached_pic")
+    }
+    begins = []
+    for packet in output.packets:
+        index, start = int(packet.get("stream_index", -1)), _number(packet.get("pts_time"))
+        if index != sound and index in streams and start is not None:
+            begins.append(start + _skipped_seconds(packet, streams[index]))
+    return min(begins, default=None)
+
+
+def _skipped_seconds(packet: dict[str, Any], sample_rate: int) -> float:
+    """Returns how much of a packet's beginning is the encoder's delay and no sound."""
+    samples = sum(int(data.get("skip_samples", 0)) for data in packet.get("side_data_list", ()))
+    return samples / sample_rate if sample_rate else 0.0
 
 
 def describe_headerless(
@@ -147,18 +165,24 @@ def identify_telephone_format(output: ProbeOutput) -> RawFormat | None:
     return RawFormat(name) if name in (RawFormat.ALAW, RawFormat.MULAW) else None
 
 
-def is_truncated(source: SourceFormat, exact_seconds: float | None, decoded_seconds: float) -> bool:
+def is_truncated(exact_seconds: float | None, decoded_seconds: float) -> bool:
     """Returns whether less than 98 % of an exact count was decoded (and more than priming samples is missing)."""
-    exact = exact_seconds or source.exact_seconds
-    return exact is not None and decoded_seconds < exact * 0.98 and exact - decoded_seconds > 0.25
+    if exact_seconds is None:
+        return False
+    return decoded_seconds < exact_seconds * 0.98 and exact_seconds - decoded_seconds > 0.25
 
 
-def _seconds(value: object) -> float | None:
+def _number(value: object) -> float | None:
     try:
         number = float(str(value))
     except ValueError:
         return None
-    return number if math.isfinite(number) and number > 0 else None
+    return number if math.isfinite(number) else None
+
+
+def _seconds(value: object) -> float | None:
+    number = _number(value)
+    return number if number is not None and number > 0 else None
 
 
 def _clock(value: str) -> float | None:

@@ -1,4 +1,5 @@
-"""The steps of the pipeline, each a function from files to files: it runs programs and reads what they measure.
+"""The steps of the pipeline except decoding, each a function from files to files: it runs programs and reads what they
+measure.
 
 No decisions on sound or cuts are made here; pipeline.py has the order.
 """
@@ -17,13 +18,11 @@ from typing import TypeVar
 from whisperjob.model.manifest import SAMPLE_RATE
 from whisperjob.model.mp3 import Mp3Error, with_samples
 from whisperjob.model.names import chunk_name
-from whisperjob.model.phase import Profile
 from whisperjob.worker.processes.line_reader import LineReader
 from whisperjob.worker.processes.runner import CompletedProgram, Program, ProgramError
-from whisperjob_optimizer import chunks, command, mp3_sizes, probe
-from whisperjob_optimizer.downmix import MAX_PROBED_CHANNELS, Mix
+from whisperjob_optimizer import chunks, command, formats, mp3_sizes, probe
 from whisperjob_optimizer.loudness import HOP_SAMPLES, WINDOW_SAMPLES, Enhancement, OutputGain, rms_lufs
-from whisperjob_optimizer.progress import parse_metadata, parse_progress, read_rows, read_values
+from whisperjob_optimizer.progress import parse_metadata, parse_progress, read_values
 from whisperjob_optimizer.tools import Workspace
 
 SAMPLE_BYTES = 4
@@ -60,15 +59,6 @@ class PcmFile:
 
 
 @dataclass(frozen=True, slots=True)
-class DecodedRecording:
-    """`levels` are those of channels and mix in probed moments; `failed` is True if ffmpeg reported an error."""
-
-    pcm: PcmFile
-    levels: list[list[float]]
-    failed: bool
-
-
-@dataclass(frozen=True, slots=True)
 class EncodedChunk:
     """An MP3, and its loudness and true peak when decoded."""
 
@@ -77,19 +67,26 @@ class EncodedChunk:
     true_peak_dbtp: float
 
 
-def examine(workspace: Workspace, source: Path, extension: str) -> tuple[Path, probe.ProbeOutput]:
-    """Probes the recording, and returns the name by which it must be opened from now on.
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What the probe found, and how the recording must be opened from now on."""
+
+    path: Path
+    output: probe.ProbeOutput
+    probe_bytes: int = formats.PROBE_BYTES
+
+
+def examine(workspace: Workspace, source: Path, extension: str) -> Examined:
+    """Probes the recording.
 
     The content counts first, so that a real container under a wrong name is recognised. Only if the content says little
     (formats without a signature) is the extension considered.
     """
-    path = _link_source(workspace.scratch, source, "")
-    output = _probe(workspace, path)
-    if output.score >= probe.CONFIDENT_SCORE or not extension:
-        return path, output
-    named = _link_source(workspace.scratch, source, extension)
-    second = _probe(workspace, named)
-    return (named, second) if second.score >= max(output.score, 1) else (path, output)
+    examined = _probe(workspace, _link_source(workspace.scratch, source, ""))
+    if examined.output.score >= probe.CONFIDENT_SCORE or not extension:
+        return examined
+    named = _probe(workspace, _link_source(workspace.scratch, source, extension))
+    return named if named.output.score >= max(examined.output.score, 1) else examined
 
 
 def _link_source(scratch: Path, source: Path, extension: str) -> Path:
@@ -98,46 +95,17 @@ def _link_source(scratch: Path, source: Path, extension: str) -> Path:
     return link
 
 
-def _probe(workspace: Workspace, path: Path) -> probe.ProbeOutput:
-    return probe.parse_output(workspace.runner.read_output(command.probe(workspace.tools.ffprobe, path.name)))
+def _probe(workspace: Workspace, path: Path) -> Examined:
+    """Probes again, further, if there is sound whose format was not found yet."""
 
+    def read(probe_bytes: int) -> probe.ProbeOutput:
+        argv = command.probe(workspace.tools.ffprobe, path.name, probe_bytes)
+        return probe.parse_output(workspace.runner.read_output(argv))
 
-def decode(
-    workspace: Workspace,
-    source: command.FfmpegInput,
-    mix: Mix,
-    layout: str,
-    profile: Profile,
-    max_samples: int,
-    path: Path,
-    on_seconds: OnSeconds,
-) -> DecodedRecording:
-    """Decodes at most `max_samples`, and a little more, which shows that there was more."""
-    momentary: array[float] = array("f")
-    rows: list[dict[str, float]] = []
-    progress = _progress_reader(on_seconds)
-    loudness = _loudness_reader(momentary)
-    channels = LineReader(partial(read_rows, into=rows)) if 1 < len(mix.weights) <= MAX_PROBED_CHANNELS else None
-    ffmpeg = workspace.tools.ffmpeg
-    decoding = command.decode(
-        ffmpeg,
-        source,
-        mix,
-        layout,
-        max_seconds=max_samples / SAMPLE_RATE + 1,
-        channels_fd=channels.fd if channels else None,
-    )
-    filtering = command.band_pass(ffmpeg, profile, progress_fd=progress.fd, loudness_fd=loudness.fd)
-    with path.open("wb") as out:
-        decoded, filtered = workspace.runner.run_linked(
-            Program(decoding, readers=(channels,) if channels else ()),
-            Program(filtering, stdout=out, readers=(progress, loudness)),
-        )
-    _check_success(workspace, filtered)
-    pcm = PcmFile(path, path.stat().st_size // SAMPLE_BYTES, momentary)
-    if 0 < pcm.samples < WINDOW_SAMPLES:
-        pcm = PcmFile(path, pcm.samples, array("f", [rms_lufs(pcm.read(0, pcm.samples))]))
-    return DecodedRecording(pcm, [list(row.values()) for row in rows], decoded.returncode != 0)
+    output = read(formats.PROBE_BYTES)
+    if not probe.sound_begins_later(output) or path.stat().st_size <= formats.PROBE_BYTES:
+        return Examined(path, output)
+    return Examined(path, read(formats.FAR_PROBE_BYTES), formats.FAR_PROBE_BYTES)
 
 
 def enhance(workspace: Workspace, pcm: PcmFile, enhancement: Enhancement, path: Path, on_seconds: OnSeconds) -> PcmFile:
@@ -154,8 +122,8 @@ def enhance(workspace: Workspace, pcm: PcmFile, enhancement: Enhancement, path: 
         start = starts[index]
         samples = min(per_range, pcm.samples - start)
         before = min(start, command.ENHANCEMENT_ROLL)
-        progress = _progress_reader(progress_sum.part(index))
-        loudness = _loudness_reader(range_values[index])
+        progress = progress_reader(progress_sum.part(index))
+        loudness = loudness_reader(range_values[index])
         argv = command.enhance(
             workspace.tools.ffmpeg, enhancement, samples, before, progress_fd=progress.fd, loudness_fd=loudness.fd
         )
@@ -163,7 +131,7 @@ def enhance(workspace: Workspace, pcm: PcmFile, enhancement: Enhancement, path: 
             source.seek((start - before) * SAMPLE_BYTES)
             out.seek(start * SAMPLE_BYTES)
             program = Program(argv, stdin=source, stdout=out, readers=(progress, loudness))
-            _check_success(workspace, workspace.runner.run(program))
+            check_success(workspace, workspace.runner.run(program))
         del range_values[index][: before // HOP_SAMPLES]
 
     _run_in_parallel(workspace, enhance_range, len(starts))
@@ -214,8 +182,8 @@ def _encode_chunk(
     after = min(pcm.samples - chunk.end, command.LIMITER_ROLL)
     momentary: array[float] = array("f")
     peaks: list[float] = []
-    progress = _progress_reader(on_seconds)
-    loudness = _loudness_reader(momentary)
+    progress = progress_reader(on_seconds)
+    loudness = loudness_reader(momentary)
     peak = LineReader(partial(_read_highest, into=peaks))
     ffmpeg = workspace.tools.ffmpeg
     encoding = command.encode(ffmpeg, output_gain, chunk.samples, before, after, path.name, progress_fd=progress.fd)
@@ -226,8 +194,8 @@ def _encode_chunk(
             Program(encoding, stdin=source, readers=(progress,), folder=path.parent, niceness=niceness),
             Program(measuring, readers=(loudness, peak), niceness=niceness),
         )
-    _check_success(workspace, encoded)
-    _check_success(workspace, measured)
+    check_success(workspace, encoded)
+    check_success(workspace, measured)
     _correct_info_frame(path, chunk.samples)
     return EncodedChunk(path, momentary, max(peaks, default=-math.inf))
 
@@ -290,7 +258,7 @@ def _run_in_parallel(workspace: Workspace, work: Callable[[int], T], count: int)
             raise
 
 
-def _progress_reader(on_seconds: OnSeconds) -> LineReader:
+def progress_reader(on_seconds: OnSeconds) -> LineReader:
     """Reports the seconds of output that a program has made so far, by its `-progress` reports."""
 
     def consume(lines: Iterable[str]) -> None:
@@ -301,7 +269,8 @@ def _progress_reader(on_seconds: OnSeconds) -> LineReader:
     return LineReader(consume)
 
 
-def _loudness_reader(into: "array[float]") -> LineReader:
+def loudness_reader(into: "array[float]") -> LineReader:
+    """Appends a program's momentary loudness, in LUFS, to `into`."""
     return LineReader(partial(read_values, into=into, offset=command.RAISED_DB))
 
 
@@ -312,7 +281,7 @@ def _read_highest(lines: Iterable[str], into: list[float]) -> None:
             into[:] = [max([parsed[1], *into])]
 
 
-def _check_success(workspace: Workspace, completed: CompletedProgram) -> None:
+def check_success(workspace: Workspace, completed: CompletedProgram) -> None:
     """Raises OSError for a full disk, ProgramError for every other failure."""
     if completed.returncode:
         _check_disk(workspace.scratch, completed)

@@ -7,8 +7,8 @@ import os
 import shutil
 import subprocess
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from io import RawIOBase
 from pathlib import Path
@@ -175,6 +175,30 @@ class Runner:
         ):
             output.close()
             into.close()
+            return writer.wait(), reader.wait()
+
+    def run_converted(
+        self, first: Program, convert: Callable[[RawIOBase], Iterable[bytes]], second: Program
+    ) -> tuple[CompletedProgram, CompletedProgram]:
+        """Runs both at once; what `convert` makes of the first one's output is the standard input of the second.
+
+        An error in `convert` ends both.
+        """
+        reading, writing = os.pipe()
+        with (
+            os.fdopen(reading, "rb") as output,
+            os.fdopen(writing, "wb", buffering=0) as into,
+            self.start(replace(second, stdin=output)) as reader,
+            self.start(replace(first, stdout=TO_CALLER)) as writer,
+        ):
+            output.close()
+            with suppress(BrokenPipeError):  # the second program has ended, and its exit status says how
+                for piece in convert(writer.output):
+                    left = memoryview(piece)
+                    while left:
+                        left = left[into.write(left) :]
+            into.close()
+            writer.output.close()
             return writer.wait(), reader.wait()
 
     def read_output(self, argv: list[str]) -> str:

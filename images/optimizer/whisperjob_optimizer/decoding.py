@@ -1,0 +1,122 @@
+"""Decodes a recording: ffmpeg → every sound in its place, no invalid samples → band-pass, measured on the way."""
+
+from array import array
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from io import RawIOBase
+from pathlib import Path
+from queue import SimpleQueue
+
+from whisperjob.model.errors import InputError
+from whisperjob.model.phase import Profile
+from whisperjob.worker.processes.line_reader import LineReader
+from whisperjob.worker.processes.runner import Program
+from whisperjob_optimizer import command, steps
+from whisperjob_optimizer.downmix import MAX_PROBED_CHANNELS, Mix
+from whisperjob_optimizer.file_clock import FileClock, Segment, join_frames, parse_frames
+from whisperjob_optimizer.loudness import WINDOW_SAMPLES, rms_lufs
+from whisperjob_optimizer.progress import read_rows
+from whisperjob_optimizer.sample_repair import PIECE_BYTES, SampleRepair
+from whisperjob_optimizer.tools import Workspace
+
+_ZEROS = bytes(PIECE_BYTES)
+
+
+@dataclass(frozen=True, slots=True)
+class SampleLimit:
+    """How many samples a recording may have, silence between its parts included, and the verdict if it has more."""
+
+    samples: int
+    verdict: InputError
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedRecording:
+    """`levels` are those of channels and mix in probed moments; `failed` is True if ffmpeg reported an error.
+
+    `repaired` is True if samples were replaced, see sample_repair.py.
+    """
+
+    pcm: steps.PcmFile
+    levels: list[list[float]]
+    failed: bool
+    repaired: bool
+
+
+def decode(
+    workspace: Workspace,
+    source: command.FfmpegInput,
+    mix: Mix,
+    layout: str,
+    profile: Profile,
+    clock: FileClock | None,
+    limit: SampleLimit,
+    path: Path,
+    on_seconds: steps.OnSeconds,
+) -> DecodedRecording:
+    """Decodes into `path`. Without a `clock`, the sound is taken as if it had no gap. Raises InputError by `limit`."""
+    momentary: array[float] = array("f")
+    rows: list[dict[str, float]] = []
+    segments: SimpleQueue[Segment | None] = SimpleQueue()
+    progress = steps.progress_reader(on_seconds)
+    loudness = steps.loudness_reader(momentary)
+    channels = LineReader(partial(read_rows, into=rows)) if 1 < len(mix.weights) <= MAX_PROBED_CHANNELS else None
+    times = LineReader(partial(_place_frames, clock=clock, into=segments)) if clock else None
+    decoding = command.decode(
+        workspace.tools.ffmpeg,
+        source,
+        mix,
+        layout,
+        channels_fd=channels.fd if channels else None,
+        times_fd=times.fd if times else None,
+    )
+    filtering = command.band_pass(workspace.tools.ffmpeg, profile, progress_fd=progress.fd, loudness_fd=loudness.fd)
+    repair = SampleRepair()
+
+    def convert(output: RawIOBase) -> Iterator[bytes]:
+        left = limit.samples * steps.SAMPLE_BYTES
+        for piece in _in_place(output.read, iter(segments.get, None) if clock else ()):
+            left -= len(piece)
+            if left < 0:
+                raise limit.verdict
+            yield repair.feed(piece)
+        yield repair.flush()
+
+    with path.open("wb") as out:
+        decoded, filtered = workspace.runner.run_converted(
+            Program(decoding, readers=tuple(reader for reader in (channels, times) if reader)),
+            convert,
+            Program(filtering, stdout=out, readers=(progress, loudness)),
+        )
+    steps.check_success(workspace, filtered)
+    pcm = steps.PcmFile(path, path.stat().st_size // steps.SAMPLE_BYTES, momentary)
+    if 0 < pcm.samples < WINDOW_SAMPLES:
+        pcm = steps.PcmFile(path, pcm.samples, array("f", [rms_lufs(pcm.read(0, pcm.samples))]))
+    return DecodedRecording(pcm, [list(row.values()) for row in rows], decoded.returncode != 0, repair.found)
+
+
+def _place_frames(lines: Iterable[str], clock: FileClock, into: "SimpleQueue[Segment | None]") -> None:
+    """Puts each segment into the queue, and None at the end."""
+    try:
+        for segment in join_frames(clock, parse_frames(lines)):
+            into.put(segment)
+    finally:
+        into.put(None)
+
+
+def _in_place(read: Callable[[int], bytes | None], segments: Iterable[Segment]) -> Iterator[bytes]:
+    """Yields the decoder's output with the silence of `segments` in it, in pieces of at most PIECE_BYTES.
+
+    What no segment speaks of comes last. Segments arrive before their sound, see command.decode.
+    """
+    for segment in segments:
+        silence, sound = segment.silence * steps.SAMPLE_BYTES, segment.samples * steps.SAMPLE_BYTES
+        while silence > 0:
+            yield _ZEROS[:silence]
+            silence -= PIECE_BYTES
+        while sound > 0 and (piece := read(min(sound, PIECE_BYTES))):
+            yield piece
+            sound -= len(piece)
+    while piece := read(PIECE_BYTES):
+        yield piece

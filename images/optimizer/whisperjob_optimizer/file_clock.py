@@ -1,0 +1,126 @@
+"""Places decoded sound by the timestamps of its file: what is silent, what follows what. Pure.
+
+Every sample is kept once, in the order of the file. A gap between timestamps becomes silence, a clock that goes back
+does not: its sound follows directly what was there before.
+"""
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from whisperjob.model.manifest import SAMPLE_RATE
+
+RESTART_MARK = 2**40
+"""ffmpeg's muxers need timestamps that rise. Where a clock goes back, the decoder's command adds this many samples (two
+years) instead, so that a jump by half of it or more says: the clock was set back here."""
+
+_TOLERANCE = SAMPLE_RATE * 3 // 100
+"""Containers round timestamps, and recorders take them from a clock of their own: 30 ms are no gap."""
+
+_SEGMENT_SAMPLES = SAMPLE_RATE // 10
+
+_MIN_SILENCE = 600 * SAMPLE_RATE
+_MIN_BYTES_PER_SECOND = 50
+"""A recording has at least this many bytes for each second, pauses that its file leaves out included. Sound at the
+lowest bit rates takes ten times as much; less means that a timestamp is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A decoded frame: where it begins on the file's clock, and its length, both in samples at 16 kHz."""
+
+    start: int
+    samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Silence, and the sound that follows it, in samples at 16 kHz."""
+
+    silence: int
+    samples: int
+
+
+def silence_limit(size_bytes: int) -> int:
+    """Returns how many samples of silence a file's timestamps may ask for in all, by the size of the file."""
+    return max(_MIN_SILENCE, size_bytes // _MIN_BYTES_PER_SECOND * SAMPLE_RATE)
+
+
+def parse_frames(lines: Iterable[str]) -> Iterator[Frame]:
+    """Parses what ffmpeg's framecrc muxer prints of mono floats: stream, dts, pts, duration, bytes, checksum."""
+    for line in lines:
+        fields = line.split(",")
+        if len(fields) >= 6 and not line.startswith("#"):
+            yield Frame(int(fields[2]), int(fields[4]) // 4)
+
+
+class FileClock:
+    """Follows a file's clock from frame to frame, and says how much silence comes before each.
+
+    `begin_seconds` is when, on that clock, the recording begins (mostly its picture); by default with its first frame.
+    """
+
+    def __init__(self, begin_seconds: float | None, max_silence: int) -> None:
+        self.discontinuities = 0
+        """How often the clock was set back, or forward by more than can be true."""
+
+        self.silence = 0
+        """The samples of silence so far."""
+
+        self._begin = None if begin_seconds is None else math.floor(begin_seconds * SAMPLE_RATE + 0.5)
+        self._max_silence = max_silence
+        self._position = 0
+        self._offset: int | None = None
+        self._first = self._end = 0
+
+    @property
+    def span_seconds(self) -> float:
+        """The time on the clock from the first sample to the end of the last, if there was no discontinuity."""
+        return (self._end - self._first) / SAMPLE_RATE
+
+    @property
+    def first_seconds(self) -> float:
+        """When, on the clock, the first sample sounds."""
+        return self._first / SAMPLE_RATE
+
+    def place(self, frame: Frame) -> int:
+        """Returns how many samples of silence come before the frame, which is placed behind all earlier ones."""
+        if self._offset is None:
+            self._first = frame.start
+            self._offset = frame.start if self._begin is None else min(self._begin, frame.start)
+        elif frame.start - self._end >= RESTART_MARK // 2:
+            self._follow(frame)
+        missing = frame.start - self._offset - self._position
+        if missing > self._max_silence - self.silence:
+            self._follow(frame)
+            missing = 0
+        silence = missing if missing > (_TOLERANCE if self._position else 0) else 0
+        self.silence += silence
+        self._position += silence + frame.samples
+        self._end = frame.start + frame.samples
+        return silence
+
+    def _follow(self, frame: Frame) -> None:
+        """Sets the clock so that `frame` follows the one before it."""
+        self._offset = frame.start - self._position
+        self.discontinuities += 1
+
+
+def join_frames(clock: FileClock, frames: Iterable[Frame]) -> Iterator[Segment]:
+    """Yields segments of frames that follow one another, each as soon as it has a tenth of a second.
+
+    The decoder waits until its output is read, which is done by segments: none may wait for frames to come.
+    """
+    silence = samples = 0
+    for frame in frames:
+        before = clock.place(frame)
+        if samples and before:
+            yield Segment(silence, samples)
+            silence = samples = 0
+        silence += before
+        samples += frame.samples
+        if samples >= _SEGMENT_SAMPLES:
+            yield Segment(silence, samples)
+            silence = samples = 0
+    if samples:
+        yield Segment(silence, samples)
