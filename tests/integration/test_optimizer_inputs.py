@@ -31,6 +31,7 @@ def refused(source: Path, *, limits: WorkLimits | None = None, filename: str | N
     assert message.endswith(".")
     assert "\n" not in message
     assert "/" not in message
+    assert len(message) < 250
     assert list((source.parent / "out").iterdir()) == []
     return caught.value
 

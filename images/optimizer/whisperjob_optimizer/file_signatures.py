@@ -65,14 +65,19 @@ def mp4_sound_is_encrypted(index: bytes) -> bool:
     return _MP4_ENCRYPTED_SOUND.search(index) is not None
 
 
-def read_mp4_index(file: BinaryIO) -> bytes:
-    """Returns the beginning of the `moov` box of an MP4 or MOV, wherever it lies; empty for other files."""
+def read_mp4_index(file: BinaryIO) -> bytes | None:
+    """Returns the beginning of the `moov` box of an MP4 or MOV, wherever it lies; None if such a file has none.
+
+    For other files it returns nothing (b"").
+    """
     at = 0
     for _ in range(_MP4_MAX_BOXES):
         file.seek(at)
         header = file.read(16)
-        if len(header) < 8 or (at == 0 and header[4:8] not in _MP4_BOXES):
+        if at == 0 and header[4:8] not in _MP4_BOXES:
             return b""
+        if len(header) < 8:
+            return None
         size = int.from_bytes(header[:4])
         if size == 1 and len(header) == 16:
             size = int.from_bytes(header[8:16])
@@ -80,6 +85,6 @@ def read_mp4_index(file: BinaryIO) -> bytes:
             file.seek(at)
             return file.read(min(size or _MP4_INDEX_BYTES, _MP4_INDEX_BYTES))
         if size < 8:
-            return b""
+            return None
         at += size
-    return b""
+    return None

@@ -1,7 +1,7 @@
 """Reads how long a recording is by its header's count of samples or frames, without ffmpeg. Pure.
 
-ffmpeg corrects some of these counts by the file's size, which hides that a file was cut short. All functions return
-None if the header has no count.
+ffmpeg corrects some of these counts by the file's size, which hides that a file was cut short. The functions for single
+formats return None if the header has no count, and 0 if it has one that says nothing.
 """
 
 import struct
@@ -10,9 +10,20 @@ from typing import Literal
 
 from whisperjob.model.mp3 import counted_seconds
 
+_UNKNOWN_SIZE = 0x7FFF_0000
+"""Programs that write into a pipe do not know the size, and write the largest one instead, by several ideas of what
+that is: 0xFFFFFFFF, 0x7FFFFFFF, 0x7FFFF000, these less the header, and so on."""
 
-def exact_seconds(head: bytes) -> float | None:
-    """Returns the length by the first bytes of a WAV, W64, AIFF, AU, CAF, FLAC or MP3 file."""
+_UNKNOWN_LONG_SIZE = 1 << 62
+
+
+def exact_seconds(head: bytes, probed: float | None) -> float | None:
+    """Returns the exact length by the first bytes of a file, or else the `probed` one; None if nobody knows it."""
+    counted = _count_seconds(head)
+    return probed if counted is None else counted or None
+
+
+def _count_seconds(head: bytes) -> float | None:
     if head[:4] in (b"RIFF", b"RF64") and head[8:12] == b"WAVE":
         return _wav(head)
     if head[:16] == _W64_RIFF:
@@ -46,14 +57,17 @@ def _wav(head: bytes) -> float | None:
     for name, size, at in _riff_chunks(head, "little"):
         if name == b"ds64":
             long_size = int.from_bytes(head[at + 8 : at + 16], "little")
-        elif name == b"fmt ":
+        elif name == b"fmt " and int.from_bytes(head[at : at + 2], "little") in _PCM_TAGS:
             rate = int.from_bytes(head[at + 8 : at + 12], "little")  # bytes a second, exact for PCM
-            if int.from_bytes(head[at : at + 2], "little") not in _PCM_TAGS:
-                return None
         elif name == b"data":
-            if size == 0xFFFF_FFFF and long_size is not None:
+            if long_size is not None and size >= _UNKNOWN_SIZE:
+                known = 0 < long_size < _UNKNOWN_LONG_SIZE
                 size = long_size
-            return size / rate if rate and size > 0 and size != 0xFFFF_FFFF else None
+            else:
+                known = 0 < size < _UNKNOWN_SIZE
+            if not known:
+                return 0
+            return size / rate if rate else None
     return None
 
 
@@ -69,7 +83,9 @@ def _w64(head: bytes) -> float | None:
         if name == _W64_FORMAT and int.from_bytes(head[at + 24 : at + 26], "little") in _PCM_TAGS:
             rate = int.from_bytes(head[at + 32 : at + 36], "little")
         if name == _W64_DATA:
-            return (size - 24) / rate if rate and size > 24 else None
+            if not 24 < size < _UNKNOWN_LONG_SIZE:
+                return 0
+            return (size - 24) / rate if rate else None
         at += max(24, size + 7 & ~7)
     return None
 
@@ -80,7 +96,9 @@ _AU_SAMPLE_BYTES = {1: 1, 2: 1, 3: 2, 4: 3, 5: 4, 6: 4, 7: 8, 27: 1}
 def _au(head: bytes) -> float | None:
     size, encoding, rate, channels = (int.from_bytes(head[at : at + 4]) for at in (8, 12, 16, 20))
     frame = _AU_SAMPLE_BYTES.get(encoding, 0) * channels
-    return size / (frame * rate) if frame and rate and 0 < size < 0xFFFF_FFFF else None
+    if not 0 < size < _UNKNOWN_SIZE:
+        return 0
+    return size / (frame * rate) if frame and rate else None
 
 
 def _caf(head: bytes) -> float | None:
@@ -91,7 +109,9 @@ def _caf(head: bytes) -> float | None:
             (rate,) = struct.unpack_from(">d", head, at + 12)
             frame = int.from_bytes(head[at + 28 : at + 32])
         if name == b"data":
-            return (size - 4) / (frame * rate) if frame and rate > 0 and size > 4 else None
+            if not 4 < size < _UNKNOWN_LONG_SIZE:
+                return 0
+            return (size - 4) / (frame * rate) if frame and rate > 0 else None
         at += 12 + max(0, size)
     return None
 
@@ -102,7 +122,9 @@ def _aiff(head: bytes) -> float | None:
             frames = int.from_bytes(head[at + 2 : at + 6])
             exponent = (int.from_bytes(head[at + 8 : at + 10]) & 0x7FFF) - 16383 - 63
             rate = float(int.from_bytes(head[at + 10 : at + 18])) * 2.0**exponent if -200 < exponent < 200 else 0.0
-            return frames / rate if rate and frames else None
+            if not 0 < frames < _UNKNOWN_SIZE:
+                return 0
+            return frames / rate if rate else None
     return None
 
 

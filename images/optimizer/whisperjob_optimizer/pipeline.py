@@ -30,6 +30,7 @@ from whisperjob_optimizer import (
     command,
     decoding,
     file_signatures,
+    foreign_files,
     headers,
     loudness,
     probe,
@@ -39,6 +40,7 @@ from whisperjob_optimizer import (
 from whisperjob_optimizer.downmix import Mix, check_mix, default_mix
 from whisperjob_optimizer.file_clock import FileClock, silence_limit
 from whisperjob_optimizer.loudness import EncodingRound, OutputGain
+from whisperjob_optimizer.second_recording import has_second_recording
 from whisperjob_optimizer.tools import Tools, Workspace
 
 OnProgress = Callable[[Step, float, float | None], None]
@@ -144,6 +146,7 @@ class _Recording:
     exact_seconds: float | None
     size_bytes: int
     encrypted: bool
+    has_second: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,10 +170,11 @@ def _examine(
     with source.open("rb") as file:
         head = file.read(file_signatures.HEAD_BYTES)
         index = file_signatures.read_mp4_index(file)
+        second = has_second_recording(file)
     raw = options.raw_format
     if raw is None and file_signatures.is_playlist(head):
         raise InputError(JobCode.PLAYLIST_REFUSED, "The file is a playlist, not a recording.")
-    if raw is None and file_signatures.mp4_sound_is_encrypted(index):
+    if raw is None and index and file_signatures.mp4_sound_is_encrypted(index):
         raise InputError(JobCode.ENCRYPTED, "The recording is encrypted and cannot be opened.")
     examined = steps.examine(workspace, source, "" if raw else extension)
     path, output = examined.path, examined.output
@@ -181,12 +185,25 @@ def _examine(
         source_format = probe.describe_headerless(raw, rate, options.channels, size_bytes, output.version)
         opened = command.FfmpegInput(path.name, raw, source_format.sample_rate, source_format.channels)
     else:
-        source_format = probe.identify(output, head)
+        try:
+            source_format = probe.identify(output, head)
+        except InputError as error:
+            raise _explain(error, head, index) from error
         opened = command.FfmpegInput(path.name, probe_bytes=examined.probe_bytes)
     progress.seconds = source_format.declared_seconds
     progress.report(Step.ANALYZING, 10)
-    exact_seconds = None if raw else headers.exact_seconds(head)
-    return _Recording(opened, source_format, exact_seconds, size_bytes, file_signatures.looks_encrypted(head))
+    exact_seconds = None if raw else headers.exact_seconds(head, source_format.exact_seconds)
+    encrypted = file_signatures.looks_encrypted(head)
+    return _Recording(opened, source_format, exact_seconds, size_bytes, encrypted, second and raw is None)
+
+
+def _explain(error: InputError, head: bytes, index: bytes | None) -> InputError:
+    """Returns the verdict in words that say what the file is, where it is recognised."""
+    described = foreign_files.describe(head, index_missing=index is None)
+    are_subtitles = error.code is JobCode.NO_AUDIO and described == foreign_files.TEXT
+    if described is None or are_subtitles or error.code is JobCode.ENCRYPTED:
+        return error
+    return InputError(JobCode.NOT_MEDIA, described)
 
 
 def _optimize_audio(
@@ -265,7 +282,9 @@ def _decode(
         warnings.append(WarningCode.INVALID_SAMPLES)
     if clock is not None and clock.discontinuities:
         warnings.append(WarningCode.TIMESTAMP_DISCONTINUITY)
-    if _is_truncated(recording, clock, samples):
+    if recording.has_second:
+        warnings.append(WarningCode.SECOND_RECORDING)
+    elif _is_truncated(recording, clock, samples):
         warnings.append(WarningCode.INPUT_TRUNCATED)
     progress.seconds = m.seconds(samples)
     progress.report(Step.ENHANCING, 40)
@@ -288,7 +307,7 @@ def _sample_limit(options: OptimizeOptions, limits: WorkLimits) -> decoding.Samp
 def _is_truncated(recording: _Recording, clock: FileClock | None, samples: int) -> bool:
     """Returns whether the file has less sound than it says. A clock with discontinuities can say nothing."""
     source_format = recording.format
-    exact, decoded = recording.exact_seconds or source_format.exact_seconds, m.seconds(samples)
+    exact, decoded = recording.exact_seconds, m.seconds(samples)
     if clock is not None:
         if clock.discontinuities:
             return False

@@ -1,0 +1,120 @@
+"""Finds out whether a file has a second recording behind the first, which ffmpeg does not read.
+
+Some recorders append to the file of the day before, and some people join files byte by byte. Formats whose second part
+ffmpeg does read (MP3, Ogg, Matroska, MPEG-TS and others) are not looked at here.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import BinaryIO, Literal
+
+_STARTS = (b"RIFF", b"RF64", b"FORM", b"fLaC", b"OggS", b"FLV\x01", b"caff", b"\x1a\x45\xdf\xa3")
+_ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
+_W64_RIFF = bytes.fromhex("726966662e91cf11a5d628db04c10000")
+_MAX_PARTS = 1_000_000
+_FLV_TAGS = (8, 9, 18)
+_SEARCHED_BYTES = 64 * 1024
+_FIRST_TIME = re.compile(rb"moof.*?tfdt(?:\0...(?P<short>....)|\x01...(?P<long>.{8}))", re.DOTALL)
+_HEADER_BYTES = 24
+
+
+def has_second_recording(file: BinaryIO) -> bool:
+    """Returns whether another recording begins where the first one ends. `file` is seekable; only headers are read."""
+    return any(_begins_recording(file, end) for end in _ends(file))
+
+
+def _ends(file: BinaryIO) -> Iterator[int]:
+    head = _read(file, 0)
+    if head[:4] in (b"RIFF", b"RF64") and head[8:12] == b"WAVE":
+        yield from _riff_ends(file, "little")
+    elif head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
+        yield from _riff_ends(file, "big")
+    elif head[:16] == _W64_RIFF:
+        yield (int.from_bytes(head[16:24], "little") + 7) & ~7
+    elif head[:4] == b"caff":
+        yield from _caf_ends(file)
+    elif head[:3] == b"FLV":
+        yield _flv_end(file)
+    elif head[:16] == _ASF_HEADER:
+        yield from _asf_ends(file)
+    elif head[4:8] == b"ftyp":
+        yield from _mp4_ends(file)
+
+
+def _read(file: BinaryIO, at: int) -> bytes:
+    file.seek(at)
+    return file.read(_HEADER_BYTES)
+
+
+def _begins_recording(file: BinaryIO, at: int) -> bool:
+    head = _read(file, at)
+    return head.startswith((*_STARTS, _ASF_HEADER, _W64_RIFF)) or head[4:8] == b"ftyp"
+
+
+def _riff_ends(file: BinaryIO, order: Literal["little", "big"]) -> Iterator[int]:
+    """Yields the ends by the size of the whole and by that of the sound; writers fill in the one or the other."""
+    size = int.from_bytes(_read(file, 0)[4:8], order)
+    yield 8 + size + (size & 1)
+    at = 12
+    for _ in range(_MAX_PARTS):
+        header = _read(file, at)
+        if len(header) < 8:
+            return
+        size = int.from_bytes(header[4:8], order)
+        at += 8 + size + (size & 1)
+        if header[:4] in (b"data", b"SSND"):
+            yield at
+            return
+
+
+def _caf_ends(file: BinaryIO) -> Iterator[int]:
+    at = 8
+    for _ in range(_MAX_PARTS):
+        header = _read(file, at)
+        size = int.from_bytes(header[4:12], signed=True)
+        if len(header) < 12 or size < 0:
+            return
+        at += 12 + size
+        yield at
+
+
+def _flv_end(file: BinaryIO) -> int:
+    at = int.from_bytes(_read(file, 0)[5:9]) + 4
+    for _ in range(_MAX_PARTS):
+        header = _read(file, at)
+        if len(header) < 11 or header[0] & 0x1F not in _FLV_TAGS:
+            break
+        at += 11 + int.from_bytes(header[1:4]) + 4
+    return at
+
+
+def _asf_ends(file: BinaryIO) -> Iterator[int]:
+    at = 0
+    for _ in range(_MAX_PARTS):
+        header = _read(file, at)
+        size = int.from_bytes(header[16:24], "little")
+        if len(header) < _HEADER_BYTES or size < _HEADER_BYTES:  # a stream that never ended has no size
+            return
+        at += size
+        yield at
+
+
+def _mp4_ends(file: BinaryIO) -> Iterator[int]:
+    """Yields where each box ends. In a file of fragments, only a clock that begins again makes a second recording."""
+    at, fragments = 0, False
+    for _ in range(_MAX_PARTS):
+        header = _read(file, at)
+        size = int.from_bytes(header[8:16]) if header[:4] == b"\0\0\0\x01" else int.from_bytes(header[:4])
+        if len(header) < 8 or size < 8:
+            return
+        fragments = fragments or header[4:8] == b"moof"
+        at += size
+        if not fragments or (_read(file, at)[4:8] == b"ftyp" and _fragments_begin_again(file, at)):
+            yield at
+
+
+def _fragments_begin_again(file: BinaryIO, at: int) -> bool:
+    """Returns whether the first fragment from `at` on begins at time 0, by its `tfdt` box."""
+    file.seek(at)
+    found = _FIRST_TIME.search(file.read(_SEARCHED_BYTES))
+    return found is not None and not (found["short"] or found["long"]).strip(b"\0")
