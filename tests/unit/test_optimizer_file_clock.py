@@ -2,7 +2,7 @@
 
 import pytest
 
-from whisperjob_optimizer.file_clock import RESTART_MARK, FileClock, Frame, Segment, join_frames, parse_frames
+from whisperjob_optimizer.file_clock import RESTART_MARK, FileClock, Segment, place_frames
 
 SECOND = 16_000
 FRAME = SECOND // 10
@@ -12,7 +12,7 @@ def placed(clock: FileClock, *starts: float) -> list[float]:
     """Returns the seconds at which frames of 100 ms sound, by their starts in seconds."""
     position, sounds = 0, []
     for start in starts:
-        position += clock.place(Frame(round(start * SECOND), FRAME))
+        position += clock.place(round(start * SECOND), FRAME)
         sounds.append(position / SECOND)
         position += FRAME
     return sounds
@@ -66,7 +66,9 @@ def test_the_clock_knows_from_when_to_when_it_ran() -> None:
     assert (clock.first_seconds, clock.span_seconds) == pytest.approx((30, 12.1))
 
 
-def test_frames_are_parsed_and_joined() -> None:
-    lines = ["#tb 0: 1/16000\n", *(f"0, {at}, {at}, 800, 3200, 0x00000000\n" for at in (0, 800, 1600, 34_400, 35_200))]
-    segments = list(join_frames(FileClock(None, 600 * SECOND), parse_frames(lines)))
-    assert segments == [Segment(0, 1600), Segment(0, 800), Segment(32_000, 1600)]
+def test_frames_that_follow_one_another_are_joined() -> None:
+    clock = FileClock(None, 600 * SECOND)
+    lines = [b"#tb 0: 1/16000", *(f"0, {at}, {at}, 800, 3200, 0x0".encode() for at in (0, 800, 1600, 34_400, 35_200))]
+    assert place_frames(clock, lines) == [Segment(0, 2400), Segment(32_000, 1600)]
+    assert place_frames(clock, []) == []
+    assert place_frames(clock, [b"0, 36000, 36000, 800, 3200, 0x0"]) == [Segment(0, 800)]

@@ -27,7 +27,7 @@ def test_sound_stays_as_it_is(scale: float, piece_bytes: int) -> None:
 
 
 @pytest.mark.parametrize("piece_bytes", [PIECE_BYTES, 4000])
-@pytest.mark.parametrize("at", [0, 30, 16_383, 16_384, 49_990, 49_999])
+@pytest.mark.parametrize("at", [0, 30, 8191, 8192, 49_990, 49_999])
 @pytest.mark.parametrize("value", [math.nan, -math.nan, math.inf, -math.inf, 1e30, -1e38, 1e10, -1e6, 70_000])
 def test_one_invalid_sample_costs_its_surroundings_only(value: float, at: int, piece_bytes: int) -> None:
     broken = array("f", NOISE)

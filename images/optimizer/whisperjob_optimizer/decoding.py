@@ -1,20 +1,20 @@
 """Decodes a recording: ffmpeg → every sound in its place, no invalid samples → band-pass, measured on the way."""
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from io import RawIOBase
 from pathlib import Path
-from queue import SimpleQueue
 
 from whisperjob.model.errors import InputError
 from whisperjob.model.phase import Profile
-from whisperjob.worker.processes.line_reader import LineReader
+from whisperjob.worker.processes.report_pipes import LineReader, PolledPipe
 from whisperjob.worker.processes.runner import Program
 from whisperjob_optimizer import command, steps
 from whisperjob_optimizer.downmix import MAX_PROBED_CHANNELS, Mix
-from whisperjob_optimizer.file_clock import FileClock, Segment, join_frames, parse_frames
+from whisperjob_optimizer.file_clock import FileClock, Segment, place_frames
 from whisperjob_optimizer.loudness import WINDOW_SAMPLES, rms_lufs
 from whisperjob_optimizer.progress import read_rows
 from whisperjob_optimizer.sample_repair import PIECE_BYTES, SampleRepair
@@ -58,11 +58,10 @@ def decode(
     """Decodes into `path`. Without a `clock`, the sound is taken as if it had no gap. Raises InputError by `limit`."""
     momentary: array[float] = array("f")
     rows: list[dict[str, float]] = []
-    segments: SimpleQueue[Segment | None] = SimpleQueue()
     progress = steps.progress_reader(on_seconds)
     loudness = steps.loudness_reader(momentary)
     channels = LineReader(partial(read_rows, into=rows)) if 1 < len(mix.weights) <= MAX_PROBED_CHANNELS else None
-    times = LineReader(partial(_place_frames, clock=clock, into=segments)) if clock else None
+    times = PolledPipe() if clock else None
     decoding = command.decode(
         workspace.tools.ffmpeg,
         source,
@@ -76,7 +75,9 @@ def decode(
 
     def convert(output: RawIOBase) -> Iterator[bytes]:
         left = limit.samples * steps.SAMPLE_BYTES
-        for piece in _in_place(output.read, iter(segments.get, None) if clock else ()):
+        for piece in (
+            _in_place(output, clock, times) if clock and times else iter(partial(output.read, PIECE_BYTES), b"")
+        ):
             left -= len(piece)
             if left < 0:
                 raise limit.verdict
@@ -96,27 +97,27 @@ def decode(
     return DecodedRecording(pcm, [list(row.values()) for row in rows], decoded.returncode != 0, repair.found)
 
 
-def _place_frames(lines: Iterable[str], clock: FileClock, into: "SimpleQueue[Segment | None]") -> None:
-    """Puts each segment into the queue, and None at the end."""
-    try:
-        for segment in join_frames(clock, parse_frames(lines)):
-            into.put(segment)
-    finally:
-        into.put(None)
+def _in_place(output: RawIOBase, clock: FileClock, times: PolledPipe) -> Iterator[bytes]:
+    """Yields the decoder's output with silence where the clock has gaps, in pieces of at most PIECE_BYTES.
 
-
-def _in_place(read: Callable[[int], bytes | None], segments: Iterable[Segment]) -> Iterator[bytes]:
-    """Yields the decoder's output with the silence of `segments` in it, in pieces of at most PIECE_BYTES.
-
-    What no segment speaks of comes last. Segments arrive before their sound, see command.decode.
+    The time of each frame comes before its sound, see command.decode: it is there as soon as the sound is.
     """
-    for segment in segments:
-        silence, sound = segment.silence * steps.SAMPLE_BYTES, segment.samples * steps.SAMPLE_BYTES
-        while silence > 0:
-            yield _ZEROS[:silence]
-            silence -= PIECE_BYTES
-        while sound > 0 and (piece := read(min(sound, PIECE_BYTES))):
-            yield piece
-            sound -= len(piece)
-    while piece := read(PIECE_BYTES):
-        yield piece
+    sound = 0
+    segments: deque[Segment] = deque()
+    while piece := output.read(PIECE_BYTES):
+        segments.extend(place_frames(clock, times.take_lines()))
+        while piece:
+            if not sound and segments:
+                segment = segments.popleft()
+                sound = segment.samples * steps.SAMPLE_BYTES
+                yield from _silence(segment.silence * steps.SAMPLE_BYTES)
+            part = piece[: sound or None]
+            sound = max(0, sound - len(part))
+            piece = piece[len(part) :]
+            yield part
+
+
+def _silence(count: int) -> Iterator[bytes]:
+    while count > 0:
+        yield _ZEROS[:count]
+        count -= len(_ZEROS)

@@ -5,7 +5,7 @@ does not: its sound follows directly what was there before.
 """
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from whisperjob.model.manifest import SAMPLE_RATE
@@ -17,20 +17,11 @@ years) instead, so that a jump by half of it or more says: the clock was set bac
 _TOLERANCE = SAMPLE_RATE * 3 // 100
 """Containers round timestamps, and recorders take them from a clock of their own: 30 ms are no gap."""
 
-_SEGMENT_SAMPLES = SAMPLE_RATE // 10
-
+_SAMPLE_BYTES = 4
 _MIN_SILENCE = 600 * SAMPLE_RATE
 _MIN_BYTES_PER_SECOND = 50
 """A recording has at least this many bytes for each second, pauses that its file leaves out included. Sound at the
 lowest bit rates takes ten times as much; less means that a timestamp is wrong."""
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """A decoded frame: where it begins on the file's clock, and its length, both in samples at 16 kHz."""
-
-    start: int
-    samples: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +35,6 @@ class Segment:
 def silence_limit(size_bytes: int) -> int:
     """Returns how many samples of silence a file's timestamps may ask for in all, by the size of the file."""
     return max(_MIN_SILENCE, size_bytes // _MIN_BYTES_PER_SECOND * SAMPLE_RATE)
-
-
-def parse_frames(lines: Iterable[str]) -> Iterator[Frame]:
-    """Parses what ffmpeg's framecrc muxer prints of mono floats: stream, dts, pts, duration, bytes, checksum."""
-    for line in lines:
-        fields = line.split(",")
-        if len(fields) >= 6 and not line.startswith("#"):
-            yield Frame(int(fields[2]), int(fields[4]) // 4)
 
 
 class FileClock:
@@ -83,44 +66,49 @@ class FileClock:
         """When, on the clock, the first sample sounds."""
         return self._first / SAMPLE_RATE
 
-    def place(self, frame: Frame) -> int:
-        """Returns how many samples of silence come before the frame, which is placed behind all earlier ones."""
+    def place(self, start: int, samples: int) -> int:
+        """Returns how many samples of silence come before a frame, which is placed behind all earlier ones.
+
+        `start` is when the frame begins on the file's clock, and `samples` its length, both at 16 kHz.
+        """
         if self._offset is None:
-            self._first = frame.start
-            self._offset = frame.start if self._begin is None else min(self._begin, frame.start)
-        elif frame.start - self._end >= RESTART_MARK // 2:
-            self._follow(frame)
-        missing = frame.start - self._offset - self._position
+            self._first = start
+            self._offset = start if self._begin is None else min(self._begin, start)
+        elif start - self._end >= RESTART_MARK // 2:
+            self._follow(start)
+        missing = start - self._offset - self._position
         if missing > self._max_silence - self.silence:
-            self._follow(frame)
+            self._follow(start)
             missing = 0
         silence = missing if missing > (_TOLERANCE if self._position else 0) else 0
         self.silence += silence
-        self._position += silence + frame.samples
-        self._end = frame.start + frame.samples
+        self._position += silence + samples
+        self._end = start + samples
         return silence
 
-    def _follow(self, frame: Frame) -> None:
-        """Sets the clock so that `frame` follows the one before it."""
-        self._offset = frame.start - self._position
+    def _follow(self, start: int) -> None:
+        """Sets the clock so that the frame at `start` follows the one before it."""
+        self._offset = start - self._position
         self.discontinuities += 1
 
 
-def join_frames(clock: FileClock, frames: Iterable[Frame]) -> Iterator[Segment]:
-    """Yields segments of frames that follow one another, each as soon as it has a tenth of a second.
+def place_frames(clock: FileClock, lines: Iterable[bytes]) -> list[Segment]:
+    """Returns the sound of frames, joined where one follows the other.
 
-    The decoder waits until its output is read, which is done by segments: none may wait for frames to come.
+    `lines` are what ffmpeg's framecrc muxer prints of mono floats: stream, dts, pts, duration, bytes, checksum.
     """
+    segments = []
     silence = samples = 0
-    for frame in frames:
-        before = clock.place(frame)
-        if samples and before:
-            yield Segment(silence, samples)
-            silence = samples = 0
-        silence += before
-        samples += frame.samples
-        if samples >= _SEGMENT_SAMPLES:
-            yield Segment(silence, samples)
-            silence = samples = 0
+    for line in lines:
+        if line.startswith(b"#"):
+            continue
+        _, _, start, _, size, *_ = line.split(b",")
+        count = int(size) // _SAMPLE_BYTES
+        if before := clock.place(int(start), count):
+            if samples:
+                segments.append(Segment(silence, samples))
+            silence, samples = before, 0
+        samples += count
     if samples:
-        yield Segment(silence, samples)
+        segments.append(Segment(silence, samples))
+    return segments

@@ -7,8 +7,8 @@ filter that remembers.
 
 from array import array
 
-PIECE_BYTES = 65_536
-"""The longest piece that is looked at: a second of 16 kHz."""
+PIECE_BYTES = 32_768
+"""The longest piece that is looked at: half a second at 16 kHz."""
 
 _SUSPICIOUS_EXPONENT = 6
 """Full scale is 1. Sound may be louder, up to the range of integers that some programs write as floats; from 2**6 on

@@ -18,7 +18,7 @@ from typing import TypeVar
 from whisperjob.model.manifest import SAMPLE_RATE
 from whisperjob.model.mp3 import Mp3Error, with_samples
 from whisperjob.model.names import chunk_name
-from whisperjob.worker.processes.line_reader import LineReader
+from whisperjob.worker.processes.report_pipes import LineReader
 from whisperjob.worker.processes.runner import CompletedProgram, Program, ProgramError
 from whisperjob_optimizer import chunks, command, formats, mp3_sizes, probe
 from whisperjob_optimizer.loudness import HOP_SAMPLES, WINDOW_SAMPLES, Enhancement, OutputGain, rms_lufs

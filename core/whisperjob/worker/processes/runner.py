@@ -16,8 +16,8 @@ from typing import IO, Final, cast
 
 from whisperjob.model.errors import WhisperJobError
 from whisperjob.worker.processes.deadline import Deadline
-from whisperjob.worker.processes.line_reader import LineReader
 from whisperjob.worker.processes.process_group import ProcessGroup
+from whisperjob.worker.processes.report_pipes import LineReader, ReportPipe
 from whisperjob.worker.processes.sandbox import bare_environment, confined
 
 TO_CALLER: Final = subprocess.PIPE
@@ -40,7 +40,7 @@ class Program:
     argv: list[str]
     stdin: int | IO[bytes] | None = None
     stdout: int | IO[bytes] | None = None
-    readers: tuple[LineReader, ...] = ()
+    readers: tuple[ReportPipe, ...] = ()
     folder: Path | None = None
     """The program's current folder; by default that of this process."""
 
