@@ -4,22 +4,21 @@ The byte-level work is python-multipart's. This module adds what that leaves out
 headers, and whether the body ended where it should.
 """
 
-import re
 from dataclasses import dataclass
-from urllib.parse import unquote
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from whisperjob_api.errors import HttpCode, RequestError
+from whisperjob_api.file_names import decode_text, parse_disposition
 
+FORM_TYPE = "multipart/form-data"
 MAX_PARTS = 20
 MAX_HEADER_BYTES = 16 * 1024
 MAX_PREAMBLE_BYTES = 4 * 1024
 MAX_BOUNDARY_BYTES = 70
 """The limit of RFC 2046."""
 
-_EXTENDED_FILENAME = re.compile(r"""; *filename\*=utf-8'[^';]*'([^;"' ]*)""", re.IGNORECASE)
 _IDENTITY_ENCODINGS = frozenset({"7bit", "8bit", "binary"})
 
 
@@ -50,9 +49,12 @@ Event = PartStarted | PartData | PartEnded
 def parse_boundary(content_type: str | None) -> bytes:
     """Returns the boundary. Raises RequestError if this is not the Content-Type of a form with files."""
     media_type, options = parse_options_header(content_type)
-    if media_type != b"multipart/form-data":
-        raise invalid_upload("The body must be multipart/form-data.")
-    boundary = options.get(b"boundary", b"")
+    if media_type != FORM_TYPE.encode():
+        raise invalid_upload(
+            f"The body must be {FORM_TYPE}, or the file itself with its own Content-Type, such as audio/mpeg or "
+            "application/octet-stream."
+        )
+    boundary = options.get(b"boundary", b"").rstrip(b" ")
     if not 0 < len(boundary) <= MAX_BOUNDARY_BYTES:
         raise invalid_upload("The Content-Type names no usable multipart boundary.")
     return boundary
@@ -79,16 +81,20 @@ class MultipartReader:
                 "on_part_end": self._on_part_end,
                 "on_end": self._on_end,
             },
+            max_header_count=MAX_HEADER_BYTES,  # their bytes are counted here, all of them together
             max_header_size=MAX_HEADER_BYTES,
         )
         self._events: list[Event] = []
-        self._parts = 0
+        self._parts = -1
         self._preamble_bytes = 0
         self._header_bytes = 0
         self._field, self._value = bytearray(), bytearray()
         self._headers: dict[str, str] = {}
         self.ended = False
         """It is True once the closing boundary was parsed."""
+        # What stands before the first boundary (nothing, or a sentence for readers of mail) is parsed as a part of its
+        # own: the parser knows no such text, and no spaces behind a first boundary. It is part 0, and has no events.
+        self._parser.write(b"--" + boundary + b"\r\n\r\n\r\n")
 
     def feed(self, data: bytes) -> list[Event]:
         """Parses a piece of the body; returns the events in it."""
@@ -127,48 +133,29 @@ class MultipartReader:
         name = self._field.decode("latin-1").lower()
         if name in self._headers:
             raise invalid_upload(f"A part has the header {name} twice.")
-        self._headers[name] = _decode_text(bytes(self._value)).strip()
+        self._headers[name] = decode_text(bytes(self._value)).strip()
         self._field.clear()
         self._value.clear()
 
     def _on_headers_finished(self) -> None:
+        if not self._parts:
+            return
         encoding = self._headers.get("content-transfer-encoding", "binary")
         if encoding.lower() not in _IDENTITY_ENCODINGS:
             raise invalid_upload("A part is encoded; only plain bytes are understood.")
-        name, filename = _parse_disposition(self._headers.get("content-disposition", ""))
-        self._events.append(PartStarted(name, filename, self._headers.get("content-type") or None))
+        disposition = parse_disposition(self._headers.get("content-disposition", ""))
+        if disposition.kind != "form-data" or disposition.name is None:
+            raise invalid_upload("A part has no Content-Disposition with a name.")
+        content_type = self._headers.get("content-type") or None
+        self._events.append(PartStarted(disposition.name, disposition.filename, content_type))
 
     def _on_part_data(self, data: bytes, start: int, end: int) -> None:
-        self._events.append(PartData(data[start:end]))
+        if self._parts:
+            self._events.append(PartData(data[start:end]))
 
     def _on_part_end(self) -> None:
-        self._events.append(PartEnded())
+        if self._parts:
+            self._events.append(PartEnded())
 
     def _on_end(self) -> None:
         self.ended = True
-
-
-def _parse_disposition(header: str) -> tuple[str, str | None]:
-    """Returns the name of the field, and the name of the file if the part has one."""
-    # The options are parsed as latin-1, as in HTTP; the names in them are UTF-8.
-    kind, options = parse_options_header(header.encode().decode("latin-1"))
-    if kind != b"form-data" or b"name" not in options:
-        raise invalid_upload("A part has no Content-Disposition with a name.")
-    filename = options.get(b"filename")
-    return _decode_text(options[b"name"]), _parse_extended_filename(header) if filename is None else _decode_text(
-        filename
-    )
-
-
-def _parse_extended_filename(header: str) -> str | None:
-    """Returns `filename*`, which RFC 7578 forbids in forms and urllib3 before 2.0 sent for names beyond ASCII."""
-    match = _EXTENDED_FILENAME.search(header)
-    return unquote(match[1], errors="replace") if match else None
-
-
-def _decode_text(data: bytes) -> str:
-    """Decodes UTF-8, which every current client sends, or else latin-1."""
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        return data.decode("latin-1")

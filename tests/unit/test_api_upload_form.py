@@ -67,7 +67,9 @@ def test_what_follows_the_closing_boundary_is_ignored_but_not_endlessly() -> Non
     [
         ("talk.mp4", "talk.mp4"),
         ("Größe 🎧.mp4", "Größe 🎧.mp4"),
-        ("C:\\\\fakepath\\\\talk.mp4", "talk.mp4"),
+        ("C:\\\\fakepath\\\\talk.mp4", "C:\\fakepath\\talk.mp4"),
+        ("C:\\fakepath\\talk.mp4", "C:\\fakepath\\talk.mp4"),
+        ("say %22hi%22%0D%0A100%25.mp4", 'say "hi"\r\n100%25.mp4'),
         ('say \\"hi\\".mp4', 'say "hi".mp4'),
         ("a; filename=b.mp4", "a; filename=b.mp4"),
         ("../../etc/passwd", "../../etc/passwd"),

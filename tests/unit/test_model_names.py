@@ -33,9 +33,14 @@ def test_the_extension_is_harmless(filename: str, extension: str) -> None:
 @given(st.text())
 def test_any_filename_can_be_shown(filename: str) -> None:
     shown = names.display_filename(filename)
-    assert len(shown) <= 255
-    shown.encode()
-    assert not re.search(r"[\x00-\x1f\x7f]", shown)
+    assert len(shown.encode()) <= 255
+    assert not re.search(r"[\x00-\x1f\x7f-\x9f/\\\\\u2028\u202e]", shown)
+    assert names.display_filename(shown) == shown
+
+
+@given(st.text(min_size=1), st.integers(1, 400))
+def test_a_long_filename_keeps_its_extension(stem: str, times: int) -> None:
+    assert names.display_filename(stem * times + "x.mp3").endswith(".mp3")
 
 
 @given(st.text(), st.text(), st.text(), st.text())

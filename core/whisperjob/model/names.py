@@ -32,6 +32,10 @@ SINGLE_TRIM_NAME = "trimmed.mp3"
 _IDEMPOTENCY_NAMESPACE = UUID("0b9f3c1e-7a54-4d0b-9a3e-5b1f6f2c8d11")
 _DNS_LABEL = re.compile(DNS_LABEL)
 _EXTENSION = re.compile(r"[a-z0-9]{1,8}")
+_LONGEST_KEPT_EXTENSION = 16
+"""Bytes: whatever stands behind the last dot of a longer name is part of a sentence."""
+_JOINERS = "\u200c\u200d"
+"""Format characters that belong to names: Persian is spelled with the first, many emoji are made with the second."""
 
 
 def new_job_name() -> str:
@@ -107,10 +111,37 @@ def trimmed_name(index: int, total: int) -> str:
     return SINGLE_TRIM_NAME if total == 1 else f"trimmed_{index:03d}.mp3"
 
 
-def display_filename(name: str) -> str:
-    """Makes a client's filename fit to be shown: no control characters, no surrogates, at most 255 characters."""
-    printable = "".join(c if unicodedata.category(c)[0] != "C" else "\N{REPLACEMENT CHARACTER}" for c in name)
-    return printable[-MAX_FILENAME_LENGTH:]
+def display_filename(path: str) -> str:
+    """Makes a client's filename fit to be shown and to be a file's name: the last part of a path of any system, without
+    control characters and surrogates, and as long as file systems allow (255 bytes of UTF-8).
+
+    A name that is too long loses the end of its stem; its extension stays.
+    """
+    name = re.split(r"[/\\]", path.rstrip("/\\"))[-1]
+    shown = to_printable(name).strip()
+    if len(shown.encode()) <= MAX_FILENAME_LENGTH:
+        return shown
+    stem, dot, extension = shown.rpartition(".")
+    if not dot or len(extension.encode()) > _LONGEST_KEPT_EXTENSION:
+        return _truncate(shown, MAX_FILENAME_LENGTH)
+    return _truncate(stem, MAX_FILENAME_LENGTH - len(extension.encode()) - 1) + dot + extension
+
+
+def to_printable(text: str) -> str:
+    """Replaces control and format characters, lone surrogates and line breaks: the text stays one harmless line."""
+    return "".join(map(_to_printable_character, text))
+
+
+def _to_printable_character(character: str) -> str:
+    if character.isspace():
+        return " "
+    if unicodedata.category(character)[0] == "C" and character not in _JOINERS:
+        return "\N{REPLACEMENT CHARACTER}"
+    return character
+
+
+def _truncate(text: str, max_bytes: int) -> str:
+    return text.encode()[:max_bytes].decode(errors="ignore")
 
 
 def safe_extension(filename: str) -> str:
