@@ -17,10 +17,13 @@ class HttpCode(StrEnum):
     REQUEST_TIMEOUT = "request_timeout"
     UPLOAD_TOO_SLOW = "upload_too_slow"
     NOT_COMPLETED = "not_completed"
+    CROSS_ORIGIN_REFUSED = "cross_origin_refused"
     IDEMPOTENCY_MISMATCH = "idempotency_mismatch"
     CONFLICT = "conflict"
     TOO_LARGE = "too_large"
     RANGE_NOT_SATISFIABLE = "range_not_satisfiable"
+    UNSUPPORTED_ENCODING = "unsupported_encoding"
+    EXPECTATION_FAILED = "expectation_failed"
     HEADERS_TOO_LARGE = "headers_too_large"
     TOO_MANY_JOBS = "too_many_jobs"
     DIARIZATION_UNAVAILABLE = "diarization_unavailable"
@@ -34,6 +37,7 @@ HTTP_STATUS: dict[HttpCode, int] = {
     HttpCode.INVALID_REQUEST: 422,
     HttpCode.INVALID_UPLOAD: 400,
     HttpCode.EMPTY_FILE: 400,
+    HttpCode.CROSS_ORIGIN_REFUSED: 400,
     HttpCode.UNAUTHORIZED: 401,
     HttpCode.NOT_FOUND: 404,
     HttpCode.METHOD_NOT_ALLOWED: 405,
@@ -44,7 +48,9 @@ HTTP_STATUS: dict[HttpCode, int] = {
     HttpCode.CONFLICT: 409,
     HttpCode.DIARIZATION_RUNNING: 409,
     HttpCode.TOO_LARGE: 413,
+    HttpCode.UNSUPPORTED_ENCODING: 415,
     HttpCode.RANGE_NOT_SATISFIABLE: 416,
+    HttpCode.EXPECTATION_FAILED: 417,
     HttpCode.TOO_MANY_JOBS: 429,
     HttpCode.HEADERS_TOO_LARGE: 431,
     HttpCode.INTERNAL: 500,

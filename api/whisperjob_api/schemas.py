@@ -1,5 +1,6 @@
 """The API's requests and responses. This JSON is the public interface. Every model has an example for OpenAPI."""
 
+from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -9,6 +10,7 @@ from whisperjob.model.errors import JobCode
 from whisperjob.model.options import MAX_SPEAKERS, require_ordered_bounds
 from whisperjob.model.phase import Step
 from whisperjob_api.errors import HttpCode
+from whisperjob_api.number_text import to_number
 
 JobState = Literal["queued", "processing", "completed", "error"]
 
@@ -68,6 +70,32 @@ class ErrorBody(Schema):
     model_config = _examples({"error": "There is no job with this id.", "code": "not_found"})
 
 
+class RequestWarningCode(StrEnum):
+    """What was odd about a request that was served nevertheless: stable, for programs."""
+
+    UNKNOWN_FIELD = "unknown_field"
+    UNKNOWN_OPTION = "unknown_option"
+
+
+class RequestWarning(Schema):
+    code: RequestWarningCode = Field(description="What was odd about the request, for a program")
+    message: str = Field(description="The same, for a person")
+
+    model_config = _examples(
+        {"code": "unknown_field", "message": "The field `profil` is unknown and was ignored; did you mean `profile`?"}
+    )
+
+
+RequestWarnings = Annotated[
+    list[RequestWarning],
+    Field(
+        exclude_if=lambda warnings: not warnings,
+        description="What was odd about the request; absent if nothing was. The header `Warning` says the same",
+    ),
+]
+"""`unknown_names` fills it in."""
+
+
 class Health(Schema):
     status: Literal["ok"] = "ok"
     ffmpeg: bool = Field(description="Whether recordings can be worked on")
@@ -93,6 +121,7 @@ class Stats(Schema):
     completed: int
     errored: int
     top_clients: list[TopClient] = Field(description="Most requests first")
+    warnings: RequestWarnings = []
 
     model_config = _examples(
         {
@@ -111,6 +140,7 @@ class Accepted(Schema):
     status: JobState = Field(description="`queued`; for a repeated Idempotency-Key, the job's current state")
     message: str = "File uploaded, optimization started"
     status_url: str
+    warnings: RequestWarnings = []
 
     model_config = _examples(
         {
@@ -182,19 +212,18 @@ class JobView(JobSummary):
 class JobPage(Schema):
     jobs: list[JobSummary] = Field(description="Newest first")
     next_cursor: str | None = Field(description="Give it as `cursor` to get the next page; null on the last")
+    warnings: RequestWarnings = []
 
     model_config = _examples({"jobs": [_SUMMARY], "nextCursor": None})
-
-
-def _to_whole_number(value: Any) -> Any:
-    """Converts 3.0 to 3: both are whole numbers in JSON; "3" and true are not."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 class TrimRequest(Schema):
     job_id: str = Field(description="A completed job")
     max_seconds: Annotated[
-        float, Field(strict=True, gt=0, description="Longest result, in seconds"), AfterValidator(_to_whole_number)
+        float,
+        Field(strict=True, gt=0, description="Longest result, in seconds"),
+        BeforeValidator(to_number),
+        AfterValidator(to_number),  # the answer repeats a whole number as one
     ]
 
     model_config = _examples({"jobId": _ID, "maxSeconds": 300}) | ConfigDict(allow_inf_nan=False)
@@ -208,6 +237,7 @@ class Trimmed(Schema):
     output_size_mb: float = Field(alias="outputSizeMB")
     total_chunks: int
     chunks: list[Chunk]
+    warnings: RequestWarnings = []
 
     model_config = _examples(
         {
@@ -229,6 +259,7 @@ class NotTrimmed(Schema):
     duration: float
     total_chunks: int
     chunks: list[Chunk]
+    warnings: RequestWarnings = []
 
     model_config = _examples(
         {
@@ -242,15 +273,15 @@ class NotTrimmed(Schema):
     )
 
 
-SpeakerNumber = Annotated[int, Field(strict=True, ge=0, le=MAX_SPEAKERS), BeforeValidator(_to_whole_number)]
-"""A field of the model's `SpeakerCount` as JSON has it: a whole number, where 0 means the same as an absent field."""
+SpeakerNumber = Annotated[Annotated[int, Field(strict=True, ge=0, le=MAX_SPEAKERS)] | None, BeforeValidator(to_number)]
+"""A field of the model's `SpeakerCount` as JSON has it: a whole number, where 0 and "" stand for an absent field."""
 
 
 class DiarizeRequest(Schema):
     job_id: str = Field(description="A completed job")
-    num_speakers: SpeakerNumber | None = Field(default=None, description="Exactly this many; 0 or absent: find out")
-    min_speakers: SpeakerNumber | None = Field(default=None, description="At least this many")
-    max_speakers: SpeakerNumber | None = Field(default=None, description="At most this many")
+    num_speakers: SpeakerNumber = Field(default=None, description="Exactly this many; 0 or absent: find out")
+    min_speakers: SpeakerNumber = Field(default=None, description="At least this many")
+    max_speakers: SpeakerNumber = Field(default=None, description="At most this many")
 
     model_config = _examples({"jobId": _ID, "numSpeakers": 3})
 
@@ -267,6 +298,7 @@ class DiarizeStarted(Schema):
     job_id: str
     status: Literal["running"] = "running"
     message: str = "Diarization started"
+    warnings: RequestWarnings = []
 
     model_config = _examples({"jobId": _ID, "status": "running", "message": "Diarization started"})
 
@@ -306,6 +338,7 @@ class DiarizationView(Schema):
     result: DiarizationResult | None = None
     error: str | None = None
     error_code: JobCode | None = None
+    warnings: RequestWarnings = []
 
     model_config = _examples(
         {

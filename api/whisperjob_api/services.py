@@ -63,9 +63,9 @@ class ApiServices:
         """Returns the tenant's job. Raises RequestError `not_found`, also for a job of another tenant.
 
         A name that the cache does not have is looked up once in the records: another replica may have created the job
-        just now. Names are lower-case, and spreadsheets and form builders like to change that.
+        just now. Names are lower-case, and spreadsheets and form builders like to change that, or to add a space.
         """
-        name = name.lower()
+        name = name.strip().lower()
         job = self.cache.get(name)
         if job is None:
             job = await self._read_job(name)

@@ -1,18 +1,20 @@
-"""Parses the upload form while it arrives: one file and a few options; other fields are ignored. Pure.
+"""Parses an upload while it arrives: a form with one file and a few options, or a body that is the file. Pure.
 
 `feed` returns the file's bytes as they arrive; `finish` returns the form once all of it has arrived.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from pydantic import ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
+from whisperjob.model.names import to_printable
 from whisperjob.model.options import AudioOptions
 from whisperjob_api.errors import HttpCode, RequestError
 from whisperjob_api.multipart_reader import Event, MultipartReader, PartData, PartEnded, PartStarted, invalid_upload
+from whisperjob_api.number_text import to_number
 
 FILE_FIELD: Final = "file"
 MAX_FIELD_BYTES: Final = 1024
@@ -30,27 +32,78 @@ class UploadOptions(AudioOptions):
 
 
 OPTION_FIELDS: Final = frozenset(to_camel(name) for name in UploadOptions.model_fields)
+KNOWN_FIELDS: Final = OPTION_FIELDS | {FILE_FIELD}
+_CHARSET_FIELD: Final = "_charset_"
+"""HTML's own field, which names the encoding of the others."""
 
 
 @dataclass(frozen=True, slots=True)
 class UploadForm:
-    """A whole form, after its closing boundary."""
+    """A whole upload, after its last byte. `unknown_fields` are those of the form that mean nothing here."""
 
     filename: str
     content_type: str | None
     file_bytes: int
     options: UploadOptions
+    unknown_fields: tuple[str, ...] = ()
+
+
+class UploadReader(Protocol):
+    """Parses one body. Every error is a RequestError, and final."""
+
+    file_bytes: int
+    """The size of the file so far."""
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Parses a piece of the body; returns the pieces of the file in it."""
+
+    def finish(self) -> UploadForm:
+        """Returns the form; called when the body has ended."""
+
+
+class BodyReader:
+    """Reads a body that is the file itself; its name and the options stand in the request's head."""
+
+    def __init__(
+        self, filename: str, content_type: str | None, options: Mapping[str, str], max_file_bytes: int
+    ) -> None:
+        self._filename = filename
+        self._content_type = content_type
+        self._options = parse_options(options)
+        self._max_file_bytes = max_file_bytes
+        self.file_bytes = 0
+
+    def feed(self, data: bytes) -> list[bytes]:
+        self.file_bytes += len(data)
+        if self.file_bytes > self._max_file_bytes:
+            raise too_large(self._max_file_bytes)
+        return [data] if data else []
+
+    def finish(self) -> UploadForm:
+        if not self.file_bytes:
+            raise _empty_file()
+        return UploadForm(self._filename, self._content_type, self.file_bytes, self._options)
 
 
 class FormReader:
-    """Parses one body: returns the file's bytes and stores the options. Every error is a RequestError, and final."""
+    """Parses a form: returns the file's bytes and stores the options.
 
-    def __init__(self, boundary: bytes, max_file_bytes: int) -> None:
+    `filename` and `options`, which stand in the request's head, count where the form has none.
+    """
+
+    def __init__(
+        self, boundary: bytes, max_file_bytes: int, options: Mapping[str, str] | None = None, filename: str = ""
+    ) -> None:
         self._reader = MultipartReader(boundary)
         self._max_file_bytes = max_file_bytes
+        self._filename = filename
+        self._options = dict(options or {})
+        _validate(self._options)
         self._fed_bytes = 0
         self._fields: dict[str, str] = {}
+        self._unknown: list[str] = []
         self._file: PartStarted | None = None
+        self._blank_file = False
         self._consume: Callable[[bytes], bytes] = self._ignore
         self._field: tuple[str, bytearray] | None = None
         self.file_bytes = 0
@@ -68,11 +121,14 @@ class FormReader:
         if not self._reader.ended:
             raise invalid_upload("The upload was cut short: its closing boundary is missing.")
         if self._file is None:
+            if self._blank_file:
+                raise _empty_file()
             raise invalid_upload(f"The form has no field named `{FILE_FIELD}`.")
-        options = parse_options(self._fields)
+        options = parse_options({**self._options, **self._fields})
         if not self.file_bytes:
-            raise RequestError(HttpCode.EMPTY_FILE, "The file is empty.")
-        return UploadForm(self._file.filename or "", self._file.content_type, self.file_bytes, options)
+            raise _empty_file()
+        filename, content_type = self._file.filename or self._filename, self._file.content_type
+        return UploadForm(filename, content_type, self.file_bytes, options, tuple(self._unknown))
 
     def _handle(self, event: Event) -> bytes:
         match event:
@@ -85,7 +141,9 @@ class FormReader:
         return b""
 
     def _start_part(self, part: PartStarted) -> None:
-        if part.name == FILE_FIELD:
+        if part.filename == "" and (part.name != FILE_FIELD or self._file is not None):
+            self._consume = self._consume_blank_file
+        elif part.name == FILE_FIELD:
             if self._file is not None:
                 raise invalid_upload("The form has two files; send one job for each.")
             self._file = part
@@ -96,8 +154,10 @@ class FormReader:
             self._field = part.name, bytearray()
             self._consume = self._consume_field
         elif part.filename is not None:
-            raise invalid_upload(f"The file must be sent in the field `{FILE_FIELD}`.")
+            raise _wrong_field(part.name)
         else:
+            if part.name != _CHARSET_FIELD:
+                self._unknown.append(part.name)
             self._consume = self._ignore
 
     def _end_part(self) -> None:
@@ -109,6 +169,8 @@ class FormReader:
             except UnicodeDecodeError:
                 raise invalid_upload(f"The field `{name}` is not UTF-8.") from None
             _validate(self._fields)
+        elif self._file is not None and self._file.filename == "" and not self.file_bytes:
+            self._file, self._blank_file = None, True  # a web form's input in which no file was chosen
         self._consume = self._ignore
 
     def _consume_file(self, data: bytes) -> bytes:
@@ -124,8 +186,23 @@ class FormReader:
             raise invalid_upload(f"The field `{self._field[0]}` is too long.")
         return b""
 
+    def _consume_blank_file(self, data: bytes) -> bytes:
+        """A web form sends an input in which no file was chosen as a file without a name and without bytes."""
+        if data:
+            raise invalid_upload(f"The form has a second file, or one in another field than `{FILE_FIELD}`.")
+        return b""
+
     def _ignore(self, _: bytes) -> bytes:
         return b""
+
+
+def _empty_file() -> RequestError:
+    return RequestError(HttpCode.EMPTY_FILE, "The file is empty.")
+
+
+def _wrong_field(name: str) -> RequestError:
+    shown = to_printable(name)[:60]
+    return invalid_upload(f"The file was sent in the field `{shown}`; it must be sent in the field `{FILE_FIELD}`.")
 
 
 def too_large(max_file_bytes: int) -> RequestError:
@@ -133,7 +210,7 @@ def too_large(max_file_bytes: int) -> RequestError:
     return RequestError(HttpCode.TOO_LARGE, f"The file is larger than {max_file_bytes} bytes.")
 
 
-def parse_options(fields: dict[str, str]) -> UploadOptions:
+def parse_options(fields: Mapping[str, str]) -> UploadOptions:
     """Parses the option fields. Headerless PCM is 16 kHz mono unless the form says otherwise. Raises RequestError."""
     options = _validate(fields)
     if options.raw_format is None:
@@ -151,10 +228,10 @@ def parse_options(fields: dict[str, str]) -> UploadOptions:
     )
 
 
-def _validate(fields: dict[str, str]) -> UploadOptions:
+def _validate(fields: Mapping[str, str]) -> UploadOptions:
     """Validates the fields; an empty one was left blank in a web form, and counts as absent."""
     try:
-        return UploadOptions.model_validate({name: value for name, value in fields.items() if value})
+        return UploadOptions.model_validate({name: to_number(value) for name, value in fields.items() if value.strip()})
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])

@@ -16,7 +16,7 @@ from whisperjob_api.admission import Reservation
 from whisperjob_api.errors import HttpCode, RequestError
 from whisperjob_api.services import ApiServices
 from whisperjob_api.thread_pools import run_uninterrupted
-from whisperjob_api.upload_form import FormReader, UploadForm
+from whisperjob_api.upload_form import UploadForm, UploadReader
 from whisperjob_api.upload_pipe import UploadPipe
 from whisperjob_api.upload_rate import UploadRate
 
@@ -31,7 +31,7 @@ class ReceivedUpload:
 
 
 async def receive_upload(
-    services: ApiServices, request: Request, boundary: bytes, key: str, reservation: Reservation
+    services: ApiServices, request: Request, reader: UploadReader, key: str, reservation: Reservation
 ) -> ReceivedUpload:
     """Reads the whole body and stores its file under `key`. If anything fails, nothing stays in the store.
 
@@ -47,7 +47,7 @@ async def receive_upload(
 
     storing = asyncio.create_task(services.threads.run_upload(put))
     try:
-        form = await _feed_pipe(services.settings, request, boundary, pipe, reservation)
+        form = await _feed_pipe(services.settings, request, reader, pipe, reservation)
         pipe.finish()
         # Shielded: if this wait is cancelled, the thread must still be waited for.
         stored_bytes = await asyncio.shield(storing)
@@ -61,10 +61,9 @@ async def receive_upload(
 
 
 async def _feed_pipe(
-    settings: ApiSettings, request: Request, boundary: bytes, pipe: UploadPipe, reservation: Reservation
+    settings: ApiSettings, request: Request, reader: UploadReader, pipe: UploadPipe, reservation: Reservation
 ) -> UploadForm | None:
     """Writes the file to the pipe until the body ends; returns None if the reader of the pipe stopped before."""
-    reader = FormReader(boundary, settings.max_upload_bytes)
     async for data in _receive_body(request, settings):
         for piece in reader.feed(data):
             if not await pipe.write(piece):

@@ -218,7 +218,7 @@ NONSENSE: list[tuple[str, str, bytes | None, int, str]] = [
     ("POST", "/demo_trim", b'{"jobId": "x", "maxSeconds": NaN}', 422, "invalid_request"),
     ("POST", "/demo_trim", b'{"jobId": "x", "maxSeconds": 1e999}', 422, "invalid_request"),
     ("POST", "/demo_trim", b'{"jobId": "x", "maxSeconds": true}', 422, "invalid_request"),
-    ("POST", "/demo_trim", b'{"jobId": "x", "maxSeconds": "5"}', 422, "invalid_request"),
+    ("POST", "/demo_trim", b'{"jobId": "x", "maxSeconds": "5 s"}', 422, "invalid_request"),
     ("POST", "/demo_trim", b'{"jobId": "x", "maxSeconds": ' + b"9" * 5000 + b"}", 422, "invalid_request"),
     ("POST", "/diarize", b'{"jobId": "x", "numSpeakers": -1}', 422, "invalid_request"),
     ("POST", "/diarize", b'{"jobId": "x", "numSpeakers": 65}', 422, "invalid_request"),

@@ -12,7 +12,8 @@ SECONDS = 60
 EXAMPLES = 12
 """For each operation and phase; deterministic, so that a failure is one of the code and not of the day."""
 
-# What no schema can express: the state of a job, a foreign cursor, minSpeakers above maxSpeakers, no diarizer.
+# What no schema can express: the state of a job, a foreign cursor, minSpeakers above maxSpeakers, no diarizer,
+# a sampleRate in the query without a rawFormat.
 CONFIG = """
 [checks]
 positive_data_acceptance.expected-statuses = ["2xx", "401", "403", "404", "409"]
@@ -20,6 +21,10 @@ positive_data_acceptance.expected-statuses = ["2xx", "401", "403", "404", "409"]
 [[operations]]
 include-operation-id = "jobs_jobs_get"
 checks.positive_data_acceptance.enabled = false
+
+[[operations]]
+include-path = "/whisper_optimize"
+checks.positive_data_acceptance.expected-statuses = ["2xx", "401", "403", "404", "409", "422"]
 
 [[operations]]
 include-path = ["/diarize", "/diarize/{job_id}"]

@@ -3,6 +3,7 @@
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
+from pydantic import BeforeValidator
 from starlette.responses import Response
 
 from whisperjob.model.phase import Phase
@@ -13,8 +14,9 @@ from whisperjob_api.error_responses import error_table
 from whisperjob_api.errors import HttpCode, RequestError
 from whisperjob_api.schemas import DiarizationView, DiarizeRequest, DiarizeStarted
 from whisperjob_api.services import JobId, Services, Tenant
+from whisperjob_api.unknown_names import WarningRoute
 
-router = APIRouter(tags=["diarization"])
+router = APIRouter(tags=["diarization"], route_class=WarningRoute)
 
 _COMMON_ERRORS = (HttpCode.NOT_FOUND, HttpCode.NOT_COMPLETED, HttpCode.INVALID_REQUEST, HttpCode.UNAVAILABLE)
 _RTTM: dict[str, Any] = {RTTM_MEDIA_TYPE: {"schema": {"type": "string"}}}
@@ -53,7 +55,9 @@ async def diarization(
     tenant: Tenant,
     job_id: JobId,
     format: Annotated[  # noqa: A002 - the query's own name
-        Literal["json", "rttm"], Query(description="rttm: the segments alone, as NIST's RTTM; only of a completed one")
+        Literal["json", "rttm"],
+        BeforeValidator(lambda value: value.strip() or "json"),
+        Query(description="rttm: the segments alone, as NIST's RTTM; only of a completed one"),
     ] = "json",
 ) -> Response:
     job = await services.get_job(job_id, tenant)

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -13,14 +13,17 @@ from whisperjob_api import listing, views
 from whisperjob_api.downloads import MEDIA_TYPE, format_disposition, respond_with_object
 from whisperjob_api.error_responses import error_table
 from whisperjob_api.errors import HttpCode, RequestError
+from whisperjob_api.number_text import to_number
 from whisperjob_api.request_middleware import is_head
 from whisperjob_api.schemas import JobPage, JobState, JobView, Stats
 from whisperjob_api.services import ApiServices, FileName, JobId, Services, Tenant
 from whisperjob_api.trimming import chunk_prefix
+from whisperjob_api.unknown_names import WarningRoute
 
-router = APIRouter(tags=["jobs"])
+router = APIRouter(tags=["jobs"], route_class=WarningRoute)
 
-_BLANK_IS_ABSENT = BeforeValidator(lambda value: value or None)
+_DEFAULT_LIMIT = 50
+_BLANK_IS_ABSENT = BeforeValidator(lambda value: value.strip() or None)
 _PHASES = {state: phase for phase, state in views.JOB_STATES.items()}
 _AUDIO: dict[str, Any] = {MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}}
 
@@ -40,14 +43,18 @@ async def jobs(
     services: Services,
     tenant: Tenant,
     status: Annotated[JobState | None, _BLANK_IS_ABSENT, Query(description="Only jobs in this state")] = None,
-    limit: Annotated[int, Query(ge=1, le=200, description="Jobs a page")] = 50,
-    cursor: Annotated[str | None, Query(description="`nextCursor` of the page before")] = None,
+    limit: Annotated[
+        Annotated[int, Field(ge=1, le=200)],
+        BeforeValidator(lambda value: _DEFAULT_LIMIT if (number := to_number(value)) is None else number),
+        Query(description="Jobs a page"),
+    ] = _DEFAULT_LIMIT,
+    cursor: Annotated[str | None, _BLANK_IS_ABSENT, Query(description="`nextCursor` of the page before")] = None,
 ) -> JobPage:
     page, next_cursor = listing.take_page(
         listing.filter_by_tenant(services.cache.all(), tenant),
         phase=_PHASES[status] if status else None,
         limit=limit,
-        cursor=cursor or None,
+        cursor=cursor,
     )
     return JobPage(jobs=[views.to_job_summary(job) for job in page], next_cursor=next_cursor)
 

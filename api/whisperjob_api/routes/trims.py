@@ -8,8 +8,9 @@ from whisperjob_api.errors import HttpCode
 from whisperjob_api.schemas import NotTrimmed, Trimmed, TrimRequest
 from whisperjob_api.services import Services, Tenant
 from whisperjob_api.trimming import apply_trim, plan_trim
+from whisperjob_api.unknown_names import WarningRoute
 
-router = APIRouter(tags=["jobs"])
+router = APIRouter(tags=["jobs"], route_class=WarningRoute)
 
 
 @router.post(

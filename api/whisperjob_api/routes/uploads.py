@@ -15,14 +15,23 @@ from whisperjob_api.error_responses import error_table
 from whisperjob_api.errors import HttpCode, RequestError
 from whisperjob_api.job_creation import create_job, to_spec
 from whisperjob_api.listing import filter_by_tenant
-from whisperjob_api.multipart_reader import parse_boundary
+from whisperjob_api.multipart_reader import FORM_TYPE
 from whisperjob_api.request_middleware import UPLOAD_PATH
 from whisperjob_api.schemas import Accepted
 from whisperjob_api.services import ApiServices, Services, Tenant
-from whisperjob_api.upload_form import MAX_OVERHEAD_BYTES, RAW_CHANNELS, RAW_SAMPLE_RATE, UploadOptions, too_large
+from whisperjob_api.unknown_names import WarningRoute, note_unknown_fields
+from whisperjob_api.upload_form import (
+    KNOWN_FIELDS,
+    MAX_OVERHEAD_BYTES,
+    RAW_CHANNELS,
+    RAW_SAMPLE_RATE,
+    UploadOptions,
+    too_large,
+)
 from whisperjob_api.upload_receiver import receive_upload
+from whisperjob_api.upload_request import BODY_TYPES, FILENAME_HEADER, FILENAME_OPTION, open_upload
 
-router = APIRouter(tags=["jobs"])
+router = APIRouter(tags=["jobs"], route_class=WarningRoute)
 
 _IDEMPOTENCY_KEY: Final = re.compile(r"[!-~]{1,255}")
 
@@ -50,11 +59,33 @@ def _build_field_schema(name: str) -> dict[str, Any]:
     return {**schema, **enum, **own}
 
 
-_FORM: Final[dict[str, Any]] = {
+_OPTIONS: Final = {name: _build_field_schema(name) for name in _SCHEMA["properties"]}
+_FILENAME: Final = "The file's name, where the body is the file itself or its form has no name"
+_BODY: Final[dict[str, Any]] = {"schema": {"type": "string", "format": "binary", "minLength": 1}}
+
+_REQUEST: Final[dict[str, Any]] = {
+    "parameters": [
+        *(
+            {
+                "name": name,
+                "in": "query",
+                "schema": schema,
+                "description": f"As the form's field: {schema['description']}",
+            }
+            for name, schema in _OPTIONS.items()
+        ),
+        {"name": FILENAME_OPTION, "in": "query", "schema": {"type": "string"}, "description": _FILENAME},
+        {
+            "name": FILENAME_HEADER,
+            "in": "header",
+            "schema": {"type": "string"},
+            "description": f"{_FILENAME}; percent-encoded UTF-8. `Content-Disposition` with `filename*` does the same",
+        },
+    ],
     "requestBody": {
         "required": True,
         "content": {
-            "multipart/form-data": {
+            FORM_TYPE: {
                 "schema": {
                     "type": "object",
                     "required": ["file"],
@@ -63,16 +94,18 @@ _FORM: Final[dict[str, Any]] = {
                         "file": {
                             "type": "string",
                             "format": "binary",
+                            "minLength": 1,
                             "description": "The recording: anything ffmpeg can read, up to the configured limit "
                             "(500 MB by default)",
                         },
-                        **{name: _build_field_schema(name) for name in _SCHEMA["properties"]},
+                        **_OPTIONS,
                     },
                 },
                 "examples": {"usual": {"value": {"file": "recording.mp4", "profile": "full"}}},
-            }
+            },
+            **dict.fromkeys(BODY_TYPES, _BODY),
         },
-    }
+    },
 }
 
 
@@ -80,7 +113,7 @@ _FORM: Final[dict[str, Any]] = {
     UPLOAD_PATH,
     status_code=202,
     summary="Upload a recording for optimization",
-    openapi_extra=_FORM,
+    openapi_extra=_REQUEST,
     responses=error_table(
         HttpCode.INVALID_UPLOAD,
         HttpCode.EMPTY_FILE,
@@ -103,20 +136,24 @@ async def whisper_optimize(
         json_schema_extra={"pattern": f"^{_IDEMPOTENCY_KEY.pattern}$"},
     ),
 ) -> Accepted:
+    """The body is a form with the field `file`, or the file itself with its own Content-Type: `audio/…`, `video/…` or
+    `application/octet-stream`. Then the options stand in the query; a form's field goes before an option of the query.
+    """
     settings = services.settings
     services.upload_gate.check_open()
     name = _choose_job_name(tenant, idempotency_key)
-    boundary = parse_boundary(request.headers.get("content-type"))
+    reader = open_upload(request.headers, request.query_params, settings.max_upload_bytes)
     expected_bytes = _estimate_file_bytes(request.headers.get("content-length"), settings)
     free_bytes = await services.threads.run(services.store.free_bytes)
     unfinished = [] if services.cache.get(name) else _list_unfinished(services, tenant)
     reservation = services.upload_gate.admit(tenant, expected_bytes, unfinished, free_bytes, settings)
     try:
         key = names.new_upload_key(services.records.namespace, name)
-        upload = await receive_upload(services, request, boundary, key, reservation)
+        upload = await receive_upload(services, request, reader, key, reservation)
         job = await create_job(services, name, to_spec(upload, tenant, _get_client_address(request, settings)))
     finally:
         services.upload_gate.release(reservation)
+    note_unknown_fields(request, upload.form.unknown_fields, KNOWN_FIELDS)
     return views.to_accepted(job)
 
 

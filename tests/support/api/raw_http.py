@@ -10,6 +10,7 @@ from typing import Any
 from support.api.server import KEY
 
 BOUNDARY = "cutHere"
+FORM_TYPE = f"multipart/form-data; boundary={BOUNDARY}"
 
 
 @dataclass(frozen=True)
@@ -78,14 +79,21 @@ def form(*parts: bytes) -> bytes:
     return b"".join(parts) + f"--{BOUNDARY}--\r\n".encode()
 
 
-def upload_head(length: int | None, *, key: str = KEY, headers: str = "", path: str = "/whisper_optimize") -> bytes:
-    """Builds the head of an upload; `length` None means chunked."""
+def upload_head(
+    length: int | None,
+    *,
+    key: str = KEY,
+    headers: str = "",
+    path: str = "/whisper_optimize",
+    content_type: str = FORM_TYPE,
+) -> bytes:
+    """Builds the head of an upload; `length` None means chunked, no `content_type` no such header."""
     size = "Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}"
     lines = (
         f"POST {path} HTTP/1.1",
         "Host: localhost",
         f"X-API-Key: {key}",
-        f"Content-Type: multipart/form-data; boundary={BOUNDARY}",
+        *([f"Content-Type: {content_type}"] if content_type else []),
         size,
     )
     return ("\r\n".join(lines) + "\r\n" + headers + "\r\n").encode()

@@ -2,6 +2,7 @@
 
 from whisperjob.model.errors import JobCode, WarningCode
 from whisperjob_api.errors import HTTP_STATUS, HttpCode
+from whisperjob_api.schemas import RequestWarningCode
 from whisperjob_client.job_warnings import WARNING_SENTENCES
 
 _HEAD = """# Error codes
@@ -12,7 +13,8 @@ change; codes stay. Where waiting helps, `Retry-After` says how many seconds.
 
 _HTTP: dict[HttpCode, str] = {
     HttpCode.INVALID_REQUEST: "A field, parameter or header does not fit; the sentence names it.",
-    HttpCode.INVALID_UPLOAD: "The upload's form is broken, or not `multipart/form-data` with one field `file`.",
+    HttpCode.INVALID_UPLOAD: "The upload is neither `multipart/form-data` with one field `file` nor a file itself.",
+    HttpCode.CROSS_ORIGIN_REFUSED: "A web page's preflight: its origin, method or headers are not allowed.",
     HttpCode.EMPTY_FILE: "The uploaded file has no bytes.",
     HttpCode.UNAUTHORIZED: "The `X-API-Key` header is missing or wrong.",
     HttpCode.NOT_FOUND: "No such job or file, or not yours: the service does not distinguish them.",
@@ -24,6 +26,8 @@ _HTTP: dict[HttpCode, str] = {
     HttpCode.CONFLICT: "The job changed meanwhile; send it again.",
     HttpCode.DIARIZATION_RUNNING: "Another diarization of this job is running; wait for it.",
     HttpCode.TOO_LARGE: "The file or the request's body is larger than it may be.",
+    HttpCode.UNSUPPORTED_ENCODING: "The body is compressed (`Content-Encoding`); send it as it is.",
+    HttpCode.EXPECTATION_FAILED: "`Expect` has another value than `100-continue`.",
     HttpCode.RANGE_NOT_SATISFIABLE: "`Range` requests bytes that the file does not have.",
     HttpCode.TOO_MANY_JOBS: "Too many jobs of yours, or bytes of them, are unfinished; wait for some to end.",
     HttpCode.HEADERS_TOO_LARGE: "The request's head is larger than it may be.",
@@ -31,6 +35,11 @@ _HTTP: dict[HttpCode, str] = {
     HttpCode.UNAVAILABLE: "The service is busy or shutting down, or the store or the records do not answer. Try again.",
     HttpCode.DIARIZATION_UNAVAILABLE: "This service has no diarizer; waiting does not help.",
     HttpCode.INSUFFICIENT_STORAGE: "The store has no room left for the upload.",
+}
+
+_REQUEST: dict[RequestWarningCode, str] = {
+    RequestWarningCode.UNKNOWN_FIELD: "A field of the form or of the JSON body is unknown here, and was ignored.",
+    RequestWarningCode.UNKNOWN_OPTION: "An option of the query is unknown here, and was ignored.",
 }
 
 _JOB: dict[JobCode, str] = {
@@ -56,6 +65,7 @@ def error_reference() -> str:
     http = [f"| `{code}` | {HTTP_STATUS[code]} | {_HTTP[code]} |" for code in sorted(HttpCode, key=_by_status)]
     jobs = [f"| `{code}` | {_JOB[code]} |" for code in JobCode]
     warnings = [f"| `{code}` | {WARNING_SENTENCES[code]} |" for code in WarningCode]
+    request_warnings = [f"| `{code}` | {_REQUEST[code]} |" for code in RequestWarningCode]
     lines = [
         _HEAD,
         "## Of requests",
@@ -79,6 +89,16 @@ def error_reference() -> str:
         "| code | |",
         "| --- | --- |",
         *warnings,
+        "",
+        "## Warnings about a request",
+        "",
+        "A request with a name that the service does not know is served, and its answer warns: in the header",
+        '`Warning`, and in `warnings`, a list of `{"code": "…", "message": "<one sentence for a person>"}`, of every',
+        "JSON answer but that of `GET /job/{jobId}`, whose `warnings` are about the recording.",
+        "",
+        "| code | |",
+        "| --- | --- |",
+        *request_warnings,
     ]
     return "\n".join(lines) + "\n"
 
