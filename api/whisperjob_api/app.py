@@ -56,7 +56,7 @@ def create_app(dependencies: ApiDependencies) -> FastAPI:
         app.add_exception_handler(kind, handle_error)
     keyring = Keyring(key.get_secret_value() for key in dependencies.settings.api_keys)
     app.add_middleware(ApiKeyMiddleware, keyring=keyring)
-    app.add_middleware(RequestMiddleware)
+    app.add_middleware(RequestMiddleware, settings=dependencies.settings)
     if origins := dependencies.settings.cors_origins:
         allow_origins(app, origins)
     return app

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from starlette.datastructures import Headers
+from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from whisperjob.model.base import DNS_LABEL
@@ -65,7 +66,12 @@ def describe_key(description: dict[str, Any]) -> None:
 
 
 def _is_public(path: str) -> bool:
-    return path in PUBLIC_PATHS or path.startswith(f"{DOCS_ASSETS}/")
+    return path in PUBLIC_PATHS or path == DOCS_ASSETS or path.startswith(f"{DOCS_ASSETS}/")
+
+
+def _is_browser_at_root(scope: Scope) -> bool:
+    """Returns whether somebody opened the service's address in a browser: there is nothing at `/` but for them."""
+    return scope["path"] == "/" and scope["method"] == "GET" and "text/html" in Headers(scope=scope).get("accept", "")
 
 
 def _presented_keys(headers: Headers) -> list[str]:
@@ -86,6 +92,9 @@ class ApiKeyMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or _is_public(scope["path"]):
             await self.app(scope, receive, send)
+            return
+        if _is_browser_at_root(scope):
+            await RedirectResponse("/docs", 307, headers={"Vary": "Accept"})(scope, receive, send)
             return
         presented = _presented_keys(Headers(scope=scope))
         tenant = self._keyring.find_tenant(presented[0]) if len(presented) == 1 else None

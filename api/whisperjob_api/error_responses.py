@@ -91,6 +91,8 @@ def error_response(error: RequestError, headers: Mapping[str, str] | None = None
     extra = dict(headers or {})
     if error.retry_after_seconds is not None:
         extra["Retry-After"] = str(error.retry_after_seconds)
+    if error.code is HttpCode.UNSUPPORTED_ENCODING:
+        extra["Accept-Encoding"] = "identity"
     body = ErrorBody(error=error.message, code=error.code)
     return JSONResponse(body.model_dump(), error.http_status, headers=extra)
 

@@ -1,11 +1,15 @@
 """uvicorn's HTTP protocol with the limits that it lacks, before a request reaches the app and after it left the app.
 
 A server uses it by `uvicorn.Config(app, http=ApiProtocol)`. uvicorn does not limit how long or how large the head of a
-request may be, nor how long a response may stay unread; its own limit of connections responds in plain text. The
-errors of this module have the JSON of all others.
+request may be, nor how long a response may stay unread; its own limit of connections responds in plain text, and it
+accepts requests without a Host or with two. The errors of this module have the JSON of all others.
+
+Every request gets its path here, before metrics, keys and routes see it: without double slashes and without one at the
+end, which people and programs that join addresses add.
 """
 
 import asyncio
+import re
 from enum import Enum, auto
 from typing import ClassVar, Final
 
@@ -16,18 +20,23 @@ from whisperjob_api.errors import HttpCode
 from whisperjob_api.schemas import ErrorBody
 
 _BUSY_RETRY_SECONDS: Final = 5
+_ORIGIN: Final = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://[^/]*")
+"""What stands before the path where a client sends the whole address, as it would to a proxy."""
+_HOST: Final = re.compile(rb"[A-Za-z0-9._~!$&'()*+,;=%:\[\]-]*")
+"""RFC 9112 wants a request with anything else refused. It is compared with nothing: the service is one site."""
 
 
 class _Refusal(Enum):
     """Why a connection is refused before the app is involved: status, code, sentence."""
 
+    HOST = (400, HttpCode.INVALID_REQUEST, "The request must have one Host header, with a valid host.")
     NOT_HTTP = (400, HttpCode.INVALID_REQUEST, "The request is not valid HTTP.")
     TOO_BUSY = (503, HttpCode.UNAVAILABLE, "Too many connections are open; try again soon.")
     HEAD_TOO_SLOW = (408, HttpCode.REQUEST_TIMEOUT, "The head of the request took too long.")
     HEAD_TOO_LARGE = (431, HttpCode.HEADERS_TOO_LARGE, "The head of the request is too large.")
 
 
-class _HeadTooLargeError(Exception):
+class _RefusedError(Exception):
     """Ends the parsing from inside a callback of the parser."""
 
 
@@ -37,6 +46,19 @@ class _Head(Enum):
     NOT_STARTED = auto()
     STARTED = auto()
     COMPLETE = auto()
+
+
+def remove_extra_slashes(target: bytes) -> bytes:
+    """Returns a request's target with single slashes in its path, and none at the path's end.
+
+    The target is as it was sent: encoded slashes and dots are part of a name, and the query stays as it is.
+    """
+    address, mark, query = target.partition(b"?")
+    if b"//" not in address and not address.endswith(b"/"):
+        return target
+    origin = match[0] if (match := _ORIGIN.match(address)) else b""
+    path = re.sub(rb"/{2,}", b"/", address[len(origin) :])
+    return origin + (path.rstrip(b"/") or b"/") + mark + query
 
 
 class ApiProtocol(HttpToolsProtocol):
@@ -51,6 +73,9 @@ class ApiProtocol(HttpToolsProtocol):
     unread_seconds: ClassVar[float] = 120.0
     """How long a client may read nothing of a response, which holds a file and a connection."""
 
+    linger_seconds: ClassVar[float] = 2.0
+    """How long a refused client may go on sending. Closing at once would reset the connection, and hide the reason."""
+
     max_connections: ClassVar[int] = 400
     """Each connection may also hold an open file: together well under the usual 1024 descriptors of a process."""
 
@@ -59,9 +84,11 @@ class ApiProtocol(HttpToolsProtocol):
     _unreported_bytes = 0
     _parser_progressed = False
     _refused = False
+    _refusal: _Refusal | None = None
     _upgrading = False
     _head_timer: asyncio.TimerHandle | None = None
     _unread_timer: asyncio.TimerHandle | None = None
+    _linger_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
@@ -73,6 +100,8 @@ class ApiProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_head_timer()
         self._stop_unread_timer()
+        if self._linger_timer is not None:
+            self._linger_timer.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -103,8 +132,7 @@ class ApiProtocol(HttpToolsProtocol):
                     remaining = remaining[upgrade.args[0] :]
                     self.parser.feed_data(self._head_without_upgrade())
         except httptools.HttpParserError:
-            too_large = self._head_bytes > self.max_head_bytes
-            self._refuse(_Refusal.HEAD_TOO_LARGE if too_large else _Refusal.NOT_HTTP)
+            self._refuse(self._refusal or _Refusal.NOT_HTTP)
 
     def _head_without_upgrade(self) -> bytes:
         lines = [b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())]
@@ -133,8 +161,11 @@ class ApiProtocol(HttpToolsProtocol):
         self._upgrading = self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
         if self._upgrading:
             return
+        if not self._has_valid_host():
+            raise self._end_parsing(_Refusal.HOST)
         self._head = _Head.COMPLETE
         self._stop_head_timer()
+        self.url = remove_extra_slashes(self.url)
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -162,10 +193,20 @@ class ApiProtocol(HttpToolsProtocol):
         self._parser_progressed = True
         self._head_bytes += length
         if self._head_bytes > self.max_head_bytes:
-            raise _HeadTooLargeError
+            raise self._end_parsing(_Refusal.HEAD_TOO_LARGE)
+
+    def _has_valid_host(self) -> bool:
+        hosts = [value for name, value in self.headers if name == b"host"]
+        if not hosts:
+            return self.parser.get_http_version() == "1.0"
+        return len(hosts) == 1 and _HOST.fullmatch(hosts[0]) is not None
+
+    def _end_parsing(self, refusal: _Refusal) -> _RefusedError:
+        self._refusal = refusal
+        return _RefusedError(refusal.name)
 
     def _on_head_timeout(self) -> None:
-        if self.transport.is_closing():
+        if self._refused or self.transport.is_closing():
             return
         if self._head is _Head.STARTED:
             self._refuse(_Refusal.HEAD_TOO_SLOW)
@@ -176,15 +217,18 @@ class ApiProtocol(HttpToolsProtocol):
         """Reads nothing more from this connection. A response that is being sent goes first, and is sent whole."""
         self._refused = True
         if not self._in_flight:
-            self._send_error(*refusal.value)
+            self._send_error(refusal)
         elif not self.cycle.more_body:
             self.cycle.keep_alive = False  # it followed a whole request: the response to that is the last one
         elif self.cycle.response_started:
             self.transport.close()
         else:
-            self._send_error(*refusal.value)
+            self.cycle.disconnected = True  # the app sends nothing after this
+            self.cycle.message_event.set()
+            self._send_error(refusal)
 
-    def _send_error(self, status: int, code: HttpCode, sentence: str) -> None:
+    def _send_error(self, refusal: _Refusal) -> None:
+        status, code, sentence = refusal.value
         body = ErrorBody(error=sentence, code=code).model_dump_json().encode()
         head = [
             STATUS_LINE[status],
@@ -194,10 +238,20 @@ class ApiProtocol(HttpToolsProtocol):
             b"connection: close\r\n",
             b"content-length: %d\r\n" % len(body),
         ]
-        if code is HttpCode.UNAVAILABLE:
+        if refusal is _Refusal.TOO_BUSY:
             head.append(b"retry-after: %d\r\n" % _BUSY_RETRY_SECONDS)
         self.transport.write(b"".join((*head, b"\r\n", body)))
-        self.transport.close()
+        if refusal is _Refusal.TOO_BUSY:
+            self.transport.close()  # it must not hold the connection that it was refused
+        else:
+            self._linger()
+
+    def _linger(self) -> None:
+        """Ends the response, and drops what the client still sends until it closes or its time is over."""
+        self.flow.resume_reading()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self._linger_timer = self.loop.call_later(self.linger_seconds, self.transport.close)
 
     def _start_head_timer(self) -> None:
         self._head_timer = self.loop.call_later(self.head_seconds, self._on_head_timeout)

@@ -34,6 +34,7 @@ def preflight(
         ("/job/some-job", "DELETE", "x-api-key"),
         ("/job/some-job/download/output.mp3", "GET", "x-api-key,range"),
         ("/demo_trim", "POST", "content-type,x-api-key"),
+        ("/whisper_optimize?filename=a.mp3", "POST", "content-type,x-filename,content-disposition,x-api-key"),
     ],
 )
 async def test_a_preflight_needs_no_key(tmp_path: Path, origins: str, path: str, method: str, headers: str) -> None:
@@ -59,7 +60,27 @@ async def test_a_page_reads_answers_and_errors(tmp_path: Path) -> None:
         for answer in answers:
             assert answer.headers["Access-Control-Allow-Origin"] == PAGE
             assert "Retry-After" in answer.headers["Access-Control-Expose-Headers"]
+            assert "Warning" in answer.headers["Access-Control-Expose-Headers"]
             assert "Origin" in answer.headers["Vary"]
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "headers", "origin", "sentence"),
+    [
+        pytest.param("/stats", "GET", "x-api-key", "https://evil.example", "WHISPERJOB_CORS_ORIGINS", id="origin"),
+        pytest.param("/stats", "PUT", "x-api-key", PAGE, "method", id="method"),
+        pytest.param("/stats", "GET", "x-surprise", PAGE, "headers", id="header"),
+    ],
+)
+async def test_a_refused_preflight_is_an_error_like_all_others(
+    tmp_path: Path, path: str, method: str, headers: str, origin: str, sentence: str
+) -> None:
+    async with serving_api(tmp_path, api_settings(cors_origins=PAGE)) as server:
+        answer = await server.client.send(preflight(server.client, path, method, headers, origin))
+        assert (answer.status_code, answer.json()["code"]) == (400, "cross_origin_refused")
+        assert sentence in answer.json()["error"]
+        assert answer.headers["Content-Type"] == "application/json"
+        assert "Origin" in answer.headers["Vary"]
 
 
 @pytest.mark.parametrize(

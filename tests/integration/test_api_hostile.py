@@ -47,7 +47,9 @@ async def gets_error(client: RawClient, status: int, code: str = "invalid_reques
         pytest.param(b"GET /health HTTP/1.1\r\nHost: x\r\n" + b"X-A: b\r\n" * 20_000, id="20,000 headers"),
         pytest.param(b"GET /" + b"a" * 300_000, id="a path without an end"),
         pytest.param(b"\r\n" * 100_000, id="blank lines"),
-        pytest.param(b"GET /health HTTP/1.1\r\nX: " + b"y" * 33_000 + b"\r\n\r\n", id="a whole head, too large"),
+        pytest.param(
+            b"GET /health HTTP/1.1\r\nHost: x\r\nX: " + b"y" * 33_000 + b"\r\n\r\n", id="a whole head, too large"
+        ),
     ],
 )
 async def test_a_head_too_large_is_not_collected(tmp_path: Path, head: bytes) -> None:
@@ -237,7 +239,7 @@ async def test_a_connection_goes_on_after_an_error(tmp_path: Path) -> None:
         (b"GET /nope HTTP/1.1\r\nHost: x\r\n\r\n", 401),
         (f"GET /job/{names.new_job_name()} HTTP/1.1\r\nHost: x\r\nX-API-Key: {KEY}\r\n\r\n".encode(), 404),
         (b"PUT /health HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", 405),
-        (f"POST /demo_trim HTTP/1.1\r\nX-API-Key: {KEY}\r\nContent-Length: 2\r\n\r\n{{}}".encode(), 422),
+        (f"POST /demo_trim HTTP/1.1\r\nHost: x\r\nX-API-Key: {KEY}\r\nContent-Length: 2\r\n\r\n{{}}".encode(), 422),
         (upload_head(len(form())) + form(), 400),
     )
     async with serving_api(tmp_path) as server, connected(server.port) as client:
@@ -319,11 +321,11 @@ async def test_a_hostile_filename_is_a_name_to_show_and_nothing_else(tmp_path: P
     ("parameter", "status", "shown"),
     [
         pytest.param(b'filename="a\\"b.mp3"', 202, 'a"b.mp3', id="escaped quote"),
-        pytest.param(b'filename="a%22b.mp3"', 202, "a%22b.mp3", id="quote as browsers write it"),
+        pytest.param(b'filename="a%22b.mp3"', 202, 'a"b.mp3', id="quote as browsers write it"),
         pytest.param(b"filename=a.mp3", 202, "a.mp3", id="no quotes"),
         pytest.param(b'filename="a\xff\xfe.mp3"', 202, "a\xff\xfe.mp3", id="no UTF-8"),
         pytest.param(b"filename*=UTF-8''%e2%82%ac.mp3", 202, "€.mp3", id="filename*"),
-        pytest.param(b"filename*=UTF-8''..%2F..%2Fx.mp3", 202, "../../x.mp3", id="filename* with a path"),
+        pytest.param(b"filename*=UTF-8''..%2F..%2Fx.mp3", 202, "x.mp3", id="filename* with a path"),
         pytest.param(b'filename="a\0b.mp3"', 202, "a\ufffdb.mp3", id="NUL"),
         pytest.param(b'filename="a\r\nX: y"', None, None, id="line end"),
         pytest.param(b'filename="' + b"x" * 100_000 + b'"', 400, None, id="100 kB"),
@@ -374,7 +376,7 @@ async def test_a_client_that_vanishes_during_a_response_does_no_harm(tmp_path: P
         job = await server.completed(16_000 * 600)
         request = f"GET /job/{job.name}/download/output.mp3 HTTP/1.1\r\nHost: x\r\nX-API-Key: {KEY}\r\n\r\n".encode()
         trim = json.dumps({"jobId": job.name, "maxSeconds": 500}).encode()
-        head = f"POST /demo_trim HTTP/1.1\r\nX-API-Key: {KEY}\r\nContent-Type: application/json\r\n"
+        head = f"POST /demo_trim HTTP/1.1\r\nHost: x\r\nX-API-Key: {KEY}\r\nContent-Type: application/json\r\n"
         for sent in (request, request * 5, head.encode() + b"Content-Length: %d\r\n\r\n" % len(trim) + trim):
             async with connected(server.port) as client:
                 await client.send(sent)
