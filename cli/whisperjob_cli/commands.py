@@ -50,6 +50,7 @@ def submit(
     with reported_errors(as_json), Client(build_connection(server, api_key)) as client:
         with Display(quiet=as_json) as display:
             accepted = client.submit(file, options, idempotency_key=idempotency_key, on_sent=display.uploaded)
+            display.warn(accepted.warnings)
         print_json(accepted) if as_json else typer.echo(accepted.job_id)
 
 
@@ -116,6 +117,7 @@ def diarize(
 
     with reported_errors(as_json), Client(build_connection(server, api_key)) as client:
         started = client.diarize(job, **asdict(speakers.to_count()))
+        Display(quiet=as_json).warn(started.warnings)
         if no_wait:
             print_json(started) if as_json else typer.echo(started.message)
             return
@@ -140,11 +142,13 @@ def trim(
     as_json: AsJson = False,
 ) -> None:
     """Cut a completed job's audio to its first SECONDS."""
+    from whisperjob_cli.display import Display
     from whisperjob_cli.tables import download_chunks
     from whisperjob_client import Client
 
     with reported_errors(as_json), Client(build_connection(server, api_key)) as client:
         trimmed = client.trim(job, max_seconds)
+        Display(quiet=as_json).warn(trimmed.warnings)
         if output is not None:
             download_chunks(client, trimmed.chunks, output, as_json)
         elif as_json:

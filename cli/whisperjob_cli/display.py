@@ -1,5 +1,6 @@
 """Progress bars on standard error, one for each step; where that is no terminal, only the sentences for a log."""
 
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
 
@@ -17,7 +18,7 @@ from rich.progress import (
 from rich.text import Text
 
 from whisperjob_client.durations import rough_duration
-from whisperjob_client.models import Diarization, Job
+from whisperjob_client.models import Diarization, Job, RequestWarning
 
 
 class _Amount(ProgressColumn):
@@ -96,6 +97,11 @@ class Display:
         if sentence not in self.notes:
             self.notes.append(sentence)
             self.print(f"Note: {sentence}")
+
+    def warn(self, warnings: Iterable[RequestWarning]) -> None:
+        """Shows what the service found odd about a request: it may be older than this program."""
+        for warning in warnings:
+            self.note(warning.message)
 
     def print(self, sentence: str) -> None:
         self._console.print(sentence, markup=False, soft_wrap=True)

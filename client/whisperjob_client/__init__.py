@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         Health,
         Job,
         JobPage,
+        RequestWarning,
         Stats,
         Trim,
     )
@@ -74,6 +75,7 @@ __all__ = [
     "JobPage",
     "NotFoundError",
     "Patience",
+    "RequestWarning",
     "RetryPolicy",
     "SpeakerCount",
     "SpeechError",

@@ -49,11 +49,19 @@ class Stats(Answer):
     top_clients: tuple[TopClient, ...] = ()
 
 
+class RequestWarning(Answer):
+    """What was odd about a request that was served nevertheless: this client may be newer than the service."""
+
+    code: str
+    message: str
+
+
 class Accepted(Answer):
     job_id: str
     status: JobState
     message: str = ""
     status_url: str = ""
+    warnings: tuple[RequestWarning, ...] = ()
 
 
 class Chunk(Answer):
@@ -109,12 +117,14 @@ class Trim(Answer):
     output_size_mb: Annotated[float | None, Field(alias="outputSizeMB")] = None
     total_chunks: int = 0
     chunks: tuple[Chunk, ...] = ()
+    warnings: tuple[RequestWarning, ...] = ()
 
 
 class DiarizationStarted(Answer):
     job_id: str
     status: str
     message: str = ""
+    warnings: tuple[RequestWarning, ...] = ()
 
 
 class Turn(Answer):

@@ -120,6 +120,34 @@ def test_errors_have_their_exit_codes(shell: Shell) -> None:
     assert "config.toml: serve" in shell.run("jobs", code=2)[1]
 
 
+def test_what_an_older_service_does_not_know_is_shown(tmp_path: Path) -> None:
+    """A service that does not know an option ignores it, and says so."""
+    sentence = "The field `track` is unknown and was ignored."
+    warned = {"jobId": "x", "message": "", "warnings": [{"code": "unknown_field", "message": sentence}]}
+    states = {"/whisper_optimize": "queued", "/diarize": "running"}
+
+    class OlderService(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            body = json.dumps({**warned, "status": states.get(self.path), "trimmed": True}).encode()
+            self.send_response(202)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+            pass
+
+    talk = tmp_path / "talk.wav"
+    talk.write_bytes(b"sound")
+    with serving_http(ThreadingHTTPServer(("127.0.0.1", 0), OlderService)) as url:
+        shell = Shell(tmp_path, url, "key")
+        for words in (["submit", str(talk)], ["diarize", "x", "--no-wait"], ["trim", "x", "3"]):
+            _, err = shell.run(*words)
+            assert err == f"Note: {sentence}\n", words
+            assert shell.json(*words)["warnings"][0]["message"] == sentence
+
+
 def test_the_client_needs_no_server_part(shell: Shell) -> None:
     """`whisperjob[client]` alone: none of the server's packages is imported, whatever of the client is."""
     program = (

@@ -270,6 +270,12 @@ def test_two_runs_at_once_do_not_send_everything_twice(short: Talk, asr: AsrServ
         assert process.wait(30) == 0
 
 
+def test_what_the_service_does_not_know_is_noted(short: Talk, net: Network) -> None:
+    net.query = "track=2"
+    _, err = short.run("--format", "json")
+    assert err.count("Note: The option `track` is unknown and was ignored.") == 1
+
+
 def test_without_a_diarizer_it_goes_on_and_says_so(short: Talk, net: Network, asr: AsrServer) -> None:
     asr.shape, net.no_diarizer = "segments", True
     _, err = short.run("--format", "json", "--diarize")

@@ -72,4 +72,6 @@ class JobStep:
         except ConflictError:
             key = new_idempotency_key()
             accepted = await self._client.submit(file, self._options, idempotency_key=key, on_sent=report)
+        for warning in accepted.warnings:
+            self._watcher.note(warning.message)
         return accepted.job_id, key

@@ -43,9 +43,11 @@ class SpeakersStep:
             return stored
         count = self._count
         try:
-            await self._client.diarize(
+            started = await self._client.diarize(
                 job_id, count.num_speakers, min_speakers=count.min_speakers, max_speakers=count.max_speakers
             )
+            for warning in started.warnings:
+                self._watcher.note(warning.message)
             result = await self._client.wait_diarization(job_id, on_change=self._watcher.diarizing)
         except DiarizationUnavailableError as error:
             self._watcher.note(f"No speakers: {error}")

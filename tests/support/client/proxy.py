@@ -25,7 +25,7 @@ class Network:
 
     `lose_answers` is the number of requests that arrive whole, but whose answer is lost. The next `cuts` downloads end
     after `cut_after` bytes. `refuse` has (status, Retry-After) of the next requests. `speakers` is the diarization's
-    result.
+    result. `query` is added to the address of each POST.
     """
 
     target: str
@@ -37,6 +37,7 @@ class Network:
     speakers: dict[str, Any] | None = None
     diarization_error: str | None = None
     no_diarizer: bool = False
+    query: str = ""
     requests: Counter[str] = field(default_factory=Counter)
     ranges: list[str] = field(default_factory=list)
     idempotency_keys: list[str] = field(default_factory=list)
@@ -94,7 +95,8 @@ def _handler(state: Network) -> type[BaseHTTPRequestHandler]:
             address = urlsplit(state.target)
             upstream = http.client.HTTPConnection(address.hostname or "", address.port, timeout=60)
             try:
-                upstream.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
+                path = f"{self.path}?{state.query}" if state.query and self.command == "POST" else self.path
+                upstream.putrequest(self.command, path, skip_host=True, skip_accept_encoding=True)
                 for name, value in self.headers.items():
                     upstream.putheader(name, value)
                 upstream.endheaders()
