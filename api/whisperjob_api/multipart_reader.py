@@ -56,7 +56,9 @@ def parse_boundary(content_type: str | None) -> bytes:
         )
     boundary = options.get(b"boundary", b"").rstrip(b" ")
     if not 0 < len(boundary) <= MAX_BOUNDARY_BYTES:
-        raise invalid_upload("The Content-Type names no usable multipart boundary.")
+        raise invalid_upload(
+            "The Content-Type names no usable boundary: do not set this header yourself, the HTTP client does it."
+        )
     return boundary
 
 

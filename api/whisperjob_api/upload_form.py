@@ -3,6 +3,7 @@
 `feed` returns the file's bytes as they arrive; `finish` returns the form once all of it has arrived.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -33,6 +34,7 @@ class UploadOptions(AudioOptions):
 
 OPTION_FIELDS: Final = frozenset(to_camel(name) for name in UploadOptions.model_fields)
 KNOWN_FIELDS: Final = OPTION_FIELDS | {FILE_FIELD}
+_FORM_BEGINNING: Final = re.compile(rb"--[^\r\n]{1,200}\r\nContent-Disposition: *form-data", re.IGNORECASE)
 _CHARSET_FIELD: Final = "_charset_"
 """HTML's own field, which names the encoding of the others."""
 
@@ -74,6 +76,11 @@ class BodyReader:
         self.file_bytes = 0
 
     def feed(self, data: bytes) -> list[bytes]:
+        if not self.file_bytes and _FORM_BEGINNING.match(data):
+            raise invalid_upload(
+                "The body is a form, but the Content-Type is that of a file: do not set this header yourself, the HTTP "
+                "client does it."
+            )
         self.file_bytes += len(data)
         if self.file_bytes > self._max_file_bytes:
             raise too_large(self._max_file_bytes)
