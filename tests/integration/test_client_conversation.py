@@ -20,6 +20,8 @@ from support.service.serving import served
 from support.waiting import until_sync
 
 TOLERANCE_SECONDS = 0.1
+LATE_SECONDS = 0.3
+"""A subtitle waits until the one before it has been shown long enough."""
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +81,7 @@ def test_the_subtitles_show_each_sentence_while_it_is_said(talk: Conversation, f
     assert shown == [word.text for _, word in talk.words]
     for (start, end), cue in zip(times, cues, strict=True):
         first = re.sub(r"^\w+: ", "", cue[2]).split()[0]
-        near = [said for _, said in talk.words if said.text == first and start - 0.1 <= said.start <= end]
+        near = [said for _, said in talk.words if said.text == first and start - LATE_SECONDS <= said.start <= end]
         assert near, f"{cue} while nobody says {first}"
 
 

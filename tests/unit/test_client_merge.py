@@ -1,6 +1,6 @@
 """The merge has every word once, in order and in its chunk, whatever a recogniser answers."""
 
-from itertools import accumulate, groupby, pairwise
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from whisperjob_client.transcript.matching import matches
 from whisperjob_client.transcript.merge import merge
-from whisperjob_client.transcript.paragraphs import CUE_COLUMNS, cues, labelled_lines, paragraphs
 from whisperjob_client.transcript.recogniser_answers import (
     AnswerShapeError,
     ChunkAnswer,
@@ -17,7 +16,7 @@ from whisperjob_client.transcript.recogniser_answers import (
     TimedWord,
     parse_answer,
 )
-from whisperjob_client.transcript.spelling import columns, joined, letters, tokens
+from whisperjob_client.transcript.spelling import joined, letters, tokens
 from whisperjob_client.transcript.transcript_model import (
     ChunkPlace,
     Doubt,
@@ -27,7 +26,6 @@ from whisperjob_client.transcript.transcript_model import (
     Transcript,
     Word,
 )
-from whisperjob_client.transcript.turns import move_changes_to_sentence_ends
 
 NOT_ASKED = Speakers.unknown(NoSpeaker.NOT_ASKED)
 
@@ -35,8 +33,9 @@ times = st.one_of(st.none(), st.floats(-5, 70, allow_nan=False))
 spoken = st.text(st.sampled_from("abcdefgäßéñ日本語กขไ09'-,.?!"), min_size=1, max_size=9).filter(
     lambda t: bool(letters(t))
 )
+spoken_words = spoken.map(lambda t: tokens(t)[0].text)
 sentences = st.lists(spoken, max_size=8).map(" ".join)
-timed_words = st.builds(TimedWord, spoken.map(lambda t: tokens(t)[0]), times, times, st.none())
+timed_words = st.builds(TimedWord, spoken_words, times, times, st.none())
 segments = st.builds(Segment, sentences, times, times, st.sampled_from([None, *Doubt]))
 answers = st.builds(
     ChunkAnswer,
@@ -106,25 +105,27 @@ def test_words_alone_stay_as_they_are(words: list[TimedWord], duration: float) -
 @given(st.lists(segments, max_size=5), st.floats(0, 60))
 def test_segments_alone_give_their_text_spread(parts: list[Segment], duration: float) -> None:
     transcript = merge([(ChunkPlace(0, duration), ChunkAnswer(segments=tuple(parts)))], NOT_ASKED)
-    assert texts(transcript) == [token for part in parts for token in tokens(part.text)]
+    assert texts(transcript) == [token.text for part in parts for token in tokens(part.text)]
 
 
-@given(st.lists(spoken.map(lambda t: tokens(t)[0]), max_size=20), st.data())
+@given(st.lists(spoken_words, max_size=20), st.data())
 def test_words_and_segments_of_the_same_speech_are_one(said: list[str], data: st.DataObject) -> None:
     """Bare words beside punctuated segments: the text is the segments', each word once, whatever times are missing."""
     words = tuple(TimedWord(letters(w), data.draw(times), data.draw(times)) for w in said)
     cut = data.draw(st.integers(0, len(said)))
-    parts = tuple(Segment(joined(part), None, None) for part in (said[:cut], said[cut:]) if part)
+    parts = tuple(Segment(" ".join(part), None, None) for part in (said[:cut], said[cut:]) if part)
     transcript = merge([(ChunkPlace(3, 60), ChunkAnswer(segments=parts, words=words))], NOT_ASKED)
     assert "".join(map(letters, texts(transcript))) == "".join(map(letters, said))
 
 
 @given(st.lists(spoken, min_size=1, max_size=12), st.sets(st.integers(0, 11)))
 def test_words_missing_from_the_list_come_from_the_text(said: list[str], lost: set[int]) -> None:
-    text = tokens(" ".join(said))
+    text = [word.text for word in tokens(" ".join(said))]
     words = tuple(TimedWord(w, i, i + 0.5) for i, w in enumerate(text) if i not in lost)
-    answer = ChunkAnswer(segments=(Segment(joined(text), 0, 60),), words=words)
-    assert "".join(texts(merge([(ChunkPlace(0, 60), answer)], NOT_ASKED))) == "".join(text)
+    answer = ChunkAnswer(segments=(Segment(" ".join(said), 0, 60),), words=words)
+    merged = merge([(ChunkPlace(0, 60), answer)], NOT_ASKED)
+    assert "".join(texts(merged)) == "".join(text)
+    assert joined(merged.words) == " ".join(said)
 
 
 @given(st.lists(st.sampled_from("ab"), max_size=12), st.lists(st.sampled_from("ab"), max_size=12), st.data())
@@ -141,22 +142,9 @@ def test_a_list_with_gaps_is_found_whole_in_the_full_one(
 
 @given(st.text(max_size=60))
 def test_text_survives_being_cut_into_words(text: str) -> None:
-    assert "".join(joined(tokens(text)).split()) == "".join(text.split())
-
-
-@given(recordings(), speaker_segments)
-def test_cues_can_be_shown(chunks: list[tuple[ChunkPlace, ChunkAnswer]], segments: list[SpeakerSegment]) -> None:
-    transcript = merge(chunks, Speakers(tuple(segments)))
-    latest = 0
-    for cue in cues(transcript):
-        assert latest <= cue.start_ms < cue.end_ms
-        latest = cue.end_ms
-        lines = labelled_lines(cue.label, cue.text)
-        assert len(lines) <= 2
-        assert all(columns(line) <= CUE_COLUMNS for line in lines)
-    shown = "".join("".join(cue.text.split()) for cue in cues(transcript))
-    read = "".join("".join(paragraph.text.split()) for paragraph in paragraphs(transcript))
-    assert shown == read == "".join("".join(text.split()) for text in texts(transcript))
+    pieces = tokens(text)
+    assert "".join(joined(pieces).split()) == "".join(text.split())
+    assert joined(tokens(joined(pieces))) == joined(pieces)
 
 
 def answer(**body: Any) -> ChunkAnswer:
@@ -351,41 +339,6 @@ def test_speaker_of_a_word(
     word = spoken_at(start, end, *segments)
     assert word.speaker == speaker
     assert word.no_speaker is (None if speaker else NoSpeaker.NOBODY_HEARD)
-
-
-@pytest.mark.parametrize(
-    ("text", "heard", "given"),
-    [
-        pytest.param("In Jersey. And I am Sheila.", "AAABBB", "AABBBB", id="the first word of a sentence"),
-        pytest.param("What can I say? Well, no.", "AAABBB", "AAAABB", id="the last word of a sentence"),
-        pytest.param("No. Yes. No.", "ABA", "ABA", id="changes at sentences' ends stay"),
-        pytest.param("I think that No! you are wrong.", "AAABAAA", "AAABAAA", id="no turn is lost as a whole"),
-        pytest.param("one two three four", "AABB", "AABB", id="no sentence ends near"),
-        pytest.param("In Jersey. And _ I am Sheila.", "AAA-BBB", "AAABBB", id="a change in a pause stays"),
-        pytest.param("It is. a very long way away", "AAAABBB", "AAAABBB", id="a sentence's end far away"),
-        pytest.param(
-            "It is so. Now you speak.", "AAAB-B", "AAAB-B", id="beside a word without a speaker nothing moves"
-        ),
-    ],
-)
-def test_a_change_of_speakers_goes_to_the_sentence_end_close_by(text: str, heard: str, given: str) -> None:
-    said = [
-        Word(i * 0.3, i * 0.3 + 0.25, word, who.strip("-") or None)
-        for i, (word, who) in enumerate(zip(text.split(), heard, strict=True))
-        if word != "_"
-    ]
-    assert "".join(word.speaker or "-" for word in move_changes_to_sentence_ends(said)) == given
-
-
-@given(
-    st.lists(st.tuples(st.sampled_from(["so", "so.", "so?"]), st.sampled_from(["A", "B", "C", None]), st.floats(0, 1)))
-)
-def test_settled_changes_lose_no_word_and_no_speaker(parts: list[tuple[str, str | None, float]]) -> None:
-    starts = list(accumulate((length for *_, length in parts), initial=0.0))
-    said = [Word(starts[i], starts[i + 1], text, who) for i, (text, who, _) in enumerate(parts)]
-    found = move_changes_to_sentence_ends(said)
-    assert [(w.start, w.end, w.text) for w in found] == [(w.start, w.end, w.text) for w in said]
-    assert [who for who, _ in groupby(w.speaker for w in found)] == [who for who, _ in groupby(w.speaker for w in said)]
 
 
 def test_language_is_that_of_most_of_the_recording() -> None:

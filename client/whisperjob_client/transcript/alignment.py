@@ -5,32 +5,63 @@ and where the lists differ, the longer one counts.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from whisperjob_client.transcript.matching import matches
-from whisperjob_client.transcript.recogniser_answers import ChunkAnswer, TimedWord
-from whisperjob_client.transcript.spelling import letters, tokens
+from whisperjob_client.transcript.recogniser_answers import ChunkAnswer, Segment, TimedWord
+from whisperjob_client.transcript.spelling import gap_after_pause, letters, tokens, usual_gap
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A word of the chunk, with its times and the index of the segment whose text has it, as far as they are known."""
+    """A word of the chunk, with its times and the index of the segment whose text has it, as far as they are known.
+
+    `gap` is what is between it and the word before.
+    """
 
     text: str
     start: float | None = None
     end: float | None = None
     segment: int | None = None
+    gap: str = " "
 
 
 def align(answer: ChunkAnswer) -> list[Token]:
     """Returns all words of a chunk, in order."""
-    written = [Token(text, segment=i) for i, part in enumerate(answer.segments) for text in tokens(part.text)]
+    written = _written(answer.segments)
     if not written and not answer.words:
-        return [Token(text) for text in tokens(answer.text)]
+        return _split(answer.text)
     if not answer.words:
         return written
-    heard = [Token(w.text, *_span(w), segment=w.segment) for w in answer.words]
-    return _merged(written or [Token(text) for text in tokens(answer.text)], heard)
+    return _merged(written or _split(answer.text), _heard(answer.words))
+
+
+def _split(text: str, segment: int | None = None) -> list[Token]:
+    return [Token(piece.text, segment=segment, gap=piece.gap) for piece in tokens(text)]
+
+
+def _written(segments: Sequence[Segment]) -> list[Token]:
+    written: list[Token] = []
+    for index, segment in enumerate(segments):
+        first, *others = _split(segment.text, index) or (None,)
+        if first is None:
+            continue
+        gap = ""
+        if written:
+            usual = gap_after_pause if segment.gap is None else usual_gap
+            gap = segment.gap or usual(written[-1].text, first.text)
+        written += [replace(first, gap=gap), *others]
+    return written
+
+
+def _heard(words: Sequence[TimedWord]) -> list[Token]:
+    heard: list[Token] = []
+    for word in words:
+        gap = word.gap
+        if gap is None:
+            gap = usual_gap(heard[-1].text, word.text) if heard else ""
+        heard.append(Token(word.text, *_span(word), segment=word.segment, gap=gap))
+    return heard
 
 
 def _span(word: TimedWord) -> tuple[float | None, float | None]:
@@ -54,7 +85,7 @@ def _merged(written: list[Token], heard: list[Token]) -> list[Token]:
 
 def _matched(written: Token, heard: Token) -> Token:
     segment = heard.segment if written.segment is None else written.segment
-    return Token(written.text, heard.start, heard.end, segment)
+    return Token(written.text, heard.start, heard.end, segment, written.gap)
 
 
 def _between_matches(written: list[Token], heard: list[Token]) -> list[Token]:
@@ -80,7 +111,7 @@ def _spread_over(written: Sequence[Token], heard: Sequence[Token]) -> list[Token
     timed, at = [], 0.0
     for token in written:
         begin, at = at, at + _weight(token) * scale
-        timed.append(Token(token.text, _time_at(begin, known), _time_at(at, known), token.segment))
+        timed.append(replace(token, start=_time_at(begin, known), end=_time_at(at, known)))
     return timed
 
 

@@ -6,10 +6,12 @@ do not overlap, so no word is doubled where two meet.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 from whisperjob_client.transcript.alignment import Token, align
 from whisperjob_client.transcript.recogniser_answers import ChunkAnswer, Segment
+from whisperjob_client.transcript.spelling import gap_after_pause
 from whisperjob_client.transcript.timing import Span, spans
 from whisperjob_client.transcript.transcript_model import ChunkPlace, Doubt, Speakers, Transcript, Word
 from whisperjob_client.transcript.turns import move_changes_to_sentence_ends
@@ -30,11 +32,13 @@ def merge(
     words: list[Word] = []
     for index, (place, answer) in enumerate(ordered):
         end = min(place.end, ordered[index + 1][0].start) if index + 1 < len(ordered) else place.end
-        words += _words(place.start, max(end, place.start), answer)
+        added = _words(place.start, max(end, place.start), answer)
+        if added:
+            gap = gap_after_pause(words[-1].text, added[0].text) if words else " "
+            added[0] = replace(added[0], gap=gap)
+        words += added
     duration = ordered[-1][0].end if ordered else 0.0
-    return Transcript(
-        move_changes_to_sentence_ends(assign_speakers(words, speakers)), duration, _language(ordered), dict(names or {})
-    )
+    return Transcript(move_changes_to_sentence_ends(assign_speakers(words, speakers)), duration, _language(ordered), dict(names or {}))
 
 
 def _words(start: float, end: float, answer: ChunkAnswer) -> list[Word]:
@@ -47,6 +51,7 @@ def _words(start: float, end: float, answer: ChunkAnswer) -> list[Word]:
             min(start + span.end, end),
             token.text,
             doubt=_doubt(token, span, answer.segments),
+            gap=token.gap,
         )
         for token, span in zip(tokens, timed, strict=True)
     ]

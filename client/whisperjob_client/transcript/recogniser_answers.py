@@ -16,7 +16,8 @@ from typing import Annotated, Any
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, Field, ValidationError
 
-from whisperjob_client.transcript.spelling import letters
+from whisperjob_client.transcript.plain_text import one_line
+from whisperjob_client.transcript.spelling import gap_of, letters
 from whisperjob_client.transcript.transcript_model import Doubt
 
 NO_SPEECH = 0.6
@@ -30,22 +31,24 @@ class AnswerShapeError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class TimedWord:
-    """A word as answered; `segment` is the index of its segment, if the answer says which."""
+    """A word as answered; `segment` is the index of its segment, and `gap` what is before it, if the answer says so."""
 
     text: str
     start: float | None
     end: float | None
     segment: int | None = None
+    gap: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A stretch of the chunk with its text."""
+    """A stretch of the chunk with its text. `gap` is what is before it, if the answer says so."""
 
     text: str
     start: float | None
     end: float | None
     doubt: Doubt | None = None
+    gap: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ def _number(value: Any) -> float | None:
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
+    return one_line(value) if isinstance(value, str) else ""
 
 
 def _list(value: Any) -> list[Any]:
@@ -118,7 +121,10 @@ def parse_answer(body: object) -> ChunkAnswer:
     return ChunkAnswer(
         text=answer.text.strip(),
         language=answer.language,
-        segments=tuple(Segment(s.text.strip(), s.start, s.end, _doubt(s)) for s in answer.segments),
+        segments=tuple(
+            Segment(s.text.strip(), s.start, s.end, _doubt(s), gap)
+            for s, gap in zip(answer.segments, _segment_gaps(answer), strict=True)
+        ),
         words=_whole_words(words),
     )
 
@@ -136,21 +142,42 @@ def _doubt(segment: _Segment) -> Doubt | None:
     return None
 
 
+def _segment_gaps(answer: _Answer) -> list[str | None]:
+    """Returns what is before each segment: as the whole text has it, or else as the segments themselves begin."""
+    gaps: list[str | None] = []
+    place = 0
+    for segment in answer.segments:
+        said = segment.text.strip()
+        begin = len(answer.text) - len(answer.text[place:].lstrip())
+        if answer.text.startswith(said, begin):
+            gaps.append(gap_of(answer.text[place:begin]))
+            place = begin + len(said)
+        else:
+            gaps.append(gap_of(_spaces_before(segment.text)) or None)
+    return gaps
+
+
 def _whole_words(words: Sequence[tuple[_Word, int | None]]) -> tuple[TimedWord, ...]:
     """Joins parts of words, and punctuation with the word before it; drops entries without text."""
     parts = [(word, segment) for word, segment in words if word.word.strip() and not _is_control_token(word.word)]
     spaced = sum(word.word[0].isspace() for word, _ in parts) * 2 >= len(parts)
     joined: list[TimedWord] = []
+    trailing = ""
     for word, segment in parts:
-        continues = spaced and not word.word[0].isspace()
+        gap = gap_of(trailing + _spaces_before(word.word))
+        trailing = word.word[len(word.word.rstrip()) :]
+        continues = spaced and not gap
         if joined and (continues or not letters(word.word)):
             before = joined[-1]
-            gap = "" if continues or not word.word[0].isspace() else " "
             text, end = f"{before.text}{gap}{word.word.strip()}", before.end if word.end is None else word.end
-            joined[-1] = TimedWord(text, before.start, end, before.segment)
+            joined[-1] = TimedWord(text, before.start, end, before.segment, before.gap)
         else:
-            joined.append(TimedWord(word.word.strip(), word.start, word.end, segment))
+            joined.append(TimedWord(word.word.strip(), word.start, word.end, segment, gap or None))
     return tuple(joined)
+
+
+def _spaces_before(text: str) -> str:
+    return text[: len(text) - len(text.lstrip())]
 
 
 def _is_control_token(text: str) -> bool:

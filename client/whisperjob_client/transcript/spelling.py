@@ -1,53 +1,107 @@
-"""Splits text into words and joins them again, also in scripts without spaces. Pure.
+"""Splits text into words and joins them again, also in scripts without spaces between words. Pure.
 
-Korean has spaces and needs nothing special. Thai, Lao, Khmer and Burmese have none; their combining marks stay with the
-letter they belong to.
+Thai, Lao, Khmer, Burmese, Chinese and Japanese have none between words, but may have some between phrases or around
+foreign words. So each word knows what is before it, and joined words are the text again. Korean needs nothing special.
 """
 
 import re
 import unicodedata
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
 
-_LETTERS = (
-    "\u0e00-\u0eff"  # Thai, Lao
-    "\u1000-\u109f\u1780-\u17ff"  # Burmese, Khmer
+from wcwidth import width
+
+_EAST_ASIAN: Final = (
     "\u3040-\u30ff\u31f0-\u31ff"  # kana
     "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"  # Han
     "\U00020000-\U0003134f"  # Han, rare
 )
-_UNSPACED = re.compile(f"[{_LETTERS}]")
-_NO_SPACE_BESIDE = re.compile(f"[{_LETTERS}\u3000-\u303f\uff00-\uffef]")
-_PIECE = re.compile(rf"[^\w{_LETTERS}]*[{_LETTERS}](?:[^\w])*|[^{_LETTERS}]+")
+_LETTERS: Final = (
+    "\u0e00-\u0eff"  # Thai, Lao
+    "\u1000-\u109f\u1780-\u17ff"  # Burmese, Khmer
+    f"{_EAST_ASIAN}"
+)
+_PUNCTUATION: Final = "\u3000-\u303f\uff00-\uffef"
+_UNSPACED: Final = re.compile(f"[{_LETTERS}]")
+_NO_SPACE_BESIDE: Final = re.compile(f"[{_LETTERS}{_PUNCTUATION}]")
+_NO_SPACE_AFTER_PAUSE: Final = re.compile(f"[{_EAST_ASIAN}{_PUNCTUATION}]")
+_PIECE: Final = re.compile(rf"[^\w{_LETTERS}]*[{_LETTERS}](?:[^\w])*|[^{_LETTERS}]+")
+_SPACES: Final = re.compile(r"([^\S\u00a0\u2007\u202f]+)")
+"""A no-break space stays inside its word."""
+_WIDE_SPACE: Final = "\u3000"
+_CLOSING: Final = "\"'”’»›)]}」』）】"
+_SENTENCE_ENDS: Final = (".", "!", "?", "…", "。", "．", "！", "？", "\uff61", "।", "॥", "؟", "۔", "።", "։")
+_CLAUSE_ENDS: Final = (",", ";", ":", "–", "—", "、", "，", "；", "：", "،", "؛")
 
 
-def tokens(text: str) -> list[str]:
+class Spelt(Protocol):
+    """What has a text, and what is between it and the text before it."""
+
+    @property
+    def text(self) -> str: ...
+
+    @property
+    def gap(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A word of a text. `gap` is a space, an ideographic space, or nothing."""
+
+    text: str
+    gap: str = ""
+
+
+def tokens(text: str) -> list[Piece]:
     """Returns the words of a text, each with its punctuation; in a script without spaces, the single letters.
 
     Separate punctuation belongs to the word before it, at the beginning to the word after it.
     """
-    pieces: list[str] = []
-    for word in text.split():
-        pieces += _PIECE.findall(word) if _UNSPACED.search(word) else [word]
-    return attach_punctuation(pieces)
+    pieces: list[Piece] = []
+    gap = ""
+    for part in _SPACES.split(text):
+        if not part or part.isspace():
+            gap = gap_of(part) or gap
+            continue
+        for piece in _PIECE.findall(part) if _UNSPACED.search(part) else [part]:
+            pieces.append(Piece(piece, gap))
+            gap = ""
+    return _attach_punctuation(pieces)
 
 
-def attach_punctuation(pieces: Iterable[str]) -> list[str]:
-    words: list[str] = []
+def _attach_punctuation(pieces: Iterable[Piece]) -> list[Piece]:
+    words: list[Piece] = []
     for piece in pieces:
-        if words and not (letters(piece) and letters(words[-1])):
-            words[-1] = joined((words[-1], piece))
+        if words and not (letters(piece.text) and letters(words[-1].text)):
+            words[-1] = replace(words[-1], text=f"{words[-1].text}{piece.gap}{piece.text}")
         else:
             words.append(piece)
     return words
 
 
-def joined(words: Iterable[str]) -> str:
-    """Returns the words as running text."""
-    text = ""
-    for word in words:
-        spaced = text and word and not _NO_SPACE_BESIDE.match(text[-1]) and not _NO_SPACE_BESIDE.match(word[0])
-        text += f" {word}" if spaced else word
-    return text
+def joined(words: Iterable[Spelt]) -> str:
+    """Returns the words as running text, spaced as they were."""
+    return "".join(f"{word.gap if number else ''}{word.text}" for number, word in enumerate(words))
+
+
+def gap_of(spaces: str) -> str:
+    """Returns one space for any white space; an ideographic one stays, because Japanese has it for a reason."""
+    return _WIDE_SPACE if _WIDE_SPACE in spaces else " " if spaces else ""
+
+
+def usual_gap(before: str, after: str) -> str:
+    """Returns what is usual between two words, where the recogniser does not say it."""
+    return "" if _meet(_NO_SPACE_BESIDE, before, after) else " "
+
+
+def gap_after_pause(before: str, after: str) -> str:
+    """Returns what is usual between two phrases: Thai and its neighbours have a space there."""
+    return "" if _meet(_NO_SPACE_AFTER_PAUSE, before, after) else " "
+
+
+def _meet(pattern: re.Pattern[str], before: str, after: str) -> bool:
+    return bool(pattern.match(before[-1:]) or pattern.match(after[:1]))
 
 
 def letters(text: str) -> str:
@@ -56,11 +110,13 @@ def letters(text: str) -> str:
 
 
 def ends_sentence(text: str) -> bool:
-    return text.rstrip("\"'”’»)]」』").endswith((".", "!", "?", "…", "。", "！", "？", "।"))
+    return text.rstrip(_CLOSING).endswith(_SENTENCE_ENDS)
+
+
+def ends_clause(text: str) -> bool:
+    return text.rstrip(_CLOSING).endswith(_CLAUSE_ENDS)
 
 
 def columns(text: str) -> int:
     """Returns the width on a screen, where East Asian wide characters take two columns."""
-    if text.isascii():
-        return len(text)
-    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 0 if unicodedata.combining(c) else 1 for c in text)
+    return len(text) if text.isascii() else width(text)

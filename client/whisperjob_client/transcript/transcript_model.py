@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from whisperjob_client.transcript.plain_text import one_line
+
 
 class Doubt(StrEnum):
     """Why a word was probably never said; thresholds are those of the Whisper paper's reference decoder."""
@@ -22,7 +24,10 @@ class NoSpeaker(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A spoken word with its punctuation. Exactly one of `speaker` and `no_speaker` is set."""
+    """A spoken word with its punctuation. Exactly one of `speaker` and `no_speaker` is set.
+
+    `gap` is what is between it and the word before: a space, or nothing in a script that has none there.
+    """
 
     start: float
     end: float
@@ -30,6 +35,7 @@ class Word:
     speaker: str | None = None
     no_speaker: NoSpeaker | None = NoSpeaker.NOT_ASKED
     doubt: Doubt | None = None
+    gap: str = " "
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +89,7 @@ class Transcript:
     def label(self, speaker: str | None) -> str | None:
         """Returns the speaker's name for people. None if no word has a speaker, because then labels say nothing."""
         if speaker is not None:
-            return self.names.get(speaker) or _readable_name(speaker)
+            return one_line(self.names.get(speaker, "")).strip() or _readable_name(speaker)
         return "Unknown" if self.speakers else None
 
     def without_doubtful_words(self) -> "Transcript":

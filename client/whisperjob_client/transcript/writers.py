@@ -7,10 +7,14 @@ from enum import StrEnum
 from typing import Any
 
 from whisperjob_client.durations import clock
-from whisperjob_client.transcript.paragraphs import cues, labelled_lines, paragraphs
+from whisperjob_client.transcript.cues import cues
+from whisperjob_client.transcript.paragraphs import paragraphs
+from whisperjob_client.transcript.plain_text import one_line
 from whisperjob_client.transcript.transcript_model import Transcript, Word
 
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~])")
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~]|&(?=#?\w+;))")
+_SRT_MARKUP = str.maketrans({"<": "‹", ">": "›"})
+_SRT_STYLE = re.compile(r"\{(?=\\|[a-zA-Z]:)")
 
 
 class Format(StrEnum):
@@ -30,7 +34,7 @@ def write(transcript: Transcript, format_: Format, title: str = "Transcript") ->
         Format.JSON: _json,
         Format.MD: _markdown,
     }[format_]
-    return writer(transcript, title)
+    return writer(transcript, one_line(title))
 
 
 def _txt(transcript: Transcript, _: str) -> str:
@@ -57,7 +61,7 @@ def _markdown(transcript: Transcript, title: str) -> str:
 def _srt(transcript: Transcript, _: str) -> str:
     blocks = []
     for number, cue in enumerate(cues(transcript), 1):
-        lines = "\n".join(labelled_lines(cue.label, cue.text))
+        lines = "\n".join(_harmless_srt(line) for line in cue.labelled_lines)
         blocks.append(f"{number}\n{_timestamp(cue.start_ms, ',')} --> {_timestamp(cue.end_ms, ',')}\n{lines}\n")
     return "\n".join(blocks)
 
@@ -66,7 +70,7 @@ def _vtt(transcript: Transcript, _: str) -> str:
     """Returns WebVTT. A speaker is in a voice tag, which players may show, and not in the text."""
     blocks = ["WEBVTT\n"]
     for cue in cues(transcript):
-        text = "\n".join(_escaped_html(line) for line in labelled_lines(None, cue.text))
+        text = "\n".join(_escaped_html(line) for line in cue.lines)
         label = transcript.label(cue.speaker)
         voice = f"<v {_escaped_html(label)}>" if label else ""
         blocks.append(f"{_timestamp(cue.start_ms, '.')} --> {_timestamp(cue.end_ms, '.')}\n{voice}{text}\n")
@@ -96,6 +100,8 @@ def _word_fields(word: Word) -> dict[str, Any]:
         "text": word.text,
         "speaker": word.speaker,
     }
+    if word.gap != " ":
+        fields["gap"] = word.gap
     if word.no_speaker is not None:
         fields["speakerReason"] = word.no_speaker.value
     if word.doubt is not None:
@@ -106,6 +112,11 @@ def _word_fields(word: Word) -> dict[str, Any]:
 def _timestamp(milliseconds: int, mark: str) -> str:
     seconds, remainder = divmod(milliseconds, 1000)
     return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}{mark}{remainder:03d}"
+
+
+def _harmless_srt(line: str) -> str:
+    """Returns the line without what players take for markup or for another cue's times: SubRip has no escapes."""
+    return _SRT_STYLE.sub("(", line.translate(_SRT_MARKUP))
 
 
 def _escaped_markdown(text: str) -> str:
