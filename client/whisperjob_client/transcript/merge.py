@@ -14,7 +14,7 @@ from whisperjob_client.transcript.recogniser_answers import ChunkAnswer, Segment
 from whisperjob_client.transcript.spelling import gap_after_pause
 from whisperjob_client.transcript.timing import Span, spans
 from whisperjob_client.transcript.transcript_model import ChunkPlace, Doubt, Speakers, Transcript, Word
-from whisperjob_client.transcript.turns import move_changes_to_sentence_ends
+from whisperjob_client.transcript.turns import settle_turns
 from whisperjob_client.transcript.word_speakers import assign_speakers
 
 
@@ -38,7 +38,7 @@ def merge(
             added[0] = replace(added[0], gap=gap)
         words += added
     duration = ordered[-1][0].end if ordered else 0.0
-    return Transcript(move_changes_to_sentence_ends(assign_speakers(words, speakers)), duration, _language(ordered), dict(names or {}))
+    return Transcript(settle_turns(assign_speakers(words, speakers)), duration, _language(ordered), dict(names or {}))
 
 
 def _words(start: float, end: float, answer: ChunkAnswer) -> list[Word]:
