@@ -160,6 +160,7 @@ class Chunk(Schema):
     start_seconds: float = Field(description="Where it starts in the undivided audio")
     duration_seconds: float = Field(description="Its exact length")
     sha256: str
+    silent: bool | None = Field(default=None, description="`true` if nothing can be heard in it; else absent")
 
     model_config = _examples(_CHUNK)
 

@@ -116,6 +116,7 @@ def to_chunks(name: str, entries: Sequence[ChunkEntry] | Sequence[TrimEntry]) ->
             start_seconds=entry.start_seconds,
             duration_seconds=entry.duration_seconds,
             sha256=entry.sha256,
+            **({"silent": True} if isinstance(entry, ChunkEntry) and entry.silent else {}),
         )
         for entry in entries
     ]

@@ -64,9 +64,15 @@ class TranscribeArguments:
             "--speaker-name", help="Name of a speaker; repeat it in the order in which the speakers first speak."
         ),
     ] = None
-    omit_doubtful_words: Annotated[
-        bool, typer.Option("--drop-doubtful", help="Leave out what was probably made up in silence.")
-    ] = False
+    drop_doubtful: Annotated[
+        bool | None,
+        typer.Option(
+            "--drop-doubtful/--keep-doubtful",
+            help="Leave out what was probably made up in silence, or keep all of it, also of silent audio.  "
+            "Default: leave out where nobody is heard.",
+            show_default=False,
+        ),
+    ] = None
     asr_url: Annotated[
         str | None,
         typer.Option("--asr-url", envvar="WHISPERJOB_ASR_URL", help="An OpenAI-compatible recogniser.  Default: Groq."),
@@ -152,7 +158,7 @@ def transcribe_file(arguments: TranscribeArguments, server_runner: "Callable[[Pa
             return await server_runner(checkpoint_folder)(task)
 
         transcription = asyncio.run(run())
-    _write_files(transcription, targets, arguments.file.name, arguments.omit_doubtful_words)
+    _write_files(transcription, targets, arguments.file.name)
     files = {str(format_): str(target) for format_, target in targets.items()}
     if arguments.as_json:
         typer.echo(json.dumps({"jobId": transcription.job.job_id, "files": files, "notes": display.notes}))
@@ -163,8 +169,9 @@ def transcribe_file(arguments: TranscribeArguments, server_runner: "Callable[[Pa
 def _build_options(arguments: TranscribeArguments) -> "TranscribeOptions":
     from whisperjob_client.options import SpeakerCount, UploadOptions
     from whisperjob_client.speech.recogniser import SpeechOptions
-    from whisperjob_client.transcription.options import TranscribeOptions
+    from whisperjob_client.transcription.options import DoubtfulWords, TranscribeOptions
 
+    doubtful = {None: DoubtfulWords.DROP_UNHEARD, True: DoubtfulWords.DROP, False: DoubtfulWords.KEEP}
     config = load_settings().asr
     url = arguments.asr_url or config.url
     return TranscribeOptions(
@@ -180,6 +187,7 @@ def _build_options(arguments: TranscribeArguments) -> "TranscribeOptions":
         diarize=arguments.wants_speakers,
         speakers=SpeakerCount(arguments.num_speakers or None),
         names=tuple(arguments.speaker_name or ()),
+        doubtful=doubtful[arguments.drop_doubtful],
     )
 
 
@@ -261,15 +269,10 @@ def _stop_on_signals(transcriber: "Transcriber", display: "Display") -> None:
             loop.add_signal_handler(number, stop)
 
 
-def _write_files(
-    transcription: "Transcription", targets: dict[Format, Path], title: str, omit_doubtful_words: bool
-) -> None:
+def _write_files(transcription: "Transcription", targets: dict[Format, Path], title: str) -> None:
     from whisperjob_client.atomic_files import write_atomically
     from whisperjob_client.transcript.writers import write
 
-    transcript = transcription.transcript
-    if omit_doubtful_words:
-        transcript = transcript.without_doubtful_words()
     for format_, target in targets.items():
         target.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(target, write(transcript, format_, title).encode())
+        write_atomically(target, write(transcription.transcript, format_, title).encode())

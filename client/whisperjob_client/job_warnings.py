@@ -2,9 +2,11 @@
 
 from typing import Final
 
+SILENT_WARNING: Final = "silent"
+
 WARNING_SENTENCES: Final = {
     "input_truncated": "The file is shorter than its header says; the existing part was used.",
-    "silent": "The recording is silent.",
+    SILENT_WARNING: "The recording is silent.",
     "opposite_phase": "Its channels cancelled each other out; they were mixed in another way.",
     "invalid_samples": "Some of its samples were no valid numbers; they were replaced by silence.",
     "timestamp_discontinuity": "The file's clock jumps; what comes after a jump follows directly what was before it.",

@@ -65,7 +65,10 @@ class Accepted(Answer):
 
 
 class Chunk(Answer):
-    """One MP3. `start_seconds` and `duration_seconds` are its exact place in the whole optimised audio."""
+    """One MP3. `start_seconds` and `duration_seconds` are its exact place in the whole optimised audio.
+
+    It is `silent` if nothing can be heard in it.
+    """
 
     index: int
     filename: str
@@ -74,6 +77,7 @@ class Chunk(Answer):
     start_seconds: float
     duration_seconds: float
     sha256: str
+    silent: bool = False
 
 
 class Job(Answer):

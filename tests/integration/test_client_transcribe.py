@@ -316,3 +316,55 @@ def test_a_missing_key_costs_no_upload(short: Talk, net: Network) -> None:
     _, err = short.run(code=2)
     assert "GROQ_API_KEY is not set" in err
     assert not net.requests
+
+
+@pytest.fixture
+def silent(tmp_path: Path, net: Network, service: Service, asr: AsrServer) -> Talk:
+    """Eight seconds in which nothing can be heard, and a recogniser that hears something."""
+    file = tmp_path / "silence.wav"
+    write_tones(file, [], 8)
+    asr.ear = lambda audio: ([[Said("you", 1.0, 1.5)]], 8.0)
+    return Talk(tmp_path, file, net.url, service.key, asr)
+
+
+def test_silence_is_not_sent_and_gives_empty_files(silent: Talk, asr: AsrServer) -> None:
+    formats = [option for name in ("txt", "srt", "vtt", "json", "md") for option in ("--format", name)]
+    out, _ = silent.run(*formats, "--json")
+    notes = json.loads(out)["notes"]
+    assert "Nothing was sent to the speech recogniser, because nothing can be heard." in notes
+    assert "Nobody speaks in this recording: the transcript is empty." in notes
+    assert not asr.received
+    files = {name: silent.file.with_suffix(f".{name}").read_text() for name in ("txt", "srt", "vtt", "md")}
+    assert files == {"txt": "", "srt": "", "vtt": "WEBVTT\n", "md": "# talk.wav\n"}
+    transcript = silent.transcript()
+    assert transcript["words"] == transcript["paragraphs"] == transcript["speakers"] == []
+
+
+def test_silence_is_sent_on_request(silent: Talk, asr: AsrServer) -> None:
+    silent.run("--format", "txt", "--keep-doubtful")
+    assert sum(asr.answered.values()) == 1
+    assert silent.file.with_suffix(".txt").read_text() == "you\n"
+    silent.run("--format", "txt")
+    assert silent.file.with_suffix(".txt").read_text() == "", "the stored answer is not used without the request"
+
+
+def test_a_silent_chunk_is_not_sent(tmp_path: Path, net: Network, service: Service, asr: AsrServer) -> None:
+    file = tmp_path / "half.wav"
+    said = [word for word in SAID if word.end < 28]  # no chunk ends before 30 s
+    write_tones(file, said, SECONDS)
+    talk = Talk(tmp_path, file, net.url, service.key, asr)
+    _, err = talk.run("--format", "json")
+    assert sum(asr.received.values()) == 1
+    assert "Note: Of 4 chunks, 3 chunks are silent and were not sent to the speech recogniser." in err
+    check_words(talk.transcript()["words"], said)
+
+
+def test_where_the_diarizer_heard_nobody_doubtful_words_are_left_out(short: Talk, net: Network, asr: AsrServer) -> None:
+    net.speakers = {"segments": [], "exclusive": [], "num_speakers": 0, "total_segments": 0}
+    asr.marks = {"no_speech_prob": 0.8}
+    _, err = short.run("--format", "json", "--diarize")
+    assert "Note: Nobody speaks in this recording: the transcript is empty." in err
+    assert short.transcript()["words"] == []
+    short.run("--format", "json", "--diarize", "--keep-doubtful")
+    check_words(short.transcript()["words"], SHORT)
+    assert {word["doubt"] for word in short.transcript()["words"]} == {"nobody_heard"}

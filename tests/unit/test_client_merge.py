@@ -296,24 +296,6 @@ def test_what_is_no_transcription_is_refused(body: object) -> None:
         parse_answer(body)
 
 
-@pytest.mark.parametrize(
-    ("marks", "doubt"),
-    [
-        ({"no_speech_prob": 0.9, "avg_logprob": -1.4}, Doubt.SILENCE),
-        ({"no_speech_prob": 0.9, "avg_logprob": -0.3}, None),
-        ({"no_speech_prob": 0.1, "avg_logprob": -1.4}, None),
-        ({"no_speech_prob": 0.9}, Doubt.SILENCE),
-        ({"no_speech_prob": 0.1, "compression_ratio": 3.1}, Doubt.REPETITION),
-        ({}, None),
-    ],
-)
-def test_text_made_up_in_silence_is_flagged(marks: dict[str, float], doubt: Doubt | None) -> None:
-    said = {"text": "Thank you.", "start": 1, "end": 2}
-    bare = [{"word": "Thank", "start": 1, "end": 1.4}, {"word": "you", "start": 1.5, "end": 2}]
-    for body in ({"segments": [said | marks]}, {"segments": [said | marks], "words": bare}):
-        assert [w.doubt for w in words_of(parse_answer(body))] == [doubt, doubt]
-
-
 def spoken_at(start: float, end: float, *segments: tuple[float, float, str]) -> Word:
     speakers = Speakers(tuple(SpeakerSegment(*segment) for segment in segments))
     [word] = words_of(answer(words=[{"word": "yes", "start": start, "end": end}]), 100, speakers)

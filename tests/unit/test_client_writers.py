@@ -9,7 +9,14 @@ import pytest
 
 from whisperjob_client.transcript.merge import merge
 from whisperjob_client.transcript.recogniser_answers import parse_answer
-from whisperjob_client.transcript.transcript_model import ChunkPlace, NoSpeaker, Speakers, SpeakerSegment, Transcript
+from whisperjob_client.transcript.transcript_model import (
+    ChunkPlace,
+    Doubt,
+    NoSpeaker,
+    Speakers,
+    SpeakerSegment,
+    Transcript,
+)
 from whisperjob_client.transcript.writers import Format, write
 
 GOLDEN = Path(__file__).resolve().parents[1] / "data" / "transcripts"
@@ -77,7 +84,7 @@ def test_without_speakers_nobody_is_named(transcript: Transcript) -> None:
 
 def test_doubtful_words_can_be_left_out(transcript: Transcript) -> None:
     assert "watching" in write(transcript, Format.TXT)
-    assert "watching" not in write(transcript.without_doubtful_words(), Format.TXT)
+    assert "watching" not in write(transcript.without(frozenset(Doubt)), Format.TXT)
 
 
 @pytest.mark.parametrize("format_", list(Format))

@@ -16,6 +16,7 @@ router = APIRouter(tags=["jobs"], route_class=WarningRoute)
 @router.post(
     "/demo_trim",
     summary="Trim a completed job's audio to a length",
+    response_model_exclude_none=True,
     responses=error_table(
         HttpCode.NOT_FOUND,
         HttpCode.NOT_COMPLETED,

@@ -10,10 +10,18 @@ from dataclasses import replace
 from itertools import pairwise
 
 from whisperjob_client.transcript.alignment import Token, align
+from whisperjob_client.transcript.loops import repeated_words
 from whisperjob_client.transcript.recogniser_answers import ChunkAnswer, Segment
 from whisperjob_client.transcript.spelling import gap_after_pause
 from whisperjob_client.transcript.timing import Span, spans
-from whisperjob_client.transcript.transcript_model import ChunkPlace, Doubt, Speakers, Transcript, Word
+from whisperjob_client.transcript.transcript_model import (
+    ChunkPlace,
+    Doubt,
+    NoSpeaker,
+    Speakers,
+    Transcript,
+    Word,
+)
 from whisperjob_client.transcript.turns import settle_turns
 from whisperjob_client.transcript.word_speakers import assign_speakers
 
@@ -30,41 +38,44 @@ def merge(
         if before.end > after.start + 0.001:
             raise ValueError(f"chunks overlap: one ends at {before.end} s, the next starts at {after.start} s")
     words: list[Word] = []
+    uncertain: list[bool] = []
     for index, (place, answer) in enumerate(ordered):
         end = min(place.end, ordered[index + 1][0].start) if index + 1 < len(ordered) else place.end
-        added = _words(place.start, max(end, place.start), answer)
-        if added:
-            gap = gap_after_pause(words[-1].text, added[0].text) if words else " "
-            added[0] = replace(added[0], gap=gap)
-        words += added
+        for number, (word, is_uncertain) in enumerate(_words(place.start, max(end, place.start), answer)):
+            first_gap = gap_after_pause(words[-1].text, word.text) if words else " "
+            words.append(word if number else replace(word, gap=first_gap))
+            uncertain.append(is_uncertain)
+    assigned = [
+        replace(word, doubt=Doubt.NOBODY_HEARD) if doubted and word.no_speaker is NoSpeaker.NOBODY_HEARD else word
+        for word, doubted in zip(assign_speakers(words, speakers), uncertain, strict=True)
+    ]
     duration = ordered[-1][0].end if ordered else 0.0
-    return Transcript(settle_turns(assign_speakers(words, speakers)), duration, _language(ordered), dict(names or {}))
+    return Transcript(settle_turns(assigned), duration, _language(ordered), dict(names or {}))
 
 
-def _words(start: float, end: float, answer: ChunkAnswer) -> list[Word]:
-    """Returns the chunk's words between its start and its end; `min`, because a sum of floats may pass the end."""
+def _words(start: float, end: float, answer: ChunkAnswer) -> list[tuple[Word, bool]]:
+    """Returns the chunk's words between its start and its end, and whether the recogniser was uncertain of each."""
     tokens = align(answer)
     timed = spans(tokens, answer.segments, end - start)
-    return [
-        Word(
-            min(start + span.start, end),
-            min(start + span.end, end),
-            token.text,
-            doubt=_doubt(token, span, answer.segments),
-            gap=token.gap,
-        )
-        for token, span in zip(tokens, timed, strict=True)
-    ]
+    loops = repeated_words([token.text for token in tokens])
+    words = []
+    for index, (token, span) in enumerate(zip(tokens, timed, strict=True)):
+        segment = _segment_of(token, span, answer.segments)
+        doubt = Doubt.REPETITION if index in loops else segment.doubt if segment else None
+        begin, stop = min(start + span.start, end), min(start + span.end, end)  # a sum of floats may pass the end
+        uncertain = doubt is not None or (segment is not None and segment.uncertain)
+        words.append((Word(begin, stop, token.text, doubt=doubt, gap=token.gap), uncertain))
+    return words
 
 
-def _doubt(token: Token, span: Span, segments: Sequence[Segment]) -> Doubt | None:
-    """Returns the doubt of the word's segment; if that is unknown, of the segment around the word's middle."""
+def _segment_of(token: Token, span: Span, segments: Sequence[Segment]) -> Segment | None:
+    """Returns the word's segment; if that is unknown, the one around the word's middle."""
     if token.segment is not None:
-        return segments[token.segment].doubt
+        return segments[token.segment]
     middle = (span.start + span.end) / 2
     for segment in segments:
         if segment.start is not None and segment.end is not None and segment.start <= middle < segment.end:
-            return segment.doubt
+            return segment
     return None
 
 

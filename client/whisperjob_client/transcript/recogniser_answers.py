@@ -23,6 +23,7 @@ from whisperjob_client.transcript.transcript_model import Doubt
 NO_SPEECH = 0.6
 LOW_LOGPROB = -1.0
 HIGH_COMPRESSION = 2.4
+"""The thresholds are those of the reference decoder of the Whisper paper."""
 
 
 class AnswerShapeError(ValueError):
@@ -42,13 +43,17 @@ class TimedWord:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A stretch of the chunk with its text. `gap` is what is before it, if the answer says so."""
+    """A stretch of the chunk with its text. `gap` is what is before it, if the answer says so.
+
+    It is `uncertain` if any of the recogniser's own values speaks against it.
+    """
 
     text: str
     start: float | None
     end: float | None
     doubt: Doubt | None = None
     gap: str | None = None
+    uncertain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +127,7 @@ def parse_answer(body: object) -> ChunkAnswer:
         text=answer.text.strip(),
         language=answer.language,
         segments=tuple(
-            Segment(s.text.strip(), s.start, s.end, _doubt(s), gap)
+            Segment(s.text.strip(), s.start, s.end, _doubt(s), gap, _is_uncertain(s))
             for s, gap in zip(answer.segments, _segment_gaps(answer), strict=True)
         ),
         words=_whole_words(words),
@@ -137,9 +142,16 @@ def _doubt(segment: _Segment) -> Doubt | None:
     silent = segment.no_speech_prob is not None and segment.no_speech_prob > NO_SPEECH
     if silent and (segment.avg_logprob is None or segment.avg_logprob < LOW_LOGPROB):
         return Doubt.SILENCE
-    if segment.compression_ratio is not None and segment.compression_ratio > HIGH_COMPRESSION:
-        return Doubt.REPETITION
     return None
+
+
+def _is_uncertain(segment: _Segment) -> bool:
+    """Returns whether one of the marks is there. Alone it proves nothing: a high compression ratio may be a list."""
+    return (
+        (segment.no_speech_prob is not None and segment.no_speech_prob > NO_SPEECH)
+        or (segment.avg_logprob is not None and segment.avg_logprob < LOW_LOGPROB)
+        or (segment.compression_ratio is not None and segment.compression_ratio > HIGH_COMPRESSION)
+    )
 
 
 def _segment_gaps(answer: _Answer) -> list[str | None]:

@@ -1,16 +1,22 @@
 """A transcript on the recording's timeline. Times are seconds in the optimised audio."""
 
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from whisperjob_client.transcript.plain_text import one_line
 
 
 class Doubt(StrEnum):
-    """Why a word was probably never said; thresholds are those of the Whisper paper's reference decoder."""
+    """Why a word was probably never said.
+
+    SILENCE: the recogniser itself takes its part of the chunk for silence. REPETITION: it repeats the words before it,
+    again and again. NOBODY_HEARD: the diarizer heard nobody there, and the recogniser was not sure.
+    """
 
     SILENCE = "silence"
     REPETITION = "repetition"
+    NOBODY_HEARD = "nobody_heard"
 
 
 class NoSpeaker(StrEnum):
@@ -92,8 +98,9 @@ class Transcript:
             return one_line(self.names.get(speaker, "")).strip() or _readable_name(speaker)
         return "Unknown" if self.speakers else None
 
-    def without_doubtful_words(self) -> "Transcript":
-        return Transcript(tuple(w for w in self.words if w.doubt is None), self.duration, self.language, self.names)
+    def without(self, doubts: Collection[Doubt]) -> "Transcript":
+        """Returns it without the words that have one of these doubts."""
+        return replace(self, words=tuple(word for word in self.words if word.doubt not in doubts))
 
 
 def _readable_name(speaker: str) -> str:

@@ -1,5 +1,6 @@
 """The parsed answers of a recording's chunks: each is read or received once, and parsed once."""
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
@@ -42,6 +43,10 @@ class AnswerMemo:
         self._checkpoint.store_answer(self._key(sha256), stored)
         self._answers[sha256] = parsed
         return parsed
+
+    def skip(self, sha256s: Iterable[str]) -> None:
+        """Takes these chunks for chunks without words, which need no recogniser."""
+        self._answers.update((sha256, ChunkAnswer()) for sha256 in sha256s)
 
     def bookings(self) -> list[Booking]:
         """Returns what earlier runs sent to the same recogniser; it counts against the account's limits."""

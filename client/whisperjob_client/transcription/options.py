@@ -1,13 +1,30 @@
 """The options of a transcription, and who watches it."""
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from enum import StrEnum
+from typing import Final, Protocol
 
 from whisperjob_client.models import Diarization, Job
 from whisperjob_client.options import SpeakerCount, UploadOptions
 from whisperjob_client.speech.paced_recogniser import SpeechWatcher
 from whisperjob_client.speech.rate_limits import Limits
 from whisperjob_client.speech.recogniser import SpeechOptions
+from whisperjob_client.transcript.transcript_model import Doubt
+
+
+class DoubtfulWords(StrEnum):
+    """What happens to words that were probably never said. KEEP also sends silent chunks to the recogniser."""
+
+    KEEP = "keep"
+    DROP_UNHEARD = "drop_unheard"
+    DROP = "drop"
+
+
+DROPPED: Final = {
+    DoubtfulWords.KEEP: frozenset[Doubt](),
+    DoubtfulWords.DROP_UNHEARD: frozenset({Doubt.NOBODY_HEARD}),
+    DoubtfulWords.DROP: frozenset(Doubt),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +39,7 @@ class TranscribeOptions:
     speakers: SpeakerCount = field(default_factory=SpeakerCount)
     names: tuple[str, ...] = ()
     """The speakers' names, in the order in which they first speak."""
+    doubtful: DoubtfulWords = DoubtfulWords.DROP_UNHEARD
 
 
 class Watcher(SpeechWatcher, Protocol):

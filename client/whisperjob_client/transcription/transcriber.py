@@ -13,7 +13,7 @@ import anyio.to_thread
 
 from whisperjob_client.async_client import AsyncClient
 from whisperjob_client.errors import ClientError, StorageError
-from whisperjob_client.job_warnings import describe_warning
+from whisperjob_client.job_warnings import SILENT_WARNING, describe_warning
 from whisperjob_client.models import Chunk, Job
 from whisperjob_client.speech.recogniser import Recogniser
 from whisperjob_client.transcript.merge import merge
@@ -23,7 +23,8 @@ from whisperjob_client.transcription.answer_memo import AnswerMemo
 from whisperjob_client.transcription.checkpoint import Checkpoint
 from whisperjob_client.transcription.chunk_pipeline import ChunkPipeline
 from whisperjob_client.transcription.job_step import JobStep
-from whisperjob_client.transcription.options import TranscribeOptions, Watcher
+from whisperjob_client.transcription.notes import describe_skipped, describe_words
+from whisperjob_client.transcription.options import DROPPED, DoubtfulWords, TranscribeOptions, Watcher
 from whisperjob_client.transcription.speakers_step import SpeakersStep
 from whisperjob_client.transfer import BLOCK_BYTES
 
@@ -88,13 +89,24 @@ class Transcriber:
                 self._client, self._server, options.upload, options.speakers, checkpoint, self._watcher
             )
             job = job_step.stored()
+            if job is not None:
+                memo.skip(self._unheard_chunks(job))
             if job is None or not self._all_stored(job, memo, speakers_step):
                 self._recogniser = self._build_recogniser()  # before the upload: a missing key must not cost one
                 job = await job_step.run(file)
+                memo.skip(self._unheard_chunks(job))
             for warning in job.warnings:
                 self._watcher.note(describe_warning(warning))
+            if skipped := sum(chunk.sha256 in self._unheard_chunks(job) for chunk in job.chunks):
+                self._watcher.note(describe_skipped(skipped, len(job.chunks)))
             answers, speakers = await self._answers_and_speakers(job, memo, checkpoint, speakers_step)
         return Transcription(self._merge(job.chunks, answers, speakers), job)
+
+    def _unheard_chunks(self, job: Job) -> set[str]:
+        """Returns the silent chunks, by hash: a recogniser would bill them, and answer with words that nobody said."""
+        if self._options.doubtful is DoubtfulWords.KEEP:
+            return set()
+        return {chunk.sha256 for chunk in job.chunks if chunk.silent or SILENT_WARNING in job.warnings}
 
     def _all_stored(self, job: Job, memo: AnswerMemo, speakers_step: SpeakersStep) -> bool:
         """Returns whether nothing is left to do but to merge and to write another format."""
@@ -151,10 +163,10 @@ class Transcriber:
     def _merge(self, chunks: Sequence[Chunk], answers: Sequence[ChunkAnswer], speakers: Speakers) -> Transcript:
         places = [ChunkPlace(chunk.start_seconds, chunk.duration_seconds) for chunk in chunks]
         names = {f"SPEAKER_{index:02d}": name for index, name in enumerate(self._options.names)}
-        transcript = merge(list(zip(places, answers, strict=True)), speakers, names)
-        doubtful = sum(word.doubt is not None for word in transcript.words)
-        if doubtful:
-            self._watcher.note(f"{doubtful} words were probably made up in silence or by repetition; JSON marks them.")
+        merged = merge(list(zip(places, answers, strict=True)), speakers, names)
+        transcript = merged.without(DROPPED[self._options.doubtful])
+        for note in describe_words(merged, transcript):
+            self._watcher.note(note)
         return transcript
 
 

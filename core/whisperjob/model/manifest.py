@@ -43,6 +43,8 @@ class ChunkEntry(Model):
     start_seconds: float = Field(ge=0)
     duration_seconds: float = Field(ge=0)
     cut: CutKind
+    silent: bool = False
+    """No part of the MP3 is as loud as the absolute gate of EBU R128: there is nothing to recognise."""
 
 
 class Loudness(Model):

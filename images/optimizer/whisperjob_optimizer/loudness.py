@@ -51,6 +51,11 @@ def _gated_mean(momentary: Sequence[float], gate: float) -> float | None:
     return _lufs(total / count) if count else None
 
 
+def is_silent(momentary: Sequence[float]) -> bool:
+    """Returns whether no block is above the absolute gate; False where there is no block, because nothing is known."""
+    return len(momentary) > 0 and max(momentary) <= ABSOLUTE_GATE_LUFS
+
+
 def integrated_lufs(momentary: Sequence[float]) -> float | None:
     """Returns the integrated loudness of ITU-R BS.1770; None for silence."""
     ungated = _gated_mean(momentary, ABSOLUTE_GATE_LUFS)

@@ -373,6 +373,7 @@ def _describe_chunks(audio: _OptimizedAudio, progress: _Progress) -> tuple[m.Chu
                 start_seconds=m.seconds(part.start),
                 duration_seconds=m.seconds(part.samples),
                 cut=part.cut,
+                silent=loudness.is_silent(chunk.momentary),
             )
         )
         progress.report(Step.SPLITTING, 85 + (PUBLISHING_PERCENT - 85) * (index + 1) / len(audio.ranges))

@@ -57,13 +57,15 @@ class Refusal(Exception):  # noqa: N818 - it becomes an answer of the stand-in
 class AsrServer:
     """The stand-in's behaviour, and a record of its requests.
 
-    `faults` are the answers of the first requests. While `held` is set, only the first `free` answers are sent.
+    `faults` are the answers of the first requests, `marks` values that every segment gets. While `held` is set, only
+    the first `free` answers are sent.
     `in_hand` is the number of requests whose answer is held back.
     """
 
     ear: Ear
     shape: Shape = "groq"
     words_supported: bool = True
+    marks: dict[str, float] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
     held: bool = False
     free: int = 0
@@ -104,7 +106,10 @@ class AsrServer:
             self.condition.wait_for(lambda: not self.held or sum(self.answered.values()) < self.free)
             self.in_hand -= 1
             self.answered[sha256] += 1
-        return _answer(self.shape, sentences, seconds, "word" in granularities)
+        answer = _answer(self.shape, sentences, seconds, "word" in granularities)
+        for segment in answer.get("segments", []):
+            segment.update(self.marks)
+        return answer
 
 
 def _check_key(headers: Message) -> None:
