@@ -233,6 +233,21 @@ def test_chunks_that_overlap_are_refused() -> None:
         ),
         pytest.param({"text": "Hello there."}, [("Hello", 0.0, 4.615), ("there.", 4.615, 10.0)], id="text only"),
         pytest.param({"text": "", "segments": [], "words": []}, [], id="an empty chunk"),
+        pytest.param({"text": "", "words": [{"word": "♪", "start": 1, "end": 2}]}, [("♪", 1, 2)], id="a sign alone"),
+        pytest.param(
+            {
+                "segments": [{"text": " Dear friends, hello.", "start": 0, "end": 9}],
+                "words": [
+                    {"word": "De", "start": 0, "end": 0.5},
+                    {"word": "ar", "start": 0.5, "end": 1},
+                    {"word": "friends", "start": 1, "end": 2},
+                    {"word": "hel", "start": 4, "end": 4.5},
+                    {"word": "lo", "start": 4.5, "end": 5},
+                ],
+            },
+            [("Dear", 0, 1), ("friends,", 1, 2), ("hello.", 4, 5)],
+            id="parts of words without spaces, beside the text",
+        ),
         pytest.param(
             {
                 "words": [

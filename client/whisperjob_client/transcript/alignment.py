@@ -72,6 +72,8 @@ def _span(word: TimedWord) -> tuple[float | None, float | None]:
 
 
 def _merged(written: list[Token], heard: list[Token]) -> list[Token]:
+    if written and _same_letters(written, heard):
+        return _spread_in_groups(written, heard)
     merged: list[Token] = []
     next_written = next_heard = 0
     ends = (len(written), len(heard))
@@ -90,13 +92,34 @@ def _matched(written: Token, heard: Token) -> Token:
 
 def _between_matches(written: list[Token], heard: list[Token]) -> list[Token]:
     """Returns the words of a stretch in which the two lists differ."""
-    if written and heard and (len(written) > len(heard) or _same_letters(written, heard)):
+    if written and heard and _same_letters(written, heard):
+        return _spread_in_groups(written, heard)
+    if written and heard and len(written) > len(heard):
         return _spread_over(written, heard)
     return heard or written
 
 
 def _same_letters(written: Sequence[Token], heard: Sequence[Token]) -> bool:
     return "".join(letters(t.text) for t in written) == "".join(letters(t.text) for t in heard)
+
+
+def _spread_in_groups(written: Sequence[Token], heard: Sequence[Token]) -> list[Token]:
+    """Returns the written words, timed by the smallest groups of heard ones that have the same letters."""
+    timed: list[Token] = []
+    begin_written = begin_heard = end_heard = 0
+    ahead = 0  # letters that are written beyond those heard
+    for end_written, token in enumerate(written, 1):
+        ahead += len(letters(token.text))
+        while ahead > 0 or (end_written == len(written) and end_heard < len(heard)):
+            ahead -= len(letters(heard[end_heard].text))
+            end_heard += 1
+        if ahead == 0 and end_heard > begin_heard:
+            group = written[begin_written:end_written], heard[begin_heard:end_heard]
+            timed += (
+                [_matched(group[0][0], group[1][0])] if len(group[0]) == len(group[1]) == 1 else _spread_over(*group)
+            )
+            begin_written, begin_heard = end_written, end_heard
+    return timed + list(written[begin_written:])
 
 
 def _spread_over(written: Sequence[Token], heard: Sequence[Token]) -> list[Token]:

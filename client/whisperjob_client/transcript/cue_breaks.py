@@ -12,7 +12,7 @@ from typing import Final
 from whisperjob_client.transcript.cue_times import GAP_MS, MAX_MS, MIN_MS, READABLE_MS, READING_COLUMNS_PER_SECOND
 from whisperjob_client.transcript.function_words import binding_words, opening_words
 from whisperjob_client.transcript.phrases import Phrase
-from whisperjob_client.transcript.spelling import columns, ends_clause, ends_sentence, joined, letters
+from whisperjob_client.transcript.spelling import columns, ends_clause, ends_sentence, joined, letters, usual_gap
 
 CUE_COLUMNS: Final = 42
 CUE_LINES: Final = 2
@@ -134,7 +134,7 @@ def _price_cuts(phrases: Sequence[Phrase], pauses: Sequence[float], language: st
 def _price_of_cut(before: Phrase, after: Phrase, pause: float, *, opens: bool, language: str | None) -> float:
     if ends_sentence(before.text):
         return 0.0
-    if ends_clause(before.text):
+    if ends_clause(before.text) or (after.gap and not usual_gap(before.text, after.text)):
         price = _AT_CLAUSE
     elif letters(before.text) in binding_words(language):
         price = _AFTER_BINDING_WORD

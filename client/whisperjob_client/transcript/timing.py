@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from whisperjob_client.transcript.alignment import Token
 from whisperjob_client.transcript.recogniser_answers import Segment
+from whisperjob_client.transcript.spelling import usual_gap
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ def _spread(tokens: Sequence[Token], ranges: Sequence[Span | None], left: float,
         low, high = (bounds.start, bounds.end) if bounds else (left, right)
         low = min(max(low, left), right)
         high = min(max(high, low), right)
-        weights = [len(token.text) + 1 for token in tokens[begin:end]]
+        weights = [len(token.text) + len(usual_gap(token.text, token.text)) for token in tokens[begin:end]]
         at, total = 0, sum(weights)
         for weight in weights:
             spread.append(Span(low + (high - low) * at / total, low + (high - low) * (at + weight) / total))
