@@ -8,7 +8,7 @@ are joined into one recording. The counts are taken from the SRT alone, as a vie
 import argparse
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -28,7 +28,6 @@ ARTICLES_AND_PREPOSITIONS = frozenset(_BINDING.split())
 """English, and not the lists that choose the breaks: a word may be missing there."""
 
 _CUE = re.compile(r"\d+\n([\d:,]+) --> ([\d:,]+)\n(.*)", re.DOTALL)
-_LABEL = re.compile(r"^[^:\n]{1,40}: ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +40,15 @@ class Shown:
     text: str
 
 
-def read_srt(srt: str) -> list[Shown]:
+def read_srt(srt: str, labels: Iterable[str] = ()) -> list[Shown]:
+    """Returns the cues of a file. `labels` are the speakers' names that it has."""
+    label = re.compile("|".join(f"{re.escape(name)}:(?: |$)" for name in labels) or "(?!)")
     shown = []
     for block in filter(None, re.split(r"\n\n", srt.strip())):
         matched = _CUE.fullmatch(block)
         assert matched is not None, f"no cue: {block!r}"
         lines = matched[3].split("\n")
-        text = _LABEL.sub("", " ".join(lines))
+        text = " ".join(label.sub("", line, count=1) if label.match(line) else line for line in lines).strip()
         shown.append(Shown(_milliseconds(matched[1]), _milliseconds(matched[2]), tuple(lines), text))
     return shown
 
@@ -99,6 +100,10 @@ def read_transcript(files: Sequence[Path]) -> Transcript:
     return merge(chunks, Speakers(tuple(segments)))
 
 
+def labels_of(transcript: Transcript) -> list[str]:
+    return [label for speaker in (*transcript.speakers, None) if (label := transcript.label(speaker)) is not None]
+
+
 def unfinished_turns(transcript: Transcript) -> int:
     """Returns how many turns end in the middle of a sentence."""
     return sum(
@@ -117,7 +122,7 @@ def main() -> None:
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE.json")
     transcript = read_transcript(parser.parse_args().files)
     print(f"{transcript.duration / 60:.1f} minutes, {len(transcript.words)} words")
-    for what, number in count(read_srt(write(transcript, Format.SRT))).items():
+    for what, number in count(read_srt(write(transcript, Format.SRT), labels_of(transcript))).items():
         print(f"{number:6} {what}")
     print(f"{unfinished_turns(transcript):6} turns end in mid-sentence")
 

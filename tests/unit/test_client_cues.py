@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.subtitles import count, read_srt
+from bench.subtitles import count, labels_of, read_srt
 from whisperjob_client.transcript.cue_breaks import CUE_COLUMNS
 from whisperjob_client.transcript.cue_times import GAP_MS, MAX_MS, MIN_MS
 from whisperjob_client.transcript.cues import cues
 from whisperjob_client.transcript.paragraphs import paragraphs
-from whisperjob_client.transcript.spelling import columns, letters
+from whisperjob_client.transcript.spelling import columns, letters, sentence_ends_between
 from whisperjob_client.transcript.transcript_model import Transcript, Word
 from whisperjob_client.transcript.writers import Format, write
 
@@ -80,7 +80,8 @@ def hour_of_speech(seed: int) -> Transcript:
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_an_hour_of_subtitles_reads_well(seed: int) -> None:
-    counted = count(read_srt(write(hour_of_speech(seed), Format.SRT)))
+    transcript = hour_of_speech(seed)
+    counted = count(read_srt(write(transcript, Format.SRT), labels_of(transcript)))
     assert counted.pop("cues") > 500
     assert counted.pop("end with a sentence") > 300
     assert counted.pop("end on an article or a preposition") <= 20
@@ -161,6 +162,59 @@ def test_a_cue_stays_into_the_pause_as_long_as_reading_takes() -> None:
         timed("Antidisestablishmentarianism notwithstanding incomprehensibilities. _ _ _ _ So.", seconds=0.2)
     )
     assert first.end_ms - first.start_ms >= 1000 * columns(first.text) / 17
+
+
+def spoken(*turns: tuple[float, str, str]) -> Transcript:
+    """Turns with the time of their first word, a quarter of a second for each word."""
+    words = [
+        Word(begin + n * 0.25, begin + n * 0.25 + 0.25, text, speaker, None)
+        for begin, speaker, said in turns
+        for n, text in enumerate(said.split())
+    ]
+    return Transcript(tuple(words), 60, "en", {"A": "Anna", "B": "Ben"})
+
+
+def test_two_short_turns_in_a_row_share_a_cue() -> None:
+    transcript = spoken((2, "A", "Is it so?"), (7, "A", "Yes?"), (7.4, "B", "No."), (10, "A", "Oh."), (12, "B", "So."))
+    first, pair, third, last = cues(transcript)
+    assert pair.labelled_lines == ("Anna: Yes?", "Ben: No.")
+    assert pair.lines == ("Yes?", "No.")
+    assert (pair.start_ms, pair.end_ms) == (7000, 8000)
+    assert [cue.labelled_lines for cue in (first, third, last)] == [("Anna: Is it so?",), ("Anna: Oh.",), ("Ben: So.",)]
+    assert "<v Anna>Yes?</v>\n<v Ben>No.</v>" in write(transcript, Format.VTT)
+
+
+def test_a_turn_beside_a_long_one_has_a_cue_of_its_own() -> None:
+    found = cues(spoken((7, "A", "Yes?"), (7.4, "B", "No, that is not at all what I wanted to say to you.")))
+    assert [len(cue.voices) for cue in found] == [1, 1]
+
+
+def test_cues_keep_up_with_a_quick_exchange() -> None:
+    turns = [(2 + n * 0.5, "AB"[n % 2], "Yes.") for n in range(40)]
+    late = [cue.start_ms - 1000 * turns[2 * n][0] for n, cue in enumerate(cues(spoken(*turns)))]
+    assert max(late) < 500
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "ends"),
+    [
+        ("harbour.", "Then", True),
+        ("harbour.", "then", True),
+        ("p.m.", "on", False),
+        ("p.m.", "Then", True),
+        ("Mr.", "Smith", False),
+        ("(Dr.", "Jones", False),
+        ("J.", "Smith", False),
+        ("I.", "You", True),
+        ("well...", "maybe", False),
+        ("well…", "Maybe", True),
+        ("2005.", "At", True),
+        ("晴れ。", "明日", True),
+        ("harbour,", "Then", False),
+    ],
+)
+def test_an_abbreviation_ends_no_sentence(before: str, after: str, ends: bool) -> None:
+    assert sentence_ends_between(before, after) is ends
 
 
 def test_words_without_a_length_make_no_pause() -> None:

@@ -12,7 +12,15 @@ from typing import Final
 from whisperjob_client.transcript.cue_times import GAP_MS, MAX_MS, MIN_MS, READABLE_MS, READING_COLUMNS_PER_SECOND
 from whisperjob_client.transcript.function_words import binding_words, opening_words
 from whisperjob_client.transcript.phrases import Phrase
-from whisperjob_client.transcript.spelling import columns, ends_clause, ends_sentence, joined, letters, usual_gap
+from whisperjob_client.transcript.spelling import (
+    columns,
+    ends_clause,
+    ends_sentence,
+    joined,
+    letters,
+    sentence_ends_between,
+    usual_gap,
+)
 
 CUE_COLUMNS: Final = 42
 CUE_LINES: Final = 2
@@ -126,13 +134,18 @@ def _price_of_time(cue: Sequence[Phrase], width: int, next_start: float) -> floa
 def _price_cuts(phrases: Sequence[Phrase], pauses: Sequence[float], language: str | None) -> Cuts:
     prices = [0.0]
     for place, (before, after) in enumerate(pairwise(phrases), 1):
-        opens = place < 2 or ends_sentence(phrases[place - 2].text)
-        prices.append(_price_of_cut(before, after, pauses[place], opens=opens, language=language))
+        opens = place < 2 or sentence_ends_between(phrases[place - 2].text, before.text)
+        closes = place + 1 == len(phrases) or sentence_ends_between(after.text, phrases[place + 1].text)
+        last = closes and ends_sentence(after.text)
+        prices.append(_price_of_cut(before, after, pauses[place], opens=opens, last=last, language=language))
     return Cuts((*prices, 0.0), tuple(pause >= PAUSE_SECONDS for pause in pauses))
 
 
-def _price_of_cut(before: Phrase, after: Phrase, pause: float, *, opens: bool, language: str | None) -> float:
-    if ends_sentence(before.text):
+def _price_of_cut(
+    before: Phrase, after: Phrase, pause: float, *, opens: bool, last: bool, language: str | None
+) -> float:
+    """Returns the price of a cut; `opens`: after a sentence's first phrase, `last`: before its last one."""
+    if sentence_ends_between(before.text, after.text):
         return 0.0
     if ends_clause(before.text) or (after.gap and not usual_gap(before.text, after.text)):
         price = _AT_CLAUSE
@@ -144,6 +157,6 @@ def _price_of_cut(before: Phrase, after: Phrase, pause: float, *, opens: bool, l
         price = _BEFORE_CONJUNCTION
     else:
         price = _ELSEWHERE
-    if ends_sentence(after.text):
+    if last:
         price += _BEFORE_LAST_WORD
     return price + (_AFTER_FIRST_WORD if opens else 0.0)

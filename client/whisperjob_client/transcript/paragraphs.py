@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from whisperjob_client.transcript.pauses import pause
 from whisperjob_client.transcript.plain_text import one_line
-from whisperjob_client.transcript.spelling import ends_sentence, gap_of, joined
+from whisperjob_client.transcript.spelling import gap_of, joined, sentence_ends_between
 from whisperjob_client.transcript.transcript_model import Transcript, Word
 
 PARAGRAPH_PAUSE_SECONDS = 2.0
@@ -26,7 +26,8 @@ def paragraphs(transcript: Transcript) -> list[Paragraph]:
     """Returns paragraphs; one ends with its speaker's turn, at a long pause, or, when it is long, with a sentence."""
 
     def breaks(group: Sequence[Word], word: Word) -> bool:
-        long = ends_sentence(group[-1].text) and sum(len(w.text) + 1 for w in group) >= PARAGRAPH_LETTERS
+        ends = sentence_ends_between(group[-1].text, word.text)
+        long = ends and sum(len(w.text) + 1 for w in group) >= PARAGRAPH_LETTERS
         return long or pause(group[-1], word) >= PARAGRAPH_PAUSE_SECONDS or other_speaker(group, word)
 
     return [

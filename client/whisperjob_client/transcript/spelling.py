@@ -32,6 +32,9 @@ _SPACES: Final = re.compile(r"([^\S\u00a0\u2007\u202f]+)")
 _WIDE_SPACE: Final = "\u3000"
 _CLOSING: Final = "\"'”’»›)]}」』）】"
 _SENTENCE_ENDS: Final = (".", "!", "?", "…", "。", "．", "！", "？", "\uff61", "।", "॥", "؟", "۔", "።", "։")
+_OPENING: Final = "\"'“‘«¿¡([{"
+_TITLE: Final = re.compile(r"\W*(?:Mr|Mrs|Ms|Dr|Prof|St|Sr|Jr|Sra|Mme|Mlle|Nr|vs|[A-HJ-Z])\.")
+_INNER_STOP: Final = re.compile(r"\w\.\w|…$|\.\.$")
 _CLAUSE_ENDS: Final = (",", ";", ":", "–", "—", "、", "，", "；", "：", "،", "؛")
 
 
@@ -111,6 +114,14 @@ def letters(text: str) -> str:
 
 def ends_sentence(text: str) -> bool:
     return text.rstrip(_CLOSING).endswith(_SENTENCE_ENDS)
+
+
+def sentence_ends_between(before: str, after: str) -> bool:
+    """Returns whether a sentence ends with the first word, as the next one shows: not with `Mr.`, or in `i.e. this`."""
+    if not ends_sentence(before):
+        return False
+    continues = after.lstrip(_OPENING)[:1].islower()
+    return not (_TITLE.fullmatch(before) or (continues and _INNER_STOP.search(before)))
 
 
 def ends_clause(text: str) -> bool:

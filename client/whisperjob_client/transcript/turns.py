@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import Final
 
 from whisperjob_client.transcript.pauses import pause
-from whisperjob_client.transcript.spelling import ends_sentence
+from whisperjob_client.transcript.spelling import ends_sentence, sentence_ends_between
 from whisperjob_client.transcript.transcript_model import Word
 from whisperjob_client.transcript.word_speakers import REACH_SECONDS
 
@@ -43,7 +43,8 @@ def _sentences(words: Sequence[Word]) -> Iterator[tuple[int, int]]:
     """Yields the sentences as half-open ranges. Words after the last end are none: it may be missing everywhere."""
     begin = 0
     for index, word in enumerate(words):
-        if ends_sentence(word.text):
+        following = words[index + 1].text if index + 1 < len(words) else ""
+        if sentence_ends_between(word.text, following):
             yield begin, index + 1
             begin = index + 1
 

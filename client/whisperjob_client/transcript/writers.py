@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from whisperjob_client.durations import clock
-from whisperjob_client.transcript.cues import cues
+from whisperjob_client.transcript.cues import Cue, Voice, cues
 from whisperjob_client.transcript.paragraphs import paragraphs
 from whisperjob_client.transcript.plain_text import one_line
 from whisperjob_client.transcript.transcript_model import Transcript, Word
@@ -70,11 +70,16 @@ def _vtt(transcript: Transcript, _: str) -> str:
     """Returns WebVTT. A speaker is in a voice tag, which players may show, and not in the text."""
     blocks = ["WEBVTT\n"]
     for cue in cues(transcript):
-        text = "\n".join(_escaped_html(line) for line in cue.lines)
-        label = transcript.label(cue.speaker)
-        voice = f"<v {_escaped_html(label)}>" if label else ""
-        blocks.append(f"{_timestamp(cue.start_ms, '.')} --> {_timestamp(cue.end_ms, '.')}\n{voice}{text}\n")
+        text = "\n".join(_spoken_by(transcript.label(voice.speaker), voice, cue) for voice in cue.voices)
+        blocks.append(f"{_timestamp(cue.start_ms, '.')} --> {_timestamp(cue.end_ms, '.')}\n{text}\n")
     return "\n".join(blocks)
+
+
+def _spoken_by(label: str | None, voice: Voice, cue: Cue) -> str:
+    """Returns a voice's lines in its tag, which may stay open where it is the only one of a cue."""
+    text = "\n".join(_escaped_html(line) for line in voice.lines)
+    end = "</v>" if len(cue.voices) > 1 else ""
+    return f"<v {_escaped_html(label)}>{text}{end}" if label else text
 
 
 def _json(transcript: Transcript, title: str) -> str:
