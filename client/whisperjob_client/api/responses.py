@@ -1,5 +1,6 @@
 """Judges responses: each is a parsed answer, or the error it stands for. Pure, but for the clock that a date needs."""
 
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -53,9 +54,11 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     if not value:
         return None
     try:
-        return max(float(value), 0.0)
+        seconds = float(value)
     except ValueError:
         pass
+    else:
+        return max(seconds, 0.0) if math.isfinite(seconds) else None
     try:
         moment = parsedate_to_datetime(value)
     except ValueError:

@@ -5,18 +5,22 @@ The SDK's own retries are off: `PacedRecogniser` knows the account's limits and 
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import anyio
 import groq
 
-from whisperjob_client.api.responses import retry_after
 from whisperjob_client.errors import UsageError
-from whisperjob_client.speech.recogniser import SpeechOptions, SpeechUnavailableError, speech_error
+from whisperjob_client.speech.answer_bodies import read_answer
+from whisperjob_client.speech.recogniser import SpeechOptions, SpeechUnavailableError
+from whisperjob_client.speech.refusals import read_refusal, to_error
 
 
 class GroqRecogniser:
     """A recogniser whose key (GROQ_API_KEY) and address (GROQ_BASE_URL) the SDK reads from the environment."""
+
+    notes: Final = ()
+    """It has all that is requested."""
 
     def __init__(self, options: SpeechOptions, timeout_seconds: float) -> None:
         """Raises UsageError if there is no key."""
@@ -42,21 +46,14 @@ class GroqRecogniser:
                 prompt=options.prompt if options.prompt else groq.omit,
             )
         except groq.APIStatusError as error:
-            wait = retry_after(error.response.headers, datetime.now(UTC))
-            raise speech_error(error.status_code, _error_message(error), wait) from None
+            refused = error.response
+            refusal = read_refusal(
+                refused.status_code, refused.reason_phrase, refused.headers, refused.content, datetime.now(UTC)
+            )
+            raise to_error(refusal) from None
         except groq.APIConnectionError as error:
             raise SpeechUnavailableError(f"No answer from Groq ({error.__cause__ or error}).") from None
-        try:
-            body = response.http_response.json()
-        except ValueError:
-            raise SpeechUnavailableError("Groq answered with something that is not JSON.") from None
-        return dict(body)
+        return read_answer(response.http_response.content)
 
     async def close(self) -> None:
         await self._client.close()
-
-
-def _error_message(error: groq.APIStatusError) -> str:
-    details = error.body.get("error") if isinstance(error.body, dict) else None
-    message = details.get("message") if isinstance(details, dict) else None
-    return str(message or error.message)

@@ -1,7 +1,7 @@
 """A recogniser that stays within the account's limits, tries again what may pass, and can be stopped."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -51,6 +51,10 @@ class PacedRecogniser:
         self._clock = clock
         self._stopping = anyio.Event()
         self.in_flight = 0
+
+    @property
+    def notes(self) -> Sequence[str]:
+        return self._recogniser.notes
 
     def stop(self) -> None:
         """Lets nothing more be sent. A request in flight is paid for, so its answer is still waited for."""

@@ -1,10 +1,12 @@
 """The interface of a speech recogniser, its options and its errors."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from whisperjob_client.errors import SpeechError
+from whisperjob_client.speech.languages import parse_language
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,19 +15,29 @@ class SpeechOptions:
 
     model: str
     language: str | None = None
+    """A code such as `en`; a name or a tag with a region becomes one. UsageError is raised if it is no language."""
+
     prompt: str | None = None
     endpoint: str = "groq"
     """`groq`, or the URL of another endpoint."""
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "language", parse_language(self.language))
+
 
 class Recogniser(Protocol):
-    """Makes text of one chunk."""
+    """Makes text of one file."""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """Sentences about what the recogniser cannot do, found out by now."""
+        ...
 
     async def recognise(self, file: Path) -> dict[str, Any]:
-        """Returns the answer as it arrived (verbose_json).
+        """Returns the answer as it arrived: verbose_json, or what the recogniser has of it.
 
-        Raises SpeechLimitedError (try again after a wait), SpeechUnavailableError (try again soon), SpeechError (never
-        try again).
+        Raises SpeechLimitedError (try again after a wait), SpeechUnavailableError (try again soon), SpeechTooLongError
+        (send shorter files), SpeechError (never try again).
         """
         ...
 
@@ -44,11 +56,10 @@ class SpeechLimitedError(SpeechError):
         self.retry_after_seconds = retry_after_seconds
 
 
-def speech_error(status: int, message: str, retry_after_seconds: float | None) -> SpeechError:
-    """Returns the error that an HTTP status of a recogniser stands for."""
-    sentence = f"The speech recogniser answered {status}: {message}"
-    if status == 429:
-        return SpeechLimitedError(sentence, retry_after_seconds)
-    if status >= 500 or status in (408, 409):
-        return SpeechUnavailableError(sentence)
-    return SpeechError(sentence)
+class SpeechTooLongError(SpeechError):
+    """The file is longer or larger than the recogniser accepts. The limits are None where it did not report them."""
+
+    def __init__(self, message: str, longest_seconds: float | None = None, largest_bytes: int | None = None) -> None:
+        super().__init__(message)
+        self.longest_seconds = longest_seconds
+        self.largest_bytes = largest_bytes

@@ -4,18 +4,21 @@
 - faster-whisper servers: words with a leading space and their punctuation, at the top or inside segments, or null.
 - whisper.cpp: words inside segments, often parts of words (those without a leading space continue the one before).
 - WhisperX: words inside segments, some without times. vLLM and others: segments only, numbers now and then strings.
-- Plain `json`: only `text`.
+- transformers: `chunks` with `timestamp` pairs. Plain `json`: only `text`.
 
-Times are seconds from the chunk's start, as answered; `timing` corrects those that are out of order or out of range.
+Times are as answered; `answer_clocks` brings them onto the chunk's clock, and `timing` corrects single wrong ones.
 """
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
+from whisperjob_client.speech.languages import iso_code
+from whisperjob_client.speech.refusals import has_error
 from whisperjob_client.transcript.plain_text import one_line
 from whisperjob_client.transcript.spelling import gap_of, letters
 from whisperjob_client.transcript.transcript_model import Doubt
@@ -24,6 +27,9 @@ NO_SPEECH = 0.6
 LOW_LOGPROB = -1.0
 HIGH_COMPRESSION = 2.4
 """The thresholds are those of the reference decoder of the Whisper paper."""
+
+_CONTENT = ("text", "segments", "words", "word_segments", "chunks")
+_CLOCK = re.compile(r"(?:(\d+):)?(\d+):(\d+(?:[.,]\d+)?)")
 
 
 class AnswerShapeError(ValueError):
@@ -54,6 +60,8 @@ class Segment:
     doubt: Doubt | None = None
     gap: str | None = None
     uncertain: bool = False
+    estimated: bool = False
+    """Whether its times are not the recogniser's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +72,22 @@ class ChunkAnswer:
     language: str | None = None
     segments: tuple[Segment, ...] = ()
     words: tuple[TimedWord, ...] = ()
+    reported_duration: float | None = None
+    """The chunk's length as the answer has it, in the answer's unit."""
 
 
 def _number(value: Any) -> float | None:
+    """Returns a finite number of a number, of its text, or of a clock's text: `1.5s`, `320ms`, `00:01:02,500`."""
+    if isinstance(value, str) and (clock := _CLOCK.fullmatch(value.strip())) is not None:
+        hours, minutes, seconds = clock.groups()
+        return int(hours or 0) * 3600 + int(minutes) * 60 + float(seconds.replace(",", "."))
+    factor = 1.0
+    if isinstance(value, str):
+        text = value.strip().lower().removesuffix("s")
+        value, factor = (text[:-1], 0.001) if text.endswith("m") else (text, 1.0)
     try:
-        number = float(value)
-    except (TypeError, ValueError):
+        number = float(value) * factor
+    except (TypeError, ValueError, OverflowError):
         return None
     return number if math.isfinite(number) else None
 
@@ -86,16 +104,26 @@ Number = Annotated[float | None, BeforeValidator(_number)]
 Text = Annotated[str, BeforeValidator(_text)]
 
 
-class _Word(BaseModel):
+def _times(value: Any) -> Any:
+    """Gives an entry with `timestamp: [start, end]` (transformers) a start and an end."""
+    if isinstance(value, dict) and isinstance(pair := value.get("timestamp"), list) and len(pair) == 2:
+        return {**value, "start": pair[0], "end": pair[1]}
+    return value
+
+
+class _Timed(BaseModel):
+    _pair = model_validator(mode="before")(_times)
+
+    start: Number = Field(default=None, validation_alias=AliasChoices("start", "start_time", "startTime"))
+    end: Number = Field(default=None, validation_alias=AliasChoices("end", "end_time", "endTime"))
+
+
+class _Word(_Timed):
     word: Text = Field(default="", validation_alias=AliasChoices("word", "text"))
-    start: Number = None
-    end: Number = None
 
 
-class _Segment(BaseModel):
+class _Segment(_Timed):
     text: Text = ""
-    start: Number = None
-    end: Number = None
     no_speech_prob: Number = None
     avg_logprob: Number = None
     compression_ratio: Number = None
@@ -105,7 +133,10 @@ class _Segment(BaseModel):
 class _Answer(BaseModel):
     text: Text = ""
     language: Annotated[str | None, BeforeValidator(lambda value: _text(value) or None)] = None
-    segments: Annotated[list[_Segment], BeforeValidator(_list)] = []
+    duration: Number = None
+    segments: Annotated[list[_Segment], BeforeValidator(_list)] = Field(
+        default=[], validation_alias=AliasChoices("segments", "chunks")
+    )
     words: Annotated[list[_Word], BeforeValidator(_list)] = Field(
         default=[], validation_alias=AliasChoices("words", "word_segments")
     )
@@ -113,7 +144,7 @@ class _Answer(BaseModel):
 
 def parse_answer(body: object) -> ChunkAnswer:
     """Raises AnswerShapeError if the body is no object with `text`, `segments` or `words`."""
-    if not isinstance(body, dict) or not any(name in body for name in ("text", "segments", "words")):
+    if not isinstance(body, dict) or has_error(body) or not any(name in body for name in _CONTENT):
         raise AnswerShapeError("The speech recogniser answered with something that is no transcription.")
     try:
         answer = _Answer.model_validate(body)
@@ -125,7 +156,8 @@ def parse_answer(body: object) -> ChunkAnswer:
     words = inner or [(word, None) for word in answer.words]
     return ChunkAnswer(
         text=answer.text.strip(),
-        language=answer.language,
+        language=iso_code(answer.language),
+        reported_duration=answer.duration,
         segments=tuple(
             Segment(s.text.strip(), s.start, s.end, _doubt(s), gap, _is_uncertain(s))
             for s, gap in zip(answer.segments, _segment_gaps(answer), strict=True)

@@ -7,6 +7,7 @@ from typing import Any
 from whisperjob_client.errors import SpeechError
 from whisperjob_client.speech.rate_limits import Booking
 from whisperjob_client.speech.recogniser import SpeechOptions
+from whisperjob_client.transcript.answer_parts import PARTS, parse_parts
 from whisperjob_client.transcript.recogniser_answers import AnswerShapeError, ChunkAnswer, parse_answer
 from whisperjob_client.transcription.checkpoint import Checkpoint, Key, StoredAnswer
 
@@ -26,7 +27,7 @@ class AnswerMemo:
             if stored is None:
                 return None
             try:
-                self._answers[sha256] = parse_answer(stored.answer)
+                self._answers[sha256] = _parse(stored.answer)
             except AnswerShapeError:
                 return None
         return self._answers[sha256]
@@ -34,7 +35,7 @@ class AnswerMemo:
     def add(self, sha256: str, answer: dict[str, Any], booking: Booking) -> ChunkAnswer:
         """Parses an answer and stores it as it arrived. Raises SpeechError if it is no transcription, StorageError."""
         try:
-            parsed = parse_answer(answer)
+            parsed = _parse(answer)
         except AnswerShapeError as error:
             raise SpeechError(str(error)) from None
         stored = StoredAnswer(
@@ -48,6 +49,11 @@ class AnswerMemo:
         """Takes these chunks for chunks without words, which need no recogniser."""
         self._answers.update((sha256, ChunkAnswer()) for sha256 in sha256s)
 
+    def stored(self, sha256: str) -> dict[str, Any] | None:
+        """Returns the answer as it arrived; None if the file must be recognised."""
+        stored = self._checkpoint.answer(self._key(sha256))
+        return stored.answer if stored is not None and self.get(sha256) is not None else None
+
     def bookings(self) -> list[Booking]:
         """Returns what earlier runs sent to the same recogniser; it counts against the account's limits."""
         stored = self._checkpoint.answers_from(self._options.endpoint)
@@ -55,3 +61,7 @@ class AnswerMemo:
 
     def _key(self, sha256: str) -> Key:
         return {"chunk": sha256, **asdict(self._options)}
+
+
+def _parse(answer: dict[str, Any]) -> ChunkAnswer:
+    return parse_parts(answer) if PARTS in answer else parse_answer(answer)

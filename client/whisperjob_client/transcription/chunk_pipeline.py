@@ -18,6 +18,7 @@ from whisperjob_client.speech.rate_limits import Limits, Pace
 from whisperjob_client.speech.recogniser import Recogniser
 from whisperjob_client.transcription.answer_memo import AnswerMemo
 from whisperjob_client.transcription.checkpoint import Checkpoint
+from whisperjob_client.transcription.file_recognition import FileRecognition
 from whisperjob_client.transcription.options import Watcher
 
 NOTED_WAIT_SECONDS = 5.0
@@ -41,7 +42,7 @@ class ChunkPipeline:
         self._client = client
         self._pace = Pace(limits, memo.bookings())
         self._recogniser = PacedRecogniser(recogniser, self._pace, watcher)
-        self._memo = memo
+        self._files = FileRecognition(self._recogniser, memo, watcher)
         self._checkpoint = checkpoint
         self._watcher = watcher
         self._slots = anyio.CapacityLimiter(parallel)
@@ -79,6 +80,5 @@ class ChunkPipeline:
     async def _recognise(self, chunk: Chunk) -> None:
         self._recogniser.check_running()
         file = await self._client.download(chunk, self._checkpoint.folder)
-        answer, booking = await self._recogniser.recognise(file, chunk.duration_seconds)
-        self._memo.add(chunk.sha256, answer, booking)
+        await self._files.recognise(file, chunk.sha256, chunk.duration_seconds)
         file.unlink(missing_ok=True)

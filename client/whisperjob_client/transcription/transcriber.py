@@ -16,6 +16,7 @@ from whisperjob_client.errors import ClientError, StorageError
 from whisperjob_client.job_warnings import SILENT_WARNING, describe_warning
 from whisperjob_client.models import Chunk, Job
 from whisperjob_client.speech.recogniser import Recogniser
+from whisperjob_client.transcript.answer_clocks import TimesOf, on_chunk_clock, times_of
 from whisperjob_client.transcript.merge import merge
 from whisperjob_client.transcript.recogniser_answers import ChunkAnswer
 from whisperjob_client.transcript.transcript_model import ChunkPlace, NoSpeaker, Speakers, Transcript
@@ -163,7 +164,12 @@ class Transcriber:
     def _merge(self, chunks: Sequence[Chunk], answers: Sequence[ChunkAnswer], speakers: Speakers) -> Transcript:
         places = [ChunkPlace(chunk.start_seconds, chunk.duration_seconds) for chunk in chunks]
         names = {f"SPEAKER_{index:02d}": name for index, name in enumerate(self._options.names)}
-        merged = merge(list(zip(places, answers, strict=True)), speakers, names)
+        timed = [on_chunk_clock(answer, place.duration) for place, answer in zip(places, answers, strict=True)]
+        if TimesOf.NOTHING in map(times_of, timed):
+            self._watcher.note(
+                "The recogniser gave no times; words are placed evenly, so times and speakers are estimates."
+            )
+        merged = merge(list(zip(places, timed, strict=True)), speakers, names)
         transcript = merged.without(DROPPED[self._options.doubtful])
         for note in describe_words(merged, transcript):
             self._watcher.note(note)
