@@ -305,7 +305,7 @@ def test_a_refused_key_ends_it_with_the_recognisers_sentence(short: Talk, asr: A
     short.environment["GROQ_API_KEY"] = "wrong"
     out, err = short.run("--json", code=7)
     assert json.loads(err) == {
-        "error": "The speech recogniser answered 401: Invalid API Key",
+        "error": "The speech recogniser answered 401: Invalid API Key. Check the recogniser's key.",
         "code": "speech_recognition_failed",
     }
     assert out == ""

@@ -26,7 +26,6 @@ from whisperjob_client.errors import (
     api_error,
 )
 from whisperjob_client.options import UploadOptions
-from whisperjob_client.speech.openai_api import endpoint_url
 from whisperjob_client.speech.paced_recogniser import StoppedError
 from whisperjob_client.speech.rate_limits import HOUR, MINUTE, UNLIMITED, Limits, Pace
 from whisperjob_client.transcript.writers import Format
@@ -75,7 +74,16 @@ def test_how_long_before_the_next_try(
 
 @pytest.mark.parametrize(
     ("value", "seconds"),
-    [("7", 7), ("0.5", 0.5), ("-1", 0), ("Thu, 01 Jan 2026 00:00:30 GMT", 30), ("soon", None), ("", None)],
+    [
+        ("7", 7),
+        ("0.5", 0.5),
+        ("-1", 0),
+        ("Thu, 01 Jan 2026 00:00:30 GMT", 30),
+        ("soon", None),
+        ("", None),
+        ("nan", None),
+        ("inf", None),
+    ],
 )
 def test_retry_after_in_either_form(value: str, seconds: float | None) -> None:
     assert retry_after({"retry-after": value}, datetime(2026, 1, 1, tzinfo=UTC)) == seconds
@@ -201,26 +209,6 @@ def test_an_ending_that_contradicts_the_format_is_refused() -> None:
 )
 def test_exit_codes(error: ClientError, code: int) -> None:
     assert exit_code(error) == code
-
-
-@pytest.mark.parametrize(
-    ("url", "endpoint"),
-    [
-        ("http://host:8000/v1", "http://host:8000/v1/audio/transcriptions"),
-        ("http://host:8000/v1/", "http://host:8000/v1/audio/transcriptions"),
-        ("http://host/v1/audio/transcriptions", "http://host/v1/audio/transcriptions"),
-        ("http://host:8080/inference", "http://host:8080/inference"),
-        ("http://host", "http://host/audio/transcriptions"),
-    ],
-)
-def test_the_endpoint_of_an_asr_url(url: str, endpoint: str) -> None:
-    assert endpoint_url(url) == endpoint
-
-
-@pytest.mark.parametrize("url", ["host:8000", "", "file:///etc/passwd"])
-def test_an_unusable_asr_url_is_refused(url: str) -> None:
-    with pytest.raises(UsageError):
-        endpoint_url(url)
 
 
 def test_the_environment_names_the_configuration_file(tmp_path: Path) -> None:

@@ -340,8 +340,8 @@ def test_speaker_of_a_word(
 
 def test_language_is_that_of_most_of_the_recording() -> None:
     chunks = [
-        (ChunkPlace(0, 600), answer(text="a", language="English")),
-        (ChunkPlace(600, 20), answer(text="b", language="welsh")),
-        (ChunkPlace(620, 2000), answer(text="", language="Nynorsk")),
+        (ChunkPlace(0, 600), answer(text="a", language="en")),
+        (ChunkPlace(600, 20), answer(text="b", language="cy")),
+        (ChunkPlace(620, 2000), answer(text="", language="nn")),
     ]
-    assert merge(chunks, NOT_ASKED).language == "english"
+    assert merge(chunks, NOT_ASKED).language == "en"

@@ -87,7 +87,7 @@ class AsrServer:
         _check_key(headers)
         if path not in (GROQ_PATH, OPENAI_PATH):
             raise Refusal(404, f"Unknown request URL: POST {path}.", "unknown_url")
-        form, files = _parse(headers, body)
+        form, files = parse_form(headers, body)
         audio = _check(form, files)
         granularities = form.get("timestamp_granularities[]", [])
         if "word" in granularities and not self.words_supported:
@@ -117,7 +117,7 @@ def _check_key(headers: Message) -> None:
         raise Refusal(401, "Invalid API Key", "invalid_api_key")
 
 
-def _parse(headers: Message, body: bytes) -> tuple[dict[str, list[str]], list[tuple[str, str, bytes]]]:
+def parse_form(headers: Message, body: bytes) -> tuple[dict[str, list[str]], list[tuple[str, str, bytes]]]:
     kind = headers.get("Content-Type", "")
     if not kind.startswith("multipart/form-data"):
         raise Refusal(400, "request Content-Type isn't multipart/form-data")
