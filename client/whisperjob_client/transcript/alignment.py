@@ -24,6 +24,7 @@ class Token:
     end: float | None = None
     segment: int | None = None
     gap: str = " "
+    confidence: float | None = None
 
 
 def align(answer: ChunkAnswer) -> list[Token]:
@@ -60,7 +61,7 @@ def _heard(words: Sequence[TimedWord]) -> list[Token]:
         gap = word.gap
         if gap is None:
             gap = usual_gap(heard[-1].text, word.text) if heard else ""
-        heard.append(Token(word.text, *_span(word), segment=word.segment, gap=gap))
+        heard.append(Token(word.text, *_span(word), word.segment, gap, word.confidence))
     return heard
 
 
@@ -87,7 +88,7 @@ def _merged(written: list[Token], heard: list[Token]) -> list[Token]:
 
 def _matched(written: Token, heard: Token) -> Token:
     segment = heard.segment if written.segment is None else written.segment
-    return Token(written.text, heard.start, heard.end, segment, written.gap)
+    return Token(written.text, heard.start, heard.end, segment, written.gap, heard.confidence)
 
 
 def _between_matches(written: list[Token], heard: list[Token]) -> list[Token]:
@@ -131,10 +132,11 @@ def _spread_over(written: Sequence[Token], heard: Sequence[Token]) -> list[Token
         place += _weight(token)
     known = [(at, time) for at, time in edges if time is not None]
     scale = place / sum(_weight(token) for token in written)
+    sure = min((token.confidence for token in heard if token.confidence is not None), default=None)
     timed, at = [], 0.0
     for token in written:
         begin, at = at, at + _weight(token) * scale
-        timed.append(replace(token, start=_time_at(begin, known), end=_time_at(at, known)))
+        timed.append(replace(token, start=_time_at(begin, known), end=_time_at(at, known), confidence=sure))
     return timed
 
 

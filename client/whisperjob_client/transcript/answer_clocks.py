@@ -9,12 +9,12 @@ import math
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
-from enum import StrEnum
 from itertools import accumulate, pairwise
 from statistics import median
 from typing import Final, TypeVar
 
 from whisperjob_client.transcript.recogniser_answers import ChunkAnswer, Segment, TimedWord
+from whisperjob_client.transcript.transcript_model import TimesOf
 
 UNITS: Final = (1.0, 1e-3, 1e-2, 1e-6, 1e-7, 1e-9)
 """Seconds in a unit: seconds, milliseconds, hundredths (whisper.cpp's own), microseconds, .NET's ticks, nanoseconds."""
@@ -38,14 +38,6 @@ Timed = TimedWord | Segment
 T = TypeVar("T", TimedWord, Segment)
 
 
-class TimesOf(StrEnum):
-    """What an answer has times of."""
-
-    WORDS = "words"
-    SEGMENTS = "segments"
-    NOTHING = "nothing"
-
-
 def times_of(answer: ChunkAnswer) -> TimesOf | None:
     """Returns what has times; None if the answer has no text that could have any."""
     if not answer.words and not any(segment.text for segment in answer.segments) and not answer.text:
@@ -55,6 +47,12 @@ def times_of(answer: ChunkAnswer) -> TimesOf | None:
     if any(segment.start is not None and not segment.estimated for segment in answer.segments):
         return TimesOf.SEGMENTS
     return TimesOf.NOTHING
+
+
+def least_times(answers: Sequence[ChunkAnswer]) -> TimesOf | None:
+    """Returns the least that any answer has times of; None if nothing was said."""
+    found = set(map(times_of, answers))
+    return next((times for times in reversed(TimesOf) if times in found), None)
 
 
 def on_chunk_clock(answer: ChunkAnswer, duration: float) -> ChunkAnswer:

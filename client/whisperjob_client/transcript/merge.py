@@ -62,9 +62,10 @@ def _words(start: float, end: float, answer: ChunkAnswer) -> list[tuple[Word, bo
     for index, (token, span) in enumerate(zip(tokens, timed, strict=True)):
         segment = _segment_of(token, span, answer.segments)
         doubt = Doubt.REPETITION if index in loops else segment.doubt if segment else None
+        sure = token.confidence if token.confidence is not None or segment is None else segment.confidence
         begin, stop = min(start + span.start, end), min(start + span.end, end)  # a sum of floats may pass the end
         uncertain = doubt is not None or (segment is not None and segment.uncertain)
-        words.append((Word(begin, stop, token.text, doubt=doubt, gap=token.gap), uncertain))
+        words.append((Word(begin, stop, token.text, doubt=doubt, gap=token.gap, confidence=sure), uncertain))
     return words
 
 

@@ -45,6 +45,8 @@ class TimedWord:
     end: float | None
     segment: int | None = None
     gap: str | None = None
+    confidence: float | None = None
+    """The recogniser's probability of it, from 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,9 @@ class Segment:
     doubt: Doubt | None = None
     gap: str | None = None
     uncertain: bool = False
+    confidence: float | None = None
+    """The probability of its words on average, from 0 to 1."""
+
     estimated: bool = False
     """Whether its times are not the recogniser's."""
 
@@ -120,6 +125,7 @@ class _Timed(BaseModel):
 
 class _Word(_Timed):
     word: Text = Field(default="", validation_alias=AliasChoices("word", "text"))
+    probability: Number = Field(default=None, validation_alias=AliasChoices("probability", "confidence", "score"))
 
 
 class _Segment(_Timed):
@@ -159,7 +165,7 @@ def parse_answer(body: object) -> ChunkAnswer:
         language=iso_code(answer.language),
         reported_duration=answer.duration,
         segments=tuple(
-            Segment(s.text.strip(), s.start, s.end, _doubt(s), gap, _is_uncertain(s))
+            Segment(s.text.strip(), s.start, s.end, _doubt(s), gap, _is_uncertain(s), _confidence(s))
             for s, gap in zip(answer.segments, _segment_gaps(answer), strict=True)
         ),
         words=_whole_words(words),
@@ -184,6 +190,23 @@ def _is_uncertain(segment: _Segment) -> bool:
         or (segment.avg_logprob is not None and segment.avg_logprob < LOW_LOGPROB)
         or (segment.compression_ratio is not None and segment.compression_ratio > HIGH_COMPRESSION)
     )
+
+
+def _confidence(segment: _Segment) -> float | None:
+    """Returns the segment's average probability. A negative compression ratio shows that the values are placeholders,
+    which vLLM sends."""
+    placeholder = segment.compression_ratio is not None and segment.compression_ratio < 0
+    if placeholder or segment.avg_logprob is None or segment.avg_logprob > 0:
+        return None
+    return math.exp(segment.avg_logprob)
+
+
+def _probability(word: _Word) -> float | None:
+    return word.probability if word.probability is not None and 0 <= word.probability <= 1 else None
+
+
+def _lower(first: float | None, second: float | None) -> float | None:
+    return min((value for value in (first, second) if value is not None), default=None)
 
 
 def _segment_gaps(answer: _Answer) -> list[str | None]:
@@ -214,9 +237,11 @@ def _whole_words(words: Sequence[tuple[_Word, int | None]]) -> tuple[TimedWord, 
         if joined and (continues or not letters(word.word)):
             before = joined[-1]
             text, end = f"{before.text}{gap}{word.word.strip()}", before.end if word.end is None else word.end
-            joined[-1] = TimedWord(text, before.start, end, before.segment, before.gap)
+            sure = _lower(before.confidence, _probability(word)) if letters(word.word) else before.confidence
+            joined[-1] = TimedWord(text, before.start, end, before.segment, before.gap, sure)
         else:
-            joined.append(TimedWord(word.word.strip(), word.start, word.end, segment, gap or None))
+            sure = _probability(word)
+            joined.append(TimedWord(word.word.strip(), word.start, word.end, segment, gap or None, sure))
     return tuple(joined)
 
 

@@ -42,6 +42,8 @@ class Word:
     no_speaker: NoSpeaker | None = NoSpeaker.NOT_ASKED
     doubt: Doubt | None = None
     gap: str = " "
+    confidence: float | None = None
+    """The recogniser's probability of the word, or of its segment where it gives none for words; from 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,23 @@ class Speakers:
         return cls((), reason)
 
 
+class TimesOf(StrEnum):
+    """What the recogniser gave times of. Those of words are then exact, spread over a segment, or mere estimates."""
+
+    WORDS = "words"
+    SEGMENTS = "segments"
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a transcript was made of: the recording's SHA-256, the recogniser's model, and what that gave times of."""
+
+    sha256: str
+    model: str
+    times: TimesOf | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Transcript:
     """The words in order: starts and ends never go back, and no word ends after the next one starts."""
@@ -86,6 +105,9 @@ class Transcript:
     language: str | None = None
     names: dict[str, str] = field(default_factory=dict)
     """Maps speakers to what they are called, where that is known: `SPEAKER_00` → `Anna`."""
+
+    origin: Origin | None = None
+    """None if the transcript was not made by `transcription`."""
 
     @property
     def speakers(self) -> tuple[str, ...]:

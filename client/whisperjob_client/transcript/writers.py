@@ -1,40 +1,50 @@
-"""Writes a transcript as text, Markdown, SubRip, WebVTT or JSON, into a string. Pure."""
+"""Writes a transcript in each format: text, Markdown, SubRip and WebVTT here, others in their own modules. Pure."""
 
-import json
 import re
 from collections.abc import Callable
-from enum import StrEnum
-from typing import Any
 
 from whisperjob_client.durations import clock
 from whisperjob_client.transcript.cues import Cue, Voice, cues
+from whisperjob_client.transcript.document import write_document
+from whisperjob_client.transcript.formats import Format
 from whisperjob_client.transcript.paragraphs import paragraphs
 from whisperjob_client.transcript.plain_text import one_line
-from whisperjob_client.transcript.transcript_model import Transcript, Word
+from whisperjob_client.transcript.tables import write_tsv
+from whisperjob_client.transcript.transcript_model import Transcript
+from whisperjob_client.transcript.word_processor import write_docx
+from whisperjob_client.transcript.word_vtt import write_word_vtt
+
+__all__ = ["Format", "encode", "write"]
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~]|&(?=#?\w+;))")
 _SRT_MARKUP = str.maketrans({"<": "‹", ">": "›"})
 _SRT_STYLE = re.compile(r"\{(?=\\|[a-zA-Z]:)")
 
 
-class Format(StrEnum):
-    TXT = "txt"
-    SRT = "srt"
-    VTT = "vtt"
-    JSON = "json"
-    MD = "md"
-
-
 def write(transcript: Transcript, format_: Format, title: str = "Transcript") -> str:
-    """Returns the file's content. `title` is the heading in Markdown, and a field in JSON."""
+    """Returns the file's content. `title` is the heading in Markdown, and a field in JSON.
+
+    Raises ValueError for DOCX, which is no text: see `encode`.
+    """
+    if format_ is Format.DOCX:
+        raise ValueError("docx is no text")
     writer: Callable[[Transcript, str], str] = {
         Format.TXT: _txt,
         Format.SRT: _srt,
         Format.VTT: _vtt,
-        Format.JSON: _json,
+        Format.WORD_VTT: write_word_vtt,
+        Format.JSON: write_document,
+        Format.TSV: write_tsv,
         Format.MD: _markdown,
     }[format_]
     return writer(transcript, one_line(title))
+
+
+def encode(transcript: Transcript, format_: Format, title: str = "Transcript") -> bytes:
+    """Returns the file's bytes. Raises UsageError if the package for DOCX is missing."""
+    if format_ is Format.DOCX:
+        return write_docx(transcript, one_line(title))
+    return write(transcript, format_, title).encode()
 
 
 def _txt(transcript: Transcript, _: str) -> str:
@@ -80,38 +90,6 @@ def _spoken_by(label: str | None, voice: Voice, cue: Cue) -> str:
     text = "\n".join(_escaped_html(line) for line in voice.lines)
     end = "</v>" if len(cue.voices) > 1 else ""
     return f"<v {_escaped_html(label)}>{text}{end}" if label else text
-
-
-def _json(transcript: Transcript, title: str) -> str:
-    body = {
-        "schemaVersion": 1,
-        "title": title,
-        "language": transcript.language,
-        "duration": round(transcript.duration, 3),
-        "speakers": [{"id": s, "name": transcript.label(s)} for s in transcript.speakers],
-        "paragraphs": [
-            {"start": round(p.start, 3), "end": round(p.end, 3), "speaker": p.speaker, "text": p.text}
-            for p in paragraphs(transcript)
-        ],
-        "words": [_word_fields(word) for word in transcript.words],
-    }
-    return json.dumps(body, ensure_ascii=False, indent=1) + "\n"
-
-
-def _word_fields(word: Word) -> dict[str, Any]:
-    fields: dict[str, Any] = {
-        "start": round(word.start, 3),
-        "end": round(word.end, 3),
-        "text": word.text,
-        "speaker": word.speaker,
-    }
-    if word.gap != " ":
-        fields["gap"] = word.gap
-    if word.no_speaker is not None:
-        fields["speakerReason"] = word.no_speaker.value
-    if word.doubt is not None:
-        fields["doubt"] = word.doubt.value
-    return fields
 
 
 def _timestamp(milliseconds: int, mark: str) -> str:

@@ -5,7 +5,7 @@ A run goes on where an earlier one was interrupted; what that one finished is in
 
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import anyio
@@ -16,10 +16,17 @@ from whisperjob_client.errors import ClientError, StorageError
 from whisperjob_client.job_warnings import SILENT_WARNING, describe_warning
 from whisperjob_client.models import Chunk, Job
 from whisperjob_client.speech.recogniser import Recogniser
-from whisperjob_client.transcript.answer_clocks import TimesOf, on_chunk_clock, times_of
+from whisperjob_client.transcript.answer_clocks import least_times, on_chunk_clock
 from whisperjob_client.transcript.merge import merge
 from whisperjob_client.transcript.recogniser_answers import ChunkAnswer
-from whisperjob_client.transcript.transcript_model import ChunkPlace, NoSpeaker, Speakers, Transcript
+from whisperjob_client.transcript.transcript_model import (
+    ChunkPlace,
+    NoSpeaker,
+    Origin,
+    Speakers,
+    TimesOf,
+    Transcript,
+)
 from whisperjob_client.transcription.answer_memo import AnswerMemo
 from whisperjob_client.transcription.checkpoint import Checkpoint
 from whisperjob_client.transcription.chunk_pipeline import ChunkPipeline
@@ -101,7 +108,7 @@ class Transcriber:
             if skipped := sum(chunk.sha256 in self._unheard_chunks(job) for chunk in job.chunks):
                 self._watcher.note(describe_skipped(skipped, len(job.chunks)))
             answers, speakers = await self._answers_and_speakers(job, memo, checkpoint, speakers_step)
-        return Transcription(self._merge(job.chunks, answers, speakers), job)
+        return Transcription(self._merge(source_sha256, job.chunks, answers, speakers), job)
 
     def _unheard_chunks(self, job: Job) -> set[str]:
         """Returns the silent chunks, by hash: a recogniser would bill them, and answer with words that nobody said."""
@@ -161,16 +168,22 @@ class Transcriber:
         finally:
             self._pipeline = None
 
-    def _merge(self, chunks: Sequence[Chunk], answers: Sequence[ChunkAnswer], speakers: Speakers) -> Transcript:
+    def _merge(
+        self, source_sha256: str, chunks: Sequence[Chunk], answers: Sequence[ChunkAnswer], speakers: Speakers
+    ) -> Transcript:
         places = [ChunkPlace(chunk.start_seconds, chunk.duration_seconds) for chunk in chunks]
         names = {f"SPEAKER_{index:02d}": name for index, name in enumerate(self._options.names)}
         timed = [on_chunk_clock(answer, place.duration) for place, answer in zip(places, answers, strict=True)]
-        if TimesOf.NOTHING in map(times_of, timed):
+        times = least_times(timed)
+        if times is TimesOf.NOTHING:
             self._watcher.note(
                 "The recogniser gave no times; words are placed evenly, so times and speakers are estimates."
             )
         merged = merge(list(zip(places, timed, strict=True)), speakers, names)
-        transcript = merged.without(DROPPED[self._options.doubtful])
+        transcript = replace(
+            merged.without(DROPPED[self._options.doubtful]),
+            origin=Origin(source_sha256, self._options.speech.model, times),
+        )
         for note in describe_words(merged, transcript):
             self._watcher.note(note)
         return transcript
