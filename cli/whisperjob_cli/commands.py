@@ -22,6 +22,7 @@ from whisperjob_cli.options import (
     reported_errors,
 )
 from whisperjob_cli.transcribe import transcribe
+from whisperjob_cli.transcript import transcript_app
 from whisperjob_client.models import JobState
 
 
@@ -29,6 +30,7 @@ def add_commands(app: typer.Typer) -> None:
     """Adds submit, status, wait, download, diarize, trim, jobs, delete and transcribe to an app."""
     for command in (submit, status, wait, download, diarize, trim, jobs, delete, transcribe):
         app.command(epilog=EXIT_CODES, rich_help_panel="With a server")(command)
+    app.add_typer(transcript_app, name="transcript")
 
 
 @expand_options

@@ -24,7 +24,7 @@ from whisperjob_cli.options import (
 )
 from whisperjob_client.errors import UsageError
 from whisperjob_client.speech.rate_limits import BASE_TIER, UNLIMITED, Limits
-from whisperjob_client.transcript.writers import Format
+from whisperjob_client.transcript.formats import Format
 
 if TYPE_CHECKING:
     from whisperjob_cli.display import Display
@@ -271,8 +271,8 @@ def _stop_on_signals(transcriber: "Transcriber", display: "Display") -> None:
 
 def _write_files(transcription: "Transcription", targets: dict[Format, Path], title: str) -> None:
     from whisperjob_client.atomic_files import write_atomically
-    from whisperjob_client.transcript.writers import write
+    from whisperjob_client.transcript.writers import encode
 
     for format_, target in targets.items():
         target.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(target, write(transcription.transcript, format_, title).encode())
+        write_atomically(target, encode(transcription.transcript, format_, title))

@@ -1,5 +1,6 @@
 """`whisperjob transcribe` against stand-ins of twelve kinds of recogniser: each row is a kind, and what comes of it."""
 
+import hashlib
 import json
 import os
 import re
@@ -23,6 +24,8 @@ CHUNKS = 3
 WORD, SENTENCE, CHUNK = 0.05, 1.5, 4.0
 """How exact times are, in seconds: by word; words spread over a sentence of five; words spread over a chunk of even
 speech."""
+
+TIMES = {WORD: "words", SENTENCE: "segments", CHUNK: "nothing"}
 
 NO_TIMES = "The recogniser gave no times; words are placed evenly, so times and speakers are estimates."
 IN_PARTS = "The recogniser refuses files as long as the chunks, so they were sent in parts."
@@ -138,6 +141,8 @@ def test_a_recogniser_of_this_kind_makes_a_whole_transcript(
     wrong = [abs(word["start"] - truth.start) for word, truth in zip(words, SAID, strict=True)]
     assert max(wrong) <= row.exact_seconds
     assert transcript["language"] in ("en", None)
+    assert transcript["recogniser"] == {"model": row.model, "times": TIMES[row.exact_seconds]}
+    assert transcript["source"]["sha256"] == hashlib.sha256(recording.read_bytes()).hexdigest()
     assert json.loads(out)["notes"] == list(row.notes)
     assert server.refused == list(row.refused), "what it cannot do is found out once, not for every chunk"
     assert set(server.answered.values()) == {1}

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from support.audio.tone_speech import hear, script, write_tones
 from whisperjob_client.speech.mp3_parts import Mp3PartsError, cut_into_parts
-from whisperjob_client.transcript.answer_clocks import TimesOf, on_chunk_clock, times_of
+from whisperjob_client.transcript.answer_clocks import on_chunk_clock, times_of
 from whisperjob_client.transcript.answer_parts import build_parts_body, parse_parts
 from whisperjob_client.transcript.merge import merge
 from whisperjob_client.transcript.recogniser_answers import ChunkAnswer, TimedWord, parse_answer
-from whisperjob_client.transcript.transcript_model import ChunkPlace, NoSpeaker, Speakers
+from whisperjob_client.transcript.transcript_model import ChunkPlace, NoSpeaker, Speakers, TimesOf
 
 NOT_ASKED = Speakers.unknown(NoSpeaker.NOT_ASKED)
 SPOKEN = [(f"word{index:03d}", 0.4 + 0.7 * index, 0.8 + 0.7 * index) for index in range(160)]

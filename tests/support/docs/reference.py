@@ -11,6 +11,7 @@ from support.docs.reference_commands import command_reference
 from support.docs.reference_errors import error_reference
 from support.docs.reference_resource import resource_reference
 from support.docs.reference_settings import settings_reference
+from support.docs.reference_transcript import transcript_reference, transcript_schema
 
 FOLDER = Path(__file__).resolve().parents[3] / "docs" / "reference"
 
@@ -20,6 +21,8 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "errors.md": error_reference,
     "resource.md": resource_reference,
     "settings.md": settings_reference,
+    "transcript.md": transcript_reference,
+    "transcript.schema.json": transcript_schema,
 }
 
 if __name__ == "__main__":
