@@ -32,6 +32,13 @@ def sentences(spoken: list[tuple[str, float, float]], scale: float = 1.0) -> lis
     ]
 
 
+def inside(spoken: list[tuple[str, float, float]]) -> list[dict[str, Any]]:
+    """Returns segments of a word each, with this inside: segments never reach into the next window."""
+    return [
+        {"text": text, "start": start, "end": end, "words": words([(text, start, end)])} for text, start, end in spoken
+    ]
+
+
 def restarting(seconds: float) -> list[tuple[str, float, float]]:
     """Returns the words with clocks that begin at zero in every window."""
     return [(text, start % seconds, start % seconds + end - start) for text, start, end in SPOKEN]
@@ -51,6 +58,9 @@ def restarting(seconds: float) -> list[tuple[str, float, float]]:
         pytest.param({"words": words(restarting(30))}, id="windows of 30 s"),
         pytest.param({"words": words(restarting(60))}, id="windows of 60 s"),
         pytest.param({"words": words(restarting(30), 1e3)}, id="windows of 30 s, in milliseconds"),
+        pytest.param({"segments": inside(restarting(30))}, id="windows of 30 s, words inside segments"),
+        pytest.param({"segments": inside(SPOKEN)}, id="words inside segments"),
+        pytest.param({"segments": inside([*SPOKEN[80:], *SPOKEN[:80]])}, id="segments in the wrong order"),
         pytest.param({"words": words([*SPOKEN[80:], *SPOKEN[:80]])}, id="two halves in the wrong order"),
         pytest.param(
             {"words": [{"word": t, "timestamp": [s, e]} for t, s, e in SPOKEN]}, id="pairs, as transformers has them"

@@ -369,6 +369,8 @@ NOT_VERBOSE = "response_format 'verbose_json' is not compatible with model 'gpt-
         pytest.param(RequestShape(F.TEXT), 400, openai("response_format: no"), None, id="nothing is left"),
         pytest.param(FIRST_SHAPE, 400, b"Invalid request", RequestShape(F.SEGMENTS), id="unspecific: a step down"),
         pytest.param(RequestShape(F.SEGMENTS), 501, b"", RequestShape(F.JSON), id="unspecific: another"),
+        pytest.param(FIRST_SHAPE, 400, openai("Invalid language 'yue'"), None, id="the language"),
+        pytest.param(FIRST_SHAPE, 400, openai("could not process file"), None, id="the file"),
         pytest.param(FIRST_SHAPE, 401, openai("response_format"), None, id="a wrong key"),
         pytest.param(FIRST_SHAPE, 429, openai("response_format"), None, id="a limit"),
         pytest.param(FIRST_SHAPE, 500, b"oops", None, id="a failure that may pass"),
@@ -401,6 +403,25 @@ def test_an_unspecific_refusal_is_about_the_file_once_another_was_accepted() -> 
         pytest.param(b"<laughs> Hello", {"text": "<laughs> Hello"}, id="text that begins with a bracket"),
         pytest.param(b"[music]", {"text": "[music]"}, id="text that looks like a list"),
         pytest.param(b'{"error": null, "text": "a"}', {"error": None, "text": "a"}, id="an error that is none"),
+        pytest.param(b'"{\\"text\\": \\"a\\"}"', {"text": "a"}, id="JSON inside a JSON string"),
+        pytest.param(
+            b"1\r\n00:00:01,500 --> 00:00:02,000\r\nHello\r\nthere.\r\n\r\n"
+            b"2\r\n00:01:02,000 --> 00:01:03,000\r\nYes.\r\n",
+            {
+                "text": "Hello there. Yes.",
+                "segments": [
+                    {"start": "00:00:01,500", "end": "00:00:02,000", "text": "Hello there."},
+                    {"start": "00:01:02,000", "end": "00:01:03,000", "text": "Yes."},
+                ],
+            },
+            id="SubRip",
+        ),
+        pytest.param(
+            b"WEBVTT\n\n00:01.500 --> 00:02.000 align:start\n<v Anna>A &amp; B\n",
+            {"text": "A & B", "segments": [{"start": "00:01.500", "end": "00:02.000", "text": "A & B"}]},
+            id="WebVTT",
+        ),
+        pytest.param(b"Type a --> b.", {"text": "Type a --> b."}, id="an arrow is no subtitle"),
         pytest.param(b'{"text": "a\\ud83d b"}', {"text": "a\ufffd b"}, id="half a character"),
     ],
 )
@@ -422,6 +443,7 @@ def test_the_body_of_an_answer(content: bytes, answer: dict[str, Any]) -> None:
         ),
         pytest.param(b"\n<html><body>Login</body>", SpeechError, "an HTML page instead", id="a page without title"),
         pytest.param(b'{"text": "cut of', SpeechError, "JSON that cannot be read", id="cut off"),
+        pytest.param(b'data: {"type": "transcript.text.delta"}', SpeechError, "a stream of events", id="a stream"),
         pytest.param(b"[1, 2]", SpeechError, "no transcription", id="a list"),
         pytest.param(b"17", SpeechError, "no transcription", id="a number"),
     ],

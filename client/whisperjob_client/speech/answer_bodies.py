@@ -1,33 +1,65 @@
 """Reads the body of a recogniser's answer: JSON, whatever its content type says, or plain text. Pure."""
 
+import html
 import json
-from typing import Any
+import re
+from typing import Any, Final
 
 from whisperjob_client.errors import SpeechError
 from whisperjob_client.speech.refusals import embedded_refusal, html_title, is_html, to_error
 
+_CUE_TIMES: Final = re.compile(
+    r"^((?:\d+:)?\d+:\d+[.,]\d+)[^\S\n]*-->[^\S\n]*((?:\d+:)?\d+:\d+[.,]\d+)[^\n]*$", re.MULTILINE
+)
+
 
 def read_answer(content: bytes) -> dict[str, Any]:
-    """Returns the answer as a JSON object; text becomes `{"text": …}`.
+    """Returns the answer as a JSON object; text becomes `{"text": …}`, and subtitles become segments.
 
     Raises SpeechError if it is a page for people or something else that is no transcription, and the error that the
     body reports, because some servers report errors with the status 200.
     """
     text = content.decode(json.detect_encoding(content), "replace").removeprefix("\ufeff")
-    try:
-        body = json.loads(text)
-    except (ValueError, RecursionError):
-        body = text.strip()
-        if is_html(text) or body.startswith(("{", "[{")):
-            what = html_title(text) if is_html(text) else "JSON that cannot be read"
-            raise SpeechError(f"The speech recogniser answered with {what} instead of a transcription.") from None
+    body = _parsed(text)
+    if isinstance(body, str) and body.lstrip().startswith("{"):
+        body = _parsed(body)  # JSON inside a JSON string
     if isinstance(body, str):
-        return {"text": _without_surrogates(body)}
+        return _without_surrogates(_subtitles(body) or {"text": body.strip()})  # type: ignore[no-any-return]
     if (refusal := embedded_refusal(body, content)) is not None:
         raise to_error(refusal)
     if not isinstance(body, dict):
         raise SpeechError("The speech recogniser answered with something that is no transcription.")
     return _without_surrogates(body)  # type: ignore[no-any-return]  # the same kind as its argument
+
+
+def _parsed(text: str) -> Any:
+    """Returns JSON, or the text itself. Raises SpeechError if it is neither JSON nor a transcription."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        what = None
+        if is_html(text):
+            what = html_title(text)
+        elif text.lstrip().startswith(("{", "[{")):
+            what = "JSON that cannot be read"
+        elif re.match(r"(data|event): ?", text):
+            what = "a stream of events"
+        if what is None:
+            return text
+        raise SpeechError(f"The speech recogniser answered with {what} instead of a transcription.") from None
+
+
+def _subtitles(text: str) -> dict[str, Any] | None:
+    """Returns the segments of SubRip or WebVTT, which some servers send for any format; None if it is neither."""
+    if not _CUE_TIMES.search(text):
+        return None
+    segments = []
+    for block in re.split(r"\n[^\S\n]*\n", text.replace("\r\n", "\n")):
+        times = _CUE_TIMES.search(block)
+        if times is not None:
+            said = " ".join(re.sub(r"</?[cvib][^>]*>", "", block[times.end() :]).split())
+            segments.append({"start": times[1], "end": times[2], "text": html.unescape(said)})
+    return {"text": " ".join(segment["text"] for segment in segments), "segments": segments}
 
 
 def _without_surrogates(value: Any) -> Any:

@@ -55,6 +55,13 @@ _FORMAT = re.compile(r"response[-_ ]?format|verbose[-_ ]?json|diarized[-_ ]?json
 _CUTTING = re.compile(r"chunking[-_ ]?strategy", re.I)
 _PROMPT = re.compile(r"\bprompts?\b", re.I)
 _TEMPERATURE = re.compile(r"\btemperature\b", re.I)
+_CERTAINLY_OTHER = re.compile(
+    r"\blanguage\b|(could not|cannot|failed to|unable to) (process|decode|read|open)|corrupt|"
+    r"(unrecognized|invalid|unsupported) (file|audio|media)",
+    re.I,
+)
+"""Refusals of the language or the file, which no simpler request would change."""
+
 _REFUSING_STATUSES: Final = (400, 415, 422, 501)
 _STEPS: Final = {
     AnswerFormat.WORDS: AnswerFormat.SEGMENTS,
@@ -83,6 +90,8 @@ def decide_fallback(shape: RequestShape, refusal: Refusal, *, succeeded: bool, m
     if simpler is not None:
         return Fallback(simpler, named=True)
     if refusal.too_long or refusal.lacks_model or refusal.status == 500 or succeeded:
+        return None
+    if _CERTAINLY_OTHER.search(refusal.words):
         return None
     simpler = _step_down(shape)
     return None if simpler is None else Fallback(simpler, named=False)

@@ -7,7 +7,7 @@ spreads the words instead.
 
 import math
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate, pairwise
 from statistics import median
@@ -59,28 +59,35 @@ def on_chunk_clock(answer: ChunkAnswer, duration: float) -> ChunkAnswer:
     """Returns the answer with times in seconds from the start of a chunk of `duration` seconds, in their order."""
     entries: list[Timed] = [*answer.words, *answer.segments]
     unit = _unit(entries, duration, answer.reported_duration)
-    segments, order = _ordered([_in_seconds(segment, unit) for segment in answer.segments], duration)
+    told = [_in_seconds(segment, unit) for segment in answer.segments]
+    segments, order = _ordered(told, duration)
     place = {old: new for new, old in enumerate(order)}
-    words = [_in_seconds(word, unit) for word in answer.words]
-    moved = [word if word.segment is None else replace(word, segment=place[word.segment]) for word in words]
-    if order != sorted(order):
+    words = _with_segments([_in_seconds(word, unit) for word in answer.words], told, segments, place)
+    return replace(answer, segments=tuple(segments), words=tuple(_ordered(words, duration)[0]))
+
+
+def _with_segments(
+    words: Sequence[TimedWord], told: Sequence[Segment], segments: Sequence[Segment], place: Mapping[int, int]
+) -> list[TimedWord]:
+    """Returns the words that have a segment on its clock and in its place.
+
+    They count from where the segments' times `told` count, or each from the start of its own segment.
+    """
+    starts = [(word.start, told[word.segment].start) for word in words if word.segment is not None]
+    later = [(start, begin) for start, begin in starts if start is not None and begin is not None and begin > 1.0]
+    from_segment = sum(start < begin - 1.0 for start, begin in later) > MOST * len(later) if later else False
+    moved = []
+    for word in words:
+        if word.segment is None:
+            moved.append(word)
+            continue
+        new = place[word.segment]
+        begin, before = segments[new].start, 0.0 if from_segment else told[word.segment].start
+        seconds = None if begin is None or before is None else begin - before
+        moved.append(replace(word if seconds is None else _moved(word, seconds), segment=new))
+    if list(place.values()) != sorted(place.values()):
         moved.sort(key=lambda word: -1 if word.segment is None else word.segment)
-    moved = _from_segments(moved, segments)
-    return replace(answer, segments=tuple(segments), words=tuple(_ordered(moved, duration)[0]))
-
-
-def _from_segments(words: list[TimedWord], segments: Sequence[Segment]) -> list[TimedWord]:
-    """Returns words whose times count from their segment's start with times that count from the chunk's."""
-    offsets = [None if word.segment is None else segments[word.segment].start for word in words]
-    timed = [
-        (word.start, offset)
-        for word, offset in zip(words, offsets, strict=True)
-        if word.start is not None and offset is not None and offset > 1.0
-    ]
-    before = sum(start < offset - 1.0 for start, offset in timed)
-    if not timed or before <= MOST * len(timed):
-        return words
-    return [word if offset is None else _moved(word, offset) for word, offset in zip(words, offsets, strict=True)]
+    return moved
 
 
 def _unit(entries: Sequence[Timed], duration: float, reported_duration: float | None) -> float:

@@ -25,8 +25,8 @@ def transcript_reference() -> str:
 {schema["description"]}
 [The JSON Schema](transcript.schema.json) is for programs.
 
-The version is {SCHEMA_VERSION}. It grows if a field changes its meaning or is removed. New fields may come without that,
-so programs should ignore fields that they do not know. Version 1 had no `source`, `recogniser`, `sentences` and
+The version is {SCHEMA_VERSION}. It grows if a field changes its meaning or is removed. New fields may come without
+that, so programs should ignore fields that they do not know. Version 1 had no `source`, `recogniser`, `sentences` and
 `confidence`, and its `language` was a name (`english`). It is still read.
 
 ## Transcript
