@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,8 @@ from support.client.asr_dialects import Dialect, DialectServer, Reply, Request, 
 from whisperjob_client.errors import SpeechError
 from whisperjob_client.speech.openai_api import OpenAiRecogniser
 from whisperjob_client.speech.paced_recogniser import PacedRecogniser
-from whisperjob_client.speech.rate_limits import UNLIMITED, Pace
-from whisperjob_client.speech.recogniser import SpeechOptions, SpeechUnavailableError
+from whisperjob_client.speech.rate_limits import UNLIMITED, Limits, Pace
+from whisperjob_client.speech.recogniser import SpeechOptions, SpeechTooLongError, SpeechUnavailableError
 from whisperjob_client.transcription.answer_memo import AnswerMemo
 from whisperjob_client.transcription.checkpoint import Checkpoint
 from whisperjob_client.transcription.file_recognition import FileRecognition
@@ -73,6 +74,7 @@ def replying(reply: Reply) -> Dialect:
         pytest.param(Reply(json.dumps(TEXT), kind="text/plain"), id="JSON as text/plain"),
         pytest.param(Reply("\ufeff" + json.dumps(TEXT), kind="application/json; charset=utf-8"), id="with a BOM"),
         pytest.param(Reply("Hello there.\n", kind="text/html; charset=utf-8"), id="text as text/html"),
+        pytest.param(Reply("Hello there.", kind="text/plain; charset=x-none"), id="an unknown charset"),
         pytest.param(
             Reply(gzip.compress(json.dumps(TEXT).encode()), kind="bytes", headers={"Content-Encoding": "gzip"}),
             id="gzip",
@@ -82,6 +84,12 @@ def replying(reply: Reply) -> Dialect:
 def test_a_transcription_in_any_wrapping_is_read(file: Path, reply: Reply) -> None:
     with dialect_server(replying(reply)) as server:
         assert recognise(server, file) == TEXT
+
+
+def test_text_is_read_in_its_charset(file: Path) -> None:
+    reply = Reply("Zoë dürfte".encode("iso-8859-1"), kind="text/plain; charset=iso-8859-1")
+    with dialect_server(replying(reply)) as server:
+        assert recognise(server, file) == {"text": "Zoë dürfte"}
 
 
 def moved(location: Callable[[Request], str], status: int = 308) -> Dialect:
@@ -188,3 +196,19 @@ def test_a_final_refusal_is_neither_waited_out_nor_stored(tmp_path: Path, file: 
         assert len(server.refused) + sum(server.answered.values()) == 1
     assert not waits.waits
     assert not list(checkpoint.folder.iterdir())
+
+
+def test_a_file_that_is_refused_as_too_long_does_not_count_against_the_limits(file: Path) -> None:
+    pace = Pace(Limits(requests_per_minute=1, audio_seconds_per_hour=100))
+
+    async def run(url: str) -> None:
+        recogniser = OpenAiRecogniser(SpeechOptions("m", endpoint=url), None, 30)
+        try:
+            await PacedRecogniser(recogniser, pace, Waits()).recognise(file, 90)
+        finally:
+            await recogniser.close()
+
+    reply = Reply("too large", 413, "text/plain")
+    with dialect_server(replying(reply)) as server, pytest.raises(SpeechTooLongError):
+        anyio.run(run, f"{server.url}/v1")
+    assert pace.delay(time.time(), 90) == 0

@@ -13,13 +13,15 @@ _CUE_TIMES: Final = re.compile(
 )
 
 
-def read_answer(content: bytes) -> dict[str, Any]:
+def read_answer(content: bytes, charset: str | None = None) -> dict[str, Any]:
     """Returns the answer as a JSON object; text becomes `{"text": …}`, and subtitles become segments.
+
+    `charset` is what the content type names; without it, it is a Unicode encoding, as of JSON.
 
     Raises SpeechError if it is a page for people or something else that is no transcription, and the error that the
     body reports, because some servers report errors with the status 200.
     """
-    text = content.decode(json.detect_encoding(content), "replace").removeprefix("\ufeff")
+    text = _decoded(content, charset).removeprefix("\ufeff")
     body = _parsed(text)
     if isinstance(body, str) and body.lstrip().startswith("{"):
         body = _parsed(body)  # JSON inside a JSON string
@@ -30,6 +32,13 @@ def read_answer(content: bytes) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise SpeechError("The speech recogniser answered with something that is no transcription.")
     return _without_surrogates(body)  # type: ignore[no-any-return]  # the same kind as its argument
+
+
+def _decoded(content: bytes, charset: str | None) -> str:
+    try:
+        return content.decode(charset or json.detect_encoding(content), "replace")
+    except LookupError:  # there is no such charset
+        return content.decode("utf-8", "replace")
 
 
 def _parsed(text: str) -> Any:

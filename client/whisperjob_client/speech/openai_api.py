@@ -50,7 +50,7 @@ class OpenAiRecogniser:
             shape, url = self._shape, self._urls[0]
             response = await self._send(url, file.name, audio, shape)
             if response.is_success and not (len(self._urls) > 1 and is_html(response.text)):
-                answer = read_answer(response.content)
+                answer = read_answer(response.content, response.charset_encoding)
                 self._succeeded = True
                 return answer
             refusal = read_refusal(

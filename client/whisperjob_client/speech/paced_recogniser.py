@@ -10,7 +10,12 @@ import anyio
 from whisperjob_client.backoff import Backoff
 from whisperjob_client.errors import ClientError
 from whisperjob_client.speech.rate_limits import Booking, Pace
-from whisperjob_client.speech.recogniser import Recogniser, SpeechLimitedError, SpeechUnavailableError
+from whisperjob_client.speech.recogniser import (
+    Recogniser,
+    SpeechLimitedError,
+    SpeechTooLongError,
+    SpeechUnavailableError,
+)
 
 MAX_FAILURES = 5
 MAX_REFUSALS = 200
@@ -83,6 +88,9 @@ class PacedRecogniser:
                     raise
                 wait = error.retry_after_seconds
                 self._pace.pause(self._clock() + (DEFAULT_RETRY_AFTER_SECONDS if wait is None else wait))
+            except SpeechTooLongError:
+                self._pace.unbook(booking)
+                raise
             except SpeechUnavailableError:
                 failures += 1
                 if failures >= MAX_FAILURES:
