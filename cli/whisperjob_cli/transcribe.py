@@ -24,7 +24,7 @@ from whisperjob_cli.options import (
 )
 from whisperjob_client.errors import UsageError
 from whisperjob_client.speech.rate_limits import BASE_TIER, UNLIMITED, Limits
-from whisperjob_client.transcript.formats import Format
+from whisperjob_client.transcript.formats import Format, check_formats
 
 if TYPE_CHECKING:
     from whisperjob_cli.display import Display
@@ -143,6 +143,7 @@ def transcribe_file(arguments: TranscribeArguments, server_runner: "Callable[[Pa
     targets = plan_files(arguments.file, arguments.output, arguments.formats or [])
     if arguments.file in targets.values():
         raise UsageError(f"{arguments.file} would be overwritten; choose another place for the transcript by -o.")
+    check_formats(targets)
     options = _build_options(arguments)
     checkpoint_folder = next(iter(targets.values())).with_suffix(".whisperjob")
     with Display(quiet=arguments.as_json) as display:

@@ -9,7 +9,7 @@ import typer
 
 from whisperjob_cli.options import reported_errors
 from whisperjob_client.errors import StorageError, UsageError
-from whisperjob_client.transcript.formats import Format
+from whisperjob_client.transcript.formats import Format, check_formats
 
 if TYPE_CHECKING:
     from whisperjob_client.transcript.transcript_model import Transcript
@@ -40,6 +40,7 @@ def convert(
 
     with reported_errors():
         targets = plan_targets(file, output, parse_formats(formats or []))
+        check_formats(targets)
         transcript, title = _read(file)
         for format_, target in targets.items():
             _write(target, encode(transcript, format_, title))

@@ -100,7 +100,14 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def transcribe(
-    folder: Path, recording: Path, service: Service, *options: str, key: str = KEY, groq_url: str = "", code: int = 0
+    folder: Path,
+    recording: Path,
+    service: Service,
+    *options: str,
+    key: str = KEY,
+    groq_url: str = "",
+    python_path: str = "",
+    code: int = 0,
 ) -> tuple[str, str]:
     """Runs the command; the transcript is `folder`/talk.json."""
     command = [sys.executable, "-m", "whisperjob_client", "transcribe", str(recording), "-o", str(folder / "talk.json")]
@@ -113,6 +120,7 @@ def transcribe(
             "WHISPERJOB_API_KEY": service.key,
             "WHISPERJOB_CONFIG": os.devnull,
             "WHISPERJOB_ASR_API_KEY": key,
+            "PYTHONPATH": os.pathsep.join(filter(None, (python_path, os.environ.get("PYTHONPATH", "")))),
             "GROQ_API_KEY": key,
             "GROQ_BASE_URL": groq_url,
         },
@@ -184,3 +192,15 @@ def test_what_was_recognised_before_a_refusal_is_not_sent_again(
     assert set(server.answered.values()) == {1}
     words = json.loads((tmp_path / "talk.json").read_text())["words"]
     assert len(words) == len(SAID)
+
+
+def test_a_format_whose_package_is_missing_costs_no_upload(tmp_path: Path, recording: Path, service: Service) -> None:
+    """In the command's Python, `docx` cannot be imported."""
+    hidden = tmp_path / "hidden"
+    hidden.mkdir()
+    (hidden / "sitecustomize.py").write_text("import sys\nsys.modules['docx'] = None\n")
+    _, err = transcribe(
+        tmp_path, recording, service, "-f", "docx", "-o", str(tmp_path / "a.docx"), code=2, python_path=str(hidden)
+    )
+    assert err == "The format docx needs the package `python-docx`: pip install 'whisperjob[docx]'.\n"
+    assert not (tmp_path / "a.whisperjob").exists()

@@ -1,6 +1,10 @@
 """The formats of transcripts. `writers` writes them; its imports take longer than showing a command's help may take."""
 
+from collections.abc import Iterable
 from enum import StrEnum
+from importlib.util import find_spec
+
+from whisperjob_client.errors import UsageError
 
 
 class Format(StrEnum):
@@ -14,3 +18,9 @@ class Format(StrEnum):
     TSV = "tsv"
     MD = "md"
     DOCX = "docx"
+
+
+def check_formats(formats: Iterable[Format]) -> None:
+    """Raises UsageError if one needs a package that is missing: this must be known before a recogniser is paid."""
+    if Format.DOCX in formats and find_spec("docx") is None:
+        raise UsageError("The format docx needs the package `python-docx`: pip install 'whisperjob[docx]'.")

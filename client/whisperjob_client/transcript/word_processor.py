@@ -3,7 +3,7 @@
 import io
 
 from whisperjob_client.durations import clock
-from whisperjob_client.errors import UsageError
+from whisperjob_client.transcript.formats import Format, check_formats
 from whisperjob_client.transcript.paragraphs import paragraphs
 from whisperjob_client.transcript.plain_text import one_line
 from whisperjob_client.transcript.transcript_model import Transcript
@@ -14,10 +14,9 @@ def write_docx(transcript: Transcript, title: str) -> bytes:
 
     Raises UsageError if the package is missing.
     """
-    try:
-        from docx import Document
-    except ImportError:
-        raise UsageError("The package `python-docx` is missing: pip install 'whisperjob[docx]'.") from None
+    check_formats([Format.DOCX])
+    from docx import Document
+
     document = Document()
     document.core_properties.title = title[:255]
     document.core_properties.author = ""
