@@ -167,6 +167,35 @@ def test_the_reason_is_that_of_the_first_guess(file: Path) -> None:
     assert server.refused == [400] * 4
 
 
+def test_files_that_are_sent_at_once_find_out_together(file: Path) -> None:
+    """None of eight waits for another, and the ninth knows what they found out."""
+
+    def dialect(request: Request) -> Reply:
+        if request.value("response_format") != "json" or "prompt" in request.form:
+            field = "response_format" if request.value("response_format") != "json" else "prompt"
+            return Reply({"error": f"{field} is not supported"}, 400)
+        return Reply(TEXT)
+
+    async def run(url: str) -> list[str]:
+        recogniser = OpenAiRecogniser(SpeechOptions("m", prompt="Anna", endpoint=url), None, 30)
+        try:
+            async with anyio.create_task_group() as tasks:
+                for _ in range(8):
+                    tasks.start_soon(recogniser.recognise, file)
+            refused = len(server.refused)
+            await recogniser.recognise(file)
+            assert len(server.refused) == refused
+        finally:
+            await recogniser.close()
+        return recogniser.notes
+
+    with dialect_server(dialect) as server:
+        notes = anyio.run(run, f"{server.url}/v1")
+    assert sum(server.answered.values()) == 9
+    assert len(server.refused) <= 16
+    assert notes == ["The recogniser takes no prompt; it was left out."]
+
+
 @pytest.mark.parametrize(
     "reply",
     [

@@ -273,6 +273,7 @@ def test_how_long_a_refusal_asks_to_wait(body: object, headers: dict[str, str], 
         (500, b"500 Internal Server Error\nboom", "500: 500 Internal Server Error boom"),
         (502, b"<html><head><title>502 Bad Gateway</title></head></html>", "502: an HTML page (502 Bad Gateway)"),
         (400, b"", "400: Reason"),
+        (400, openai("a\x1b[31mb\nc" + "d" * 400), f"400: a[31mb c{'d' * 292}"),
         (
             429,
             openai(QUOTA, "insufficient_quota"),

@@ -16,6 +16,7 @@ from typing import Any, Final
 from whisperjob_client.api.responses import retry_after
 from whisperjob_client.errors import SpeechError
 from whisperjob_client.speech.recogniser import SpeechLimitedError, SpeechTooLongError, SpeechUnavailableError
+from whisperjob_client.transcript.plain_text import one_line
 
 LONGEST_TEXT: Final = 300
 """How much of a recogniser's own words an error repeats."""
@@ -102,7 +103,7 @@ def read_refusal(status: int, reason: str, headers: Mapping[str, str], content: 
     message, code = describe_error(body)
     if not message:
         message = html_title(text) if is_html(text) else text
-    message = " ".join(message.split())[:LONGEST_TEXT] or reason
+    message = _shown(message) or reason
     return Refusal(status, message, text[:4000], code, _wait(headers, message, now))
 
 
@@ -116,7 +117,8 @@ def embedded_refusal(body: object, content: bytes) -> Refusal | None:
     told = (_status(value) for value in (nested, body.get("code"), body.get("status_code")))
     status = next((status for status in told if status is not None), 400)
     text = content.decode("utf-8", "replace")
-    return Refusal(status, message[:LONGEST_TEXT] or text[:LONGEST_TEXT], text[:4000], code, _wait({}, message, None))
+    message = _shown(message) or _shown(text)
+    return Refusal(status, message, text[:4000], code, _wait({}, message, None))
 
 
 def has_error(body: Mapping[str, Any]) -> bool:
@@ -143,6 +145,11 @@ def describe_error(body: object) -> tuple[str, str]:
     elif isinstance(details, str) and isinstance(body.get("message"), str) and body["message"] not in details:
         details = f"{details}: {body['message']}"
     return str(details or ""), str(code or "")
+
+
+def _shown(message: str) -> str:
+    """Returns a server's words as a terminal may show them: one short line without control characters."""
+    return " ".join(one_line(message).split())[:LONGEST_TEXT]
 
 
 def _describe_field(entry: object) -> str:
