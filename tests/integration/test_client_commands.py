@@ -179,7 +179,7 @@ def test_what_needs_the_server_says_so_where_it_is_not_installed(shell: Shell) -
 def test_a_shell_can_complete_the_commands(shell: Shell) -> None:
     shell.environment |= {"_WHISPERJOB_COMPLETE": "complete_bash", "COMP_WORDS": "whisperjob tr", "COMP_CWORD": "1"}
     program = "from whisperjob_cli.__main__ import app; app(prog_name='whisperjob')"
-    assert shell.python(program).split() == ["trim", "transcribe"]
+    assert shell.python(program).split() == ["trim", "transcribe", "transcript"]
 
 
 @contextmanager
