@@ -19,7 +19,7 @@ def test_a_page_is_true_today(name: str) -> None:
 
 NO_SETTINGS = {
     *(SERVER_VARIABLE, KEY_VARIABLE, FILE_VARIABLE, "WHISPERJOB_ASR_URL", "WHISPERJOB_ASR_API_KEY"),  # of the client
-    *("WHISPERJOB_CLUSTER_BIN", "WHISPERJOB_BUILD_CLUSTER"),  # of the tests
+    *("WHISPERJOB_CLUSTER_BIN", "WHISPERJOB_BUILD_CLUSTER", "WHISPERJOB_REFRESH_GOLDEN"),  # of the tests
 }
 
 
