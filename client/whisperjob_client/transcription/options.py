@@ -22,6 +22,8 @@ class TranscribeOptions:
     speakers: SpeakerCount = field(default_factory=SpeakerCount)
     names: tuple[str, ...] = ()
     """The speakers' names, in the order in which they first speak."""
+    speakers_patience_seconds: float | None = None
+    """How long the words wait for the speakers; None: until these are known, or the diarization has failed."""
 
 
 class Watcher(SpeechWatcher, Protocol):
