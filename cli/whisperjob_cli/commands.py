@@ -8,7 +8,7 @@ import typer
 
 from whisperjob_cli.exit_codes import EXIT_CODES
 from whisperjob_cli.input_files import find_recordings
-from whisperjob_cli.interruptions import interruption_offers
+from whisperjob_cli.interruptions import interruption_offers, interruption_says
 from whisperjob_cli.job_ids import resolve_job
 from whisperjob_cli.options import (
     ApiKey,
@@ -140,7 +140,8 @@ def diarize(
         if no_wait:
             print_json(started) if as_json else typer.echo(started.message)
             return
-        with Display(quiet=as_json) as display:
+        continues = "The diarization continues on the server; the same command waits for it again."
+        with interruption_says(continues), Display(quiet=as_json) as display:
             result = client.wait_diarization(job_id, on_change=display.diarizing, patience=Patience(timeout))
             for note in result.notes:
                 display.note(note)

@@ -57,6 +57,15 @@ def offer_to_cancel(job_id: str, cancel: Callable[[str], object], *, may_ask: bo
 
 
 @contextmanager
+def interruption_says(sentence: str) -> Iterator[None]:
+    """Turns an interruption of the `with` block into StoppedError with a sentence about what continues."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise StoppedError(f"Interrupted. {sentence}") from None
+
+
+@contextmanager
 def interruption_offers(
     unfinished_job: Callable[[], str | None], cancel: Callable[[str], object], *, as_json: bool
 ) -> Iterator[None]:

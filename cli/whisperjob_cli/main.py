@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, NoReturn
@@ -206,13 +206,17 @@ def _print_results(output: Path, names: Sequence[str], duration_seconds: float, 
 
 def _print_next(file: str, output: Path) -> None:
     """Says where the results are and how to go on, on standard error: the results alone are on standard output."""
+    import os
     import shlex
+    import shutil
 
-    program = Path(sys.argv[0])
-    with suppress(ValueError):
-        program = program.resolve().relative_to(Path.cwd())
+    program = os.path.abspath(sys.argv[0])  # noqa: PTH100 - resolve() would follow a link to the environment
+    if program == shutil.which("whisperjob"):
+        program = "whisperjob"
+    elif Path(program).is_relative_to(Path.cwd()):
+        program = str(Path(program).relative_to(Path.cwd()))
     source = file if file != "-" else "FILE"
-    command = shlex.join([str(program), "local", "transcribe", *(["--"] if source.startswith("-") else []), source])
+    command = shlex.join([program, "local", "transcribe", *(["--"] if source.startswith("-") else []), source])
     typer.echo(
         f"The MP3s and job.json, with the place of each in the recording, are in {output}. "
         f"The next step may be a transcript:\n  {command}\n"

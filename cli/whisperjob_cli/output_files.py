@@ -1,6 +1,6 @@
 """Where transcripts go: the formats and -o as a user gives them, and the files and the checkpoint of each recording.
 
-Two recordings never write to the same file. A recording claims a name by a file in its checkpoint's folder, so that
+Two recordings never write to the same file. A recording reserves a name by a file in its checkpoint's folder, so that
 this holds for a later call too: x.mp3 becomes x.txt, and x.wav, which comes after it, x.wav.txt.
 """
 
@@ -21,13 +21,13 @@ from whisperjob_client.transcript.writers import Format
 STANDARD_OUTPUT: Final = "-"
 KNOWN_FORMATS: Final = ", ".join(Format)
 
-_CLAIM_NAME: Final = "recording"
+_OWNER_NAME: Final = "recording"
 """Inside a checkpoint's folder: the recording whose transcript has this name, relative to the folder around it."""
 
 _ENDING = re.compile(r"\.(?=[^.]*[A-Za-z])[A-Za-z0-9]+$")
 """An ending has a letter: in `interview 2024.05.13` there is none."""
 
-_CLAIM_TRIES: Final = 10_000
+_MAX_NUMBER: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ def _named_output(path: Path, formats: tuple[Format, ...], wanted: tuple[Format,
 
 
 def plan(recording: Recording, output: Output, inputs: Collection[str]) -> Targets:
-    """Returns the files of a recording's transcript, and claims their name. `inputs` are the real paths of all
+    """Returns the files of a recording's transcript, and reserves their name. `inputs` are the real paths of all
     recordings, which are never overwritten.
 
     Raises UsageError if the named file is a recording, StorageError if the folder cannot be written to.
@@ -124,9 +124,9 @@ def plan(recording: Recording, output: Output, inputs: Collection[str]) -> Targe
         checkpoint = folder / fit_name(name, CHECKPOINT_ENDING, limit)
         if any(os.path.realpath(file) in inputs for file in files.values()):
             continue
-        if number == 0 and _may_be_another_s(recording, files.values(), checkpoint):
+        if number == 0 and _may_belong_to_another(recording, files.values(), checkpoint):
             continue
-        if _claim(checkpoint, recording, folder):
+        if _reserve(checkpoint, recording, folder):
             return Targets(files, checkpoint, None, output.formats)
     raise UsageError(f"{recording.shown}: every name for its transcript in {folder} is taken.")
 
@@ -136,7 +136,7 @@ def _names(recording: Recording) -> Iterator[str]:
     name = recording.name
     yield _ENDING.sub("", name) or name
     yield name
-    for number in range(2, _CLAIM_TRIES):
+    for number in range(2, _MAX_NUMBER):
         yield f"{name} ({number})"
 
 
@@ -152,14 +152,14 @@ def _named_targets(recording: Recording, file: Path, formats: tuple[Format, ...]
         if os.path.realpath(target) in inputs:
             raise UsageError(f"{target} would be overwritten; choose another place for the transcript by -o.")
     checkpoint = file.with_name(fit_name(stem, CHECKPOINT_ENDING, limit))
-    _claim(checkpoint, recording, file.parent)
+    _reserve(checkpoint, recording, file.parent)
     return Targets(files, checkpoint, None, formats)
 
 
-def _claim(checkpoint: Path, recording: Recording, folder: Path) -> bool:
+def _reserve(checkpoint: Path, recording: Recording, folder: Path) -> bool:
     """Returns whether the checkpoint's folder, and with it the name, is this recording's; a free one becomes so."""
     owner = b"-" if recording.streamed else os.fsencode(os.path.relpath(recording.file, folder))
-    file = checkpoint / _CLAIM_NAME
+    file = checkpoint / _OWNER_NAME
     try:
         checkpoint.mkdir(parents=True, exist_ok=True)
         with suppress(FileExistsError):
@@ -174,9 +174,9 @@ def _claim(checkpoint: Path, recording: Recording, folder: Path) -> bool:
         raise StorageError.from_os_error(error, checkpoint) from None
 
 
-def _may_be_another_s(recording: Recording, files: Collection[Path], checkpoint: Path) -> bool:
-    """Returns whether a transcript without a claim is there, and another recording that it may belong to."""
-    if recording.streamed or (checkpoint / _CLAIM_NAME).exists() or not any(file.exists() for file in files):
+def _may_belong_to_another(recording: Recording, files: Collection[Path], checkpoint: Path) -> bool:
+    """Returns whether a transcript that nobody reserved is there, and another recording that it may belong to."""
+    if recording.streamed or (checkpoint / _OWNER_NAME).exists() or not any(file.exists() for file in files):
         return False
     stem = _ENDING.sub("", recording.file.name)
     with suppress(OSError), os.scandir(recording.file.parent) as entries:

@@ -45,6 +45,9 @@ _WITHOUT_SPEAKERS: Final = {
 
 _NO_NAMES: Final = "Without --diarize, --num-speakers and --speaker-name the text is made without names."
 
+_TOLD_SECONDS: Final = 3.0
+"""When the words are there and the speakers are not, this is said after such a wait."""
+
 _PIPED_WIDTH: Final = 400
 
 
@@ -61,7 +64,7 @@ Render = Callable[[Transcription, Format, str], bytes]
 
 
 @dataclass(slots=True)
-class Outcome:
+class Report:
     """What became of one recording. Without an error its files are written."""
 
     recording: Recording
@@ -123,83 +126,87 @@ class TranscribeRun:
         self._inputs = frozenset(os.path.realpath(recording.file) for recording in found.recordings)
         if len(found.recordings) > 1:
             return self._run_all(found)
-        outcome = self._transcribe(found.recordings[0], found.notes)
-        if outcome.error is not None:
-            raise outcome.error
+        report = self._transcribe(found.recordings[0], found.notes)
+        if report.error is not None:
+            raise report.error
         if self._as_json:
-            typer.echo(json.dumps(outcome.to_json()))
+            typer.echo(json.dumps(report.to_json()))
         elif self._output.stream is None:
-            _print_names(outcome)
-        if outcome.speakers_missing and not self._as_json:
-            typer.echo(outcome.speakers_missing, err=True)
-        return outcome.code
+            _print_names(report)
+        if report.speakers_missing and not self._as_json:
+            typer.echo(report.speakers_missing, err=True)
+        return report.code
 
     def _run_all(self, found: Found) -> int:
-        outcomes: list[Outcome] = []
+        reports: list[Report] = []
         for sentence in found.notes if not self._as_json else ():
             typer.echo(f"Note: {sentence}", err=True)
         for number, recording in enumerate(found.recordings, 1):
             if not self._as_json:
                 typer.echo(f"[{number}/{len(found.recordings)}] {recording.shown}", err=True)
-            outcome = self._transcribe(recording)
-            if outcome.error is not None and not self._as_json:
-                typer.echo(outcome.error.message, err=True)
-            outcomes.append(outcome)
+            report = self._transcribe(recording)
+            if report.error is not None and not self._as_json:
+                typer.echo(report.error.message, err=True)
+            reports.append(report)
             if not self._as_json:
-                _print_names(outcome)
-            if _concerns_all(outcomes):
+                _print_names(report)
+            if _concerns_all(reports):
                 break
-        code = worst(outcome.code for outcome in outcomes)
-        untried = found.recordings[len(outcomes) :]
+        code = worst(report.code for report in reports)
+        untried = found.recordings[len(reports) :]
         if self._as_json:
-            listed = [{"recording": as_text(outcome.recording.shown), **outcome.to_json()} for outcome in outcomes]
+            listed = [{"recording": as_text(report.recording.shown), **report.to_json()} for report in reports]
             listed += [{"recording": as_text(recording.shown), "error": "Not tried."} for recording in untried]
             typer.echo(json.dumps({"recordings": listed, "notes": found.notes}))
         else:
-            _print_table(outcomes, untried)
+            _print_table(reports, untried)
         return code
 
-    def _transcribe(self, recording: Recording, notes: Sequence[str] = ()) -> Outcome:
-        outcome = Outcome(recording)
+    def _transcribe(self, recording: Recording, notes: Sequence[str] = ()) -> Report:
+        report = Report(recording)
         display = Display(quiet=self._as_json)
         try:
             targets = plan(recording, self._output, self._inputs)
             with display, recording.readable(targets.checkpoint) as file:
                 for sentence in notes:
                     display.note(sentence)
-                outcome.transcription = asyncio.run(self._run_on_server(file, targets, outcome, display))
-                self._write(outcome, targets)
+                report.transcription = asyncio.run(self._run_on_server(file, targets, report, display))
+                self._write(report, targets)
         except StoppedError as error:
-            outcome.error = self._stopped(error, outcome, display.unfinished_job)
+            report.error = self._stopped(error, report, display.unfinished_job)
         except DiarizationUnavailableError as error:
-            outcome.error = DiarizationUnavailableError(error.status, error.code, f"{error.message} {_NO_NAMES}")
+            report.error = DiarizationUnavailableError(error.status, error.code, f"{error.message} {_NO_NAMES}")
         except ClientError as error:
-            outcome.error = error
-        outcome.notes = display.notes
-        return outcome
+            report.error = error
+        report.notes = display.notes
+        return report
 
-    async def _run_on_server(self, file: Path, targets: Targets, outcome: Outcome, display: Display) -> Transcription:
-        def words_are_there(transcription: Transcription) -> None:
-            if targets.stream is None:
-                outcome.transcription = transcription
-                self._write(outcome, targets)
-                display.print(f"The text is in {', '.join(outcome.files.values())}; the speakers follow.")
+    async def _run_on_server(self, file: Path, targets: Targets, report: Report, display: Display) -> Transcription:
+        with contextlib.ExitStack() as ending:
 
-        async def task(client: AsyncClient, server: str) -> Transcription:
-            transcriber = self._build(client, server, display, words_are_there)
-            self._stop_on_signals(transcriber, display)
-            try:
-                return await transcriber.run(file, targets.checkpoint)
-            except asyncio.CancelledError:
-                raise StoppedError("Interrupted; what was recognised so far is stored.") from None
+            def words_are_there(transcription: Transcription) -> None:
+                if targets.stream is not None:
+                    return
+                report.transcription = transcription
+                self._write(report, targets)
+                sentence = f"The text is in {', '.join(report.files.values())}; the speakers follow."
+                ending.callback(asyncio.get_running_loop().call_later(_TOLD_SECONDS, display.print, sentence).cancel)
 
-        return await self._server_runner(targets.checkpoint)(task)
+            async def task(client: AsyncClient, server: str) -> Transcription:
+                transcriber = self._build(client, server, display, words_are_there)
+                self._stop_on_signals(transcriber, display)
+                try:
+                    return await transcriber.run(file, targets.checkpoint)
+                except asyncio.CancelledError:
+                    raise StoppedError("Interrupted; what was recognised so far is stored.") from None
 
-    def _stopped(self, error: StoppedError, outcome: Outcome, job_id: str | None) -> StoppedError:
+            return await self._server_runner(targets.checkpoint)(task)
+
+    def _stopped(self, error: StoppedError, report: Report, job_id: str | None) -> StoppedError:
         """Returns the error with what is there and what continues; on a terminal, offers to cancel the job."""
         sentences = [error.message]
-        if outcome.files:
-            names = ", ".join(outcome.files.values())
+        if report.files:
+            names = ", ".join(report.files.values())
             sentences.append(f"The text without names is in {names}; the same command completes it.")
         if job_id is not None and self._cancel is not None:
             may_ask = not self._as_json and self._stopped_by == signal.SIGINT
@@ -228,20 +235,20 @@ class TranscribeRun:
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.add_signal_handler(number, stop, number)
 
-    def _write(self, outcome: Outcome, targets: Targets) -> None:
+    def _write(self, report: Report, targets: Targets) -> None:
         """Writes the transcript into its files, or to its stream. Raises StorageError."""
-        assert outcome.transcription is not None
-        title = as_text(outcome.recording.name)
+        assert report.transcription is not None
+        title = as_text(report.recording.name)
         if targets.stream is not None:
-            _write_stream(targets.stream, self._render(outcome.transcription, targets.formats[0], title))
+            _write_stream(targets.stream, self._render(report.transcription, targets.formats[0], title))
             return
         for format_, target in targets.files.items():
             try:
                 target.parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise StorageError.from_os_error(error, target) from None
-            write_atomically(target, self._render(outcome.transcription, format_, title))
-        outcome.files = {str(format_): str(target) for format_, target in targets.files.items()}
+            write_atomically(target, self._render(report.transcription, format_, title))
+        report.files = {str(format_): str(target) for format_, target in targets.files.items()}
 
 
 def _write_stream(stream: str, data: bytes) -> None:
@@ -259,40 +266,40 @@ def _write_stream(stream: str, data: bytes) -> None:
         raise StorageError.from_os_error(error, stream) from None
 
 
-def _print_names(outcome: Outcome) -> None:
+def _print_names(report: Report) -> None:
     """Prints the files, one a line. That nobody reads them does not end the work on the other recordings."""
     try:
-        for file in outcome.files.values():
+        for file in report.files.values():
             typer.echo(file)
     except BrokenPipeError:
         discard_output()
 
 
-def _concerns_all(outcomes: Sequence[Outcome]) -> bool:
+def _concerns_all(reports: Sequence[Report]) -> bool:
     """Returns whether the last failure would meet every other recording too.
 
     The same sentence twice in a row is one about the account or the options, unless a job failed: two recordings can
     have the same fault.
     """
-    last = outcomes[-1].error
+    last = reports[-1].error
     if isinstance(last, StoppedError | UnauthorizedError | UnreachableError | DiarizationUnavailableError):
         return True
-    if last is None or isinstance(last, JobFailedError) or len(outcomes) < 2:
+    if last is None or isinstance(last, JobFailedError) or len(reports) < 2:
         return False
-    before = outcomes[-2].error
+    before = reports[-2].error
     return before is not None and before.message == last.message
 
 
-def _print_table(outcomes: Iterable[Outcome], untried: Iterable[Recording]) -> None:
+def _print_table(reports: Iterable[Report], untried: Iterable[Recording]) -> None:
     table = Table(box=None, pad_edge=False)
     for name in ("RECORDING", "LENGTH", "RESULT"):
         table.add_column(name, overflow="fold")
-    for outcome in outcomes:
-        length = outcome.transcription.job.duration if outcome.transcription else None
-        result = outcome.error.message if outcome.error else ", ".join(outcome.files.values())
-        if outcome.error is None and (missing := outcome.speakers_missing):
+    for report in reports:
+        length = report.transcription.job.duration if report.transcription else None
+        result = report.error.message if report.error else ", ".join(report.files.values())
+        if report.error is None and (missing := report.speakers_missing):
             result += f" ({missing.partition(',')[0]}.)"
-        table.add_row(_plain(outcome.recording.shown), clock(round(length)) if length else "", _plain(result))
+        table.add_row(_plain(report.recording.shown), clock(round(length)) if length else "", _plain(result))
     for recording in untried:
         table.add_row(_plain(recording.shown), "", "not tried")
     console = Console(stderr=True, highlight=False)

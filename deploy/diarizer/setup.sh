@@ -155,6 +155,7 @@ make_wheels_venv() {
     done
     [ -n "$python" ] || die "The diarizer needs Python 3.12 or newer here. Install one, or name it: make diarizer PYTHON=/path/to/python3."
     [ -x "$venv/bin/pip" ] && grep -qF "$venv" "$venv/bin/activate" && return
+    [ ! -L "$venv" ] || die "$venv is a link to $(readlink "$venv"). Remove the link, and run this again."
     "$python" -m venv --clear "$venv" || die "The virtual environment $venv could not be made with $python."
 }
 

@@ -1,6 +1,8 @@
 """The commands of the README's first page, as a person types them at the repository's root."""
 
 import os
+import shlex
+import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -33,6 +35,20 @@ def test_an_old_python_is_named_in_one_sentence(tmp_path: Path) -> None:
     assert "WhisperJob needs Python 3.11 or newer" in ended.stderr
 
 
+def test_an_environment_behind_a_link_is_left_alone(tmp_path: Path) -> None:
+    for name in ("deploy/local", "requirements"):
+        shutil.copytree(ROOT / name, tmp_path / "checkout" / name)
+    shutil.copy(ROOT / "pyproject.toml", tmp_path / "checkout")
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared" / "precious").touch()
+    (tmp_path / "checkout" / ".venv").symlink_to("../shared")
+    setup = tmp_path / "checkout" / "deploy" / "local" / "setup.sh"
+    ended = subprocess.run([setup, "local"], env=ENVIRONMENT, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 1
+    assert ".venv is a link to ../shared" in ended.stderr
+    assert (tmp_path / "shared" / "precious").exists()
+
+
 @pytest.mark.parametrize("name", ["talk.mp4", "a talk – ünï ☀ (it's $HOME) #2.mp4"])
 def test_run_file_leaves_mp3s(tmp_path: Path, name: str) -> None:
     file = tmp_path / name
@@ -41,6 +57,11 @@ def test_run_file_leaves_mp3s(tmp_path: Path, name: str) -> None:
     subprocess.run(["ffmpeg", "-v", "error", *picture[:4], *sound, *picture[4:], str(file)], check=True)
     ended = make("run", f"FILE={file}", f"OUT={tmp_path / 'out'}")
     assert ended.returncode == 0, ended.stderr
+    assert f"The MP3s and job.json, with the place of each in the recording, are in {tmp_path / 'out'}." in ended.stderr
+    following = next(line for line in ended.stderr.splitlines() if " local transcribe " in line)
+    program, *words = shlex.split(following)
+    assert (ROOT / program).samefile(ROOT / ".venv" / "bin" / "whisperjob")
+    assert words == ["local", "transcribe", str(file)]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["job.json", "output.mp3"]
 
 

@@ -69,9 +69,8 @@ class Desk:
 
     def started(self, *words: str | bytes, **options: Any) -> "subprocess.Popen[bytes]":
         command: Sequence[str | bytes] = [*COMMAND, *words]
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL} | options
-        process: subprocess.Popen[bytes] = subprocess.Popen(command, cwd=self.folder, env=self.environment, **pipes)
-        return process
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL, **options}
+        return subprocess.Popen[bytes](command, cwd=self.folder, env=self.environment, **streams)
 
     def run(self, *words: str | bytes, code: int = 0, typed: bytes | None = None) -> tuple[str, str]:
         stdin = subprocess.DEVNULL if typed is None else subprocess.PIPE
