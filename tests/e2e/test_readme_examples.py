@@ -57,6 +57,26 @@ def test_every_answer_has_the_fields_that_are_shown(tmp_path: Path, place: str) 
         assert fields(json.loads(last)) == fields(shown)
 
 
+@pytest.mark.parametrize("place", EXAMPLES)
+def test_the_examples_end_with_a_wrong_key(tmp_path: Path, place: str) -> None:
+    """Pasted into a terminal, without `set -e`: every loop must end by itself, and the error must be seen."""
+    write_speech_video(tmp_path / "talk.mp4", seconds=1)
+    script = "".join(body for kind, body in EXAMPLES[place] if kind == "bash")
+    assert script.count("sleep 1") > 0
+    with served(tmp_path / "data") as service:
+        (tmp_path / "data" / "api-key").write_text("wrong")
+        done = subprocess.run(
+            ["bash", "-c", script.replace("http://127.0.0.1:8080", service.url)],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    assert '"code": "unauthorized"' in done.stdout.replace('":"', '": "')
+    assert "401" in done.stderr
+    assert not (tmp_path / "output.mp3").exists(), "an error is no recording"
+
+
 def test_the_command_line_by_example(tmp_path: Path) -> None:
     write_speech_video(tmp_path / "talk.mp4", seconds=8)
     (kind, script), *_ = blocks("The command line")
