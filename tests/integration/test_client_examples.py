@@ -21,8 +21,7 @@ HOW_TO = ROOT / "docs" / "how-to" / "transcribe.md"
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    folder = tmp_path_factory.mktemp("service")
-    with served(folder / "data", {"WHISPERJOB_DIARIZER_PYTHON": str(interpreter(folder))}) as service:
+    with served(tmp_path_factory.mktemp("service") / "data") as service:
         yield service
 
 
@@ -63,8 +62,9 @@ def test_many(service: Service, talk: Path) -> None:
     assert run("many.py", service, talk).split() == ["out/talk/output.mp3"]
 
 
-def test_transcribe(service: Service, talk: Path) -> None:
-    with asr_server() as asr:
+def test_transcribe(talk: Path, tmp_path: Path) -> None:
+    diarizer = {"WHISPERJOB_DIARIZER_PYTHON": str(interpreter(tmp_path))}
+    with asr_server() as asr, served(tmp_path / "data", diarizer) as service:
         run("transcribe.sh", service, talk, GROQ_API_KEY=KEY, GROQ_BASE_URL=asr.url)
     srt = talk.with_suffix(".srt").read_text()
     assert "Speaker 2: " in srt
