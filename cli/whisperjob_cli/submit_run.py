@@ -25,6 +25,8 @@ def submit_all(
     several = len(found.recordings) > 1
     codes = []
     for number, recording in enumerate(found.recordings):
+        if several and not as_json:
+            typer.echo(f"[{number + 1}/{len(found.recordings)}] {recording.shown}", err=True)
         try:
             with Display(quiet=as_json) as display:
                 for sentence in found.notes if number == 0 else ():

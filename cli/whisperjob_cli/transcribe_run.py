@@ -43,7 +43,10 @@ _WITHOUT_SPEAKERS: Final = {
     NoSpeaker.FAILED: "The diarization failed",
 }
 
-_NO_NAMES: Final = "Without --diarize, --num-speakers and --speaker-name the text is made without names."
+_NO_NAMES: Final = (
+    "Without --diarize, --num-speakers and --speaker-name the text is made without names. "
+    "`make diarizer`, once, gives a service of your own a diarizer."
+)
 
 _TOLD_SECONDS: Final = 3.0
 """When the words are there and the speakers are not, this is said after such a wait."""
@@ -165,13 +168,13 @@ class TranscribeRun:
     def _transcribe(self, recording: Recording, notes: Sequence[str] = ()) -> Report:
         report = Report(recording)
         display = Display(quiet=self._as_json)
+        for sentence in notes:
+            display.note(sentence)
         try:
-            targets = plan(recording, self._output, self._inputs)
+            targets = self._plan(recording)
             with display, recording.readable(targets.checkpoint) as file:
-                for sentence in notes:
-                    display.note(sentence)
                 report.transcription = asyncio.run(self._run_on_server(file, targets, report, display))
-                self._write(report, targets)
+            self._write(report, targets)  # when the bars are gone: it may go to the same terminal
         except StoppedError as error:
             report.error = self._stopped(error, report, display.unfinished_job)
         except DiarizationUnavailableError as error:
@@ -180,6 +183,12 @@ class TranscribeRun:
             report.error = error
         report.notes = display.notes
         return report
+
+    def _plan(self, recording: Recording) -> Targets:
+        try:
+            return plan(recording, self._output, self._inputs)
+        except StorageError as error:
+            raise StorageError(f"{error.message} Choose another place for the transcript by -o.") from None
 
     async def _run_on_server(self, file: Path, targets: Targets, report: Report, display: Display) -> Transcription:
         with contextlib.ExitStack() as ending:

@@ -198,6 +198,7 @@ def test_a_folder_that_cannot_be_written_to_costs_nothing(desk: Desk, net: Netwo
     desk.record("x.wav")
     _, err = desk.run("transcribe", "x.wav", "-o", "/proc/nowhere/", code=1)
     assert err.startswith("/proc/nowhere")
+    assert err.endswith("Choose another place for the transcript by -o.\n")
     assert not net.requests
 
 
