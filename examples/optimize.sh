@@ -7,7 +7,11 @@ api() { curl -sS --fail-with-body --retry 5 -H "X-API-Key: $WHISPERJOB_API_KEY" 
 get() { python3 -c "import json, sys; job = json.load(sys.stdin); print($1)"; }
 
 job=$(api -F "file=@$file" "$url/whisper_optimize" | get 'job["jobId"]')
-until [ "$(api "$url/job/$job" | get 'job["status"] in ("completed", "error")')" = True ]; do sleep 2; done
+status=queued
+while [ "$status" = queued ] || [ "$status" = processing ]; do
+    sleep 2
+    status=$(api "$url/job/$job" | get 'job["status"]') # an error ends the script
+done
 
 mkdir -p out
 api "$url/job/$job" | get '"\n".join(c["filename"] for c in job.get("chunks", []))' | while read -r name; do

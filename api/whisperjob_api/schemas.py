@@ -99,8 +99,9 @@ RequestWarnings = Annotated[
 class Health(Schema):
     status: Literal["ok"] = "ok"
     ffmpeg: bool = Field(description="Whether recordings can be worked on")
+    diarization: bool = Field(description="Whether there is a diarizer")
 
-    model_config = _examples({"status": "ok", "ffmpeg": True})
+    model_config = _examples({"status": "ok", "ffmpeg": True, "diarization": True})
 
 
 class Alive(Schema):

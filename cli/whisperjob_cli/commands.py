@@ -1,16 +1,20 @@
 """The commands that talk to a server. Heavy imports are inside them, so that `--help` and completion are quick."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from whisperjob_cli.exit_codes import EXIT_CODES
+from whisperjob_cli.input_files import find_recordings
+from whisperjob_cli.interruptions import interruption_offers, interruption_says
+from whisperjob_cli.job_ids import resolve_job
 from whisperjob_cli.options import (
     ApiKey,
     AsJson,
     AudioArguments,
-    InputFile,
+    InputFiles,
     JobId,
     OutputFolder,
     Server,
@@ -23,6 +27,7 @@ from whisperjob_cli.options import (
 )
 from whisperjob_cli.transcribe import transcribe
 from whisperjob_cli.transcript import transcript_app
+from whisperjob_client.errors import UsageError
 from whisperjob_client.models import JobState
 
 
@@ -35,7 +40,7 @@ def add_commands(app: typer.Typer) -> None:
 
 @expand_options
 def submit(
-    file: InputFile,
+    files: InputFiles,
     audio: AudioArguments,
     idempotency_key: Annotated[
         str | None, typer.Option("--idempotency-key", help="Sending again with the same key makes no second job.")
@@ -44,16 +49,21 @@ def submit(
     api_key: ApiKey = None,
     as_json: AsJson = False,
 ) -> None:
-    """Upload FILE and print the job's id."""
-    from whisperjob_cli.display import Display
+    """Upload recordings and print the jobs' ids.
+
+    FILE is as for `transcribe`: files, folders, quoted globs or -. With --json every answer is a line of its own.
+    """
+    from whisperjob_cli.submit_run import submit_all
     from whisperjob_client import Client
 
-    options = audio.to_upload_options()
-    with reported_errors(as_json), Client(build_connection(server, api_key)) as client:
-        with Display(quiet=as_json) as display:
-            accepted = client.submit(file, options, idempotency_key=idempotency_key, on_sent=display.uploaded)
-            display.warn(accepted.warnings)
-        print_json(accepted) if as_json else typer.echo(accepted.job_id)
+    with reported_errors(as_json):
+        found = find_recordings(files)
+        if idempotency_key is not None and len(found.recordings) > 1:
+            raise UsageError("An --idempotency-key is for one recording.")
+        options = audio.to_upload_options()
+        with Client(build_connection(server, api_key)) as client:
+            if code := submit_all(client, found, options, idempotency_key, as_json=as_json):
+                sys.exit(code)
 
 
 def status(job: JobId, server: Server = None, api_key: ApiKey = None, as_json: AsJson = False) -> None:
@@ -62,21 +72,27 @@ def status(job: JobId, server: Server = None, api_key: ApiKey = None, as_json: A
     from whisperjob_client import Client
 
     with reported_errors(as_json), Client(build_connection(server, api_key)) as client:
-        answer = client.job(job)
+        answer = client.job(resolve_job(client, job))
         print_json(answer) if as_json else print_job(answer)
 
 
 def wait(
     job: JobId, timeout: Timeout = None, server: Server = None, api_key: ApiKey = None, as_json: AsJson = False
 ) -> None:
-    """Wait until a job is completed (exit code 0) or failed (6), even while the server restarts."""
+    """Wait until a job is completed (exit code 0) or failed (6).
+
+    It goes on waiting while the server restarts. Ctrl-C offers to cancel the job; a second one leaves at once.
+    """
     from whisperjob_cli.display import Display
     from whisperjob_cli.tables import print_job
     from whisperjob_client import Client, Patience
 
     with reported_errors(as_json), Client(build_connection(server, api_key)) as client:
-        with Display(quiet=as_json) as display:
-            completed = client.wait(job, on_change=display.working, patience=Patience(timeout))
+        job_id = resolve_job(client, job)
+        display = Display(quiet=as_json)
+        display.unfinished_job = job_id
+        with interruption_offers(lambda: display.unfinished_job, client.delete, as_json=as_json), display:
+            completed = client.wait(job_id, on_change=display.working, patience=Patience(timeout))
         print_json(completed) if as_json else print_job(completed)
 
 
@@ -87,13 +103,16 @@ def download(
     api_key: ApiKey = None,
     as_json: AsJson = False,
 ) -> None:
-    """Fetch a completed job's MP3s; files that are there already are not fetched again."""
+    """Fetch a completed job's MP3s.
+
+    Files that are there already, whole, are not fetched again.
+    """
     from whisperjob_cli.tables import download_chunks
     from whisperjob_client import Client, ConflictError
     from whisperjob_client.api.results import job_result
 
     with reported_errors(as_json), Client(build_connection(server, api_key)) as client:
-        completed = job_result(client.job(job))
+        completed = job_result(client.job(resolve_job(client, job)))
         if completed.status != "completed":
             raise ConflictError(409, "not_completed", f"The job is {completed.status}; `whisperjob wait {job}` waits.")
         download_chunks(client, completed.chunks, output, as_json)
@@ -118,19 +137,21 @@ def diarize(
     from whisperjob_client import Client, Patience
 
     with reported_errors(as_json), Client(build_connection(server, api_key)) as client:
-        started = client.diarize(job, **asdict(speakers.to_count()))
+        job_id = resolve_job(client, job)
+        started = client.diarize(job_id, **asdict(speakers.to_count()))
         Display(quiet=as_json).warn(started.warnings)
         if no_wait:
             print_json(started) if as_json else typer.echo(started.message)
             return
-        with Display(quiet=as_json) as display:
-            result = client.wait_diarization(job, on_change=display.diarizing, patience=Patience(timeout))
+        continues = "The diarization continues on the server; the same command waits for it again."
+        with interruption_says(continues), Display(quiet=as_json) as display:
+            result = client.wait_diarization(job_id, on_change=display.diarizing, patience=Patience(timeout))
             for note in result.notes:
                 display.note(note)
         if as_json:
             typer.echo(result.model_dump_json(by_alias=True, indent=2))
         else:
-            typer.echo(client.diarization_rttm(job) if rttm else describe_speakers(result), nl=False)
+            typer.echo(client.diarization_rttm(job_id) if rttm else describe_speakers(result), nl=False)
 
 
 def trim(
@@ -149,7 +170,7 @@ def trim(
     from whisperjob_client import Client
 
     with reported_errors(as_json), Client(build_connection(server, api_key)) as client:
-        trimmed = client.trim(job, max_seconds)
+        trimmed = client.trim(resolve_job(client, job), max_seconds)
         Display(quiet=as_json).warn(trimmed.warnings)
         if output is not None:
             download_chunks(client, trimmed.chunks, output, as_json)
@@ -179,7 +200,7 @@ def jobs(
 
 
 def delete(
-    job: Annotated[list[str], typer.Argument(metavar="JOB...", help="The jobs' ids.")],
+    job: Annotated[list[str], typer.Argument(metavar="JOB", help="The jobs' ids, or as much of each as is unique.")],
     server: Server = None,
     api_key: ApiKey = None,
     as_json: AsJson = False,
@@ -188,5 +209,5 @@ def delete(
     from whisperjob_client import Client
 
     with reported_errors(as_json), Client(build_connection(server, api_key)) as client:
-        for job_id in job:
+        for job_id in dict.fromkeys([resolve_job(client, text) for text in job]):  # all are clear before one is gone
             client.delete(job_id)

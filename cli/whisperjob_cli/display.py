@@ -1,8 +1,10 @@
-"""Progress bars on standard error, one for each step; where that is no terminal, only the sentences for a log."""
+"""Progress on standard error: a bar for each step on a terminal, elsewhere a line now and then for a log."""
 
-from collections.abc import Iterable
+import threading
+import time
+from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from rich.console import Console
 from rich.progress import (
@@ -15,54 +17,86 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
+from rich.progress_bar import ProgressBar
 from rich.text import Text
 
+from whisperjob_cli.speech_progress import SpeechProgress
 from whisperjob_client.durations import rough_duration
 from whisperjob_client.models import Diarization, Job, RequestWarning
+
+FIRST_LINE_SECONDS: Final = 10.0
+"""A log gets its first line of progress then, and each next one after twice that time, up to a minute."""
+
+LONGEST_LINE_SECONDS: Final = 60.0
+_REFRESH_SECONDS: Final = 0.25
+
+_BYTES = DownloadColumn(binary_units=True)
 
 
 class _Amount(ProgressColumn):
     """The column with the amount done: bytes of transfers, minutes of audio, percent of work."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._bytes = DownloadColumn(binary_units=True)
-
     def render(self, task: Task) -> Text:
-        match task.fields.get("unit"):
-            case "bytes":
-                return self._bytes.render(task)
-            case "audio":
-                whole = task.total or 0
-                unit, length = ("s", 1) if whole < 120 else ("min", 60)
-                return Text(f"{task.completed / length:.0f}/{whole / length:.0f} {unit} of audio")
-            case _:
-                return Text(f"{task.percentage:>3.0f} %" if task.total else "")
+        return _amount(task)
+
+
+class _Bar(BarColumn):
+    """A bar that shows that something happens where it is not known how much."""
+
+    def render(self, task: Task) -> ProgressBar:
+        bar = super().render(task)
+        bar.pulse = bar.pulse or bool(task.fields.get("pulsing"))
+        return bar
+
+
+def _amount(task: Task) -> Text:
+    match task.fields.get("unit"):
+        case "bytes":
+            return _BYTES.render(task)
+        case "audio":
+            whole = task.total or 0
+            unit, length = ("s", 1) if whole < 120 else ("min", 60)
+            detail = task.fields.get("detail", "")
+            return Text(f"{task.completed / length:.0f}/{whole / length:.0f} {unit} of audio{detail}")
+        case _:
+            return Text(f"{task.percentage:>3.0f} %" if task.total else "")
 
 
 class Display:
     """Shows progress and notes; it is a `Watcher` of transcriptions. With `quiet` it prints nothing (for --json)."""
 
-    def __init__(self, *, quiet: bool = False) -> None:
+    def __init__(self, *, quiet: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
         self._console = Console(stderr=True, quiet=quiet, highlight=False)
         self._progress = Progress(
             TextColumn("{task.description:<24}"),
-            BarColumn(),
+            _Bar(),
             _Amount(),
             TimeElapsedColumn(),
             console=self._console,
             disable=not self._console.is_terminal,
         )
         self._tasks: dict[str, TaskID] = {}
+        self._latest: TaskID | None = None
+        self._speech = SpeechProgress(clock)
+        self._clock = clock
+        self._next_line = clock() + FIRST_LINE_SECONDS
+        self._line_interval = FIRST_LINE_SECONDS
+        self._ended = threading.Event()
+        self._ticker = threading.Thread(target=self._tick, name="progress", daemon=True)
         self.notes: list[str] = []
+        self.unfinished_job: str | None = None
+        """The job that the server works on."""
 
     def __enter__(self) -> Self:
         self._progress.start()
+        self._ticker.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._ended.set()
+        self._ticker.join()
         self._progress.stop()
 
     def hashed(self, done_bytes: int, total_bytes: int) -> None:
@@ -75,6 +109,7 @@ class Display:
         self._show(f"download {name}", f"downloading {name}", done_bytes, max(approximate_bytes, done_bytes), "bytes")
 
     def working(self, job: Job) -> None:
+        self.unfinished_job = None if job.ended else job.job_id
         step = "optimised" if job.status == "completed" else (job.step or job.status).replace("_", " ")
         self._show("work", step, 100 if job.status == "completed" else (job.progress or 0), 100)
 
@@ -84,11 +119,18 @@ class Display:
         self._show("speakers", f"speakers: waits for {awaited}" if awaited else "speakers", done or 0, done and 100)
 
     def recognising(self, total_seconds: float, done_seconds: float) -> None:
+        self._speech.begin(done_seconds)
         self._show("speech", "speech", done_seconds, total_seconds, "audio")
 
+    def sent(self, seconds: float) -> None:
+        self._speech.sent(seconds)
+
+    def returned(self, seconds: float) -> None:
+        self._speech.returned(seconds)
+
     def recognised(self, seconds: float) -> None:
-        if "speech" in self._tasks:
-            self._progress.update(self._tasks["speech"], advance=seconds)
+        self._speech.recognised(seconds)
+        self.show_speech()
 
     def waiting(self, seconds: float, reason: str) -> None:
         self.print(f"Waiting {rough_duration(seconds)} for {reason}.")
@@ -106,7 +148,36 @@ class Display:
     def print(self, sentence: str) -> None:
         self._console.print(sentence, markup=False, soft_wrap=True)
 
+    def line_if_due(self) -> None:
+        """Prints how far the latest step is, unless a line was printed a short time ago."""
+        now = self._clock()
+        if self._latest is None or now < self._next_line:
+            return
+        task = self._progress.tasks[self._progress.task_ids.index(self._latest)]
+        if task.finished:
+            return
+        self._line_interval = min(self._line_interval * 2, LONGEST_LINE_SECONDS)
+        self._next_line = now + self._line_interval
+        self.print(f"{task.description}: {_amount(task).plain.strip()}".rstrip(": "))
+
+    def _tick(self) -> None:
+        while not self._ended.wait(_REFRESH_SECONDS):
+            self.show_speech()
+            if not self._console.is_terminal:
+                self.line_if_due()
+
+    def show_speech(self) -> None:
+        """Shows how far the speech recognition is by now."""
+        if "speech" in self._tasks and not self._ended.is_set():
+            self._progress.update(
+                self._tasks["speech"],
+                completed=self._speech.done_seconds(),
+                pulsing=self._speech.is_unknown(),
+                detail=self._speech.detail(),
+            )
+
     def _show(self, name: str, text: str, done: float, total: float | None, unit: str = "") -> None:
         if name not in self._tasks:
             self._tasks[name] = self._progress.add_task(text, total=total, unit=unit)
-        self._progress.update(self._tasks[name], description=text, completed=done, total=total)
+        self._latest = self._tasks[name]
+        self._progress.update(self._latest, description=text, completed=done, total=total)

@@ -1,9 +1,11 @@
 """The exit codes of the commands. They are part of the interface: scripts read them."""
 
+from collections.abc import Iterable
 from typing import Final
 
 from whisperjob_client.errors import (
     ClientError,
+    DiarizationUnavailableError,
     JobFailedError,
     NotFoundError,
     SpeechError,
@@ -21,16 +23,25 @@ UNAUTHORIZED: Final = 4
 NOT_FOUND: Final = 5
 JOB_FAILED: Final = 6
 SPEECH_FAILED: Final = 7
+SPEAKERS_MISSING: Final = 8
 INTERRUPTED: Final = 130
 
 EXIT_CODES: Final = (
     "Exit codes: 0 done; 1 refused or failed; 2 wrong usage or configuration; 3 the server cannot be reached, is busy, "
     "or the time given ran out; 4 the key is missing or wrong; 5 no such job or file; 6 the job ended in an error; "
-    "7 speech recognition failed; 130 interrupted. One sentence on standard error says why."
+    "7 speech recognition failed; 8 the text is written, and the speakers are missing; 130 interrupted. "
+    "One sentence on standard error says why."
 )
+
+WORST_FIRST: Final = (
+    INTERRUPTED, UNAUTHORIZED, USAGE, NOT_NOW, FAILED, SPEECH_FAILED, JOB_FAILED, NOT_FOUND, SPEAKERS_MISSING, 0,
+)  # fmt: skip
+"""With several recordings the exit code is that of the worst: of what concerns all of them, then of what left one
+without a text."""
 
 _BY_ERROR: tuple[tuple[type[ClientError], int], ...] = (
     (UsageError, USAGE),
+    (DiarizationUnavailableError, USAGE),  # the options ask for what this service never has; waiting does not help
     (UnauthorizedError, UNAUTHORIZED),
     (NotFoundError, NOT_FOUND),
     (UnreachableError, NOT_NOW),
@@ -39,6 +50,11 @@ _BY_ERROR: tuple[tuple[type[ClientError], int], ...] = (
     (JobFailedError, JOB_FAILED),
     (SpeechError, SPEECH_FAILED),
 )
+
+
+def worst(codes: Iterable[int]) -> int:
+    """Returns the code that stands for several ends; 0 if there are none."""
+    return min(codes, key=WORST_FIRST.index, default=0)
 
 
 def exit_code(error: ClientError) -> int:

@@ -3,12 +3,14 @@
 from functools import partial
 
 from whisperjob_cli.options import expand_options, reported_errors
-from whisperjob_cli.transcribe import TranscribeArguments, transcribe_file
+from whisperjob_cli.transcribe import TranscribeArguments, transcribe_files
 
 
 @expand_options
 def transcribe(arguments: TranscribeArguments) -> None:
-    """Transcribe FILE with a service of its own; only the speech recogniser may be elsewhere.
+    """Make transcripts without a server; only the recogniser is elsewhere.
+
+    FILE and -o are those of `whisperjob transcribe`: files, folders, quoted globs and `-`; see there.
 
     Chunks and speakers come from the workers that `serve` runs. What is finished is stored in a folder
     `<name>.whisperjob` beside the output, so that an interrupted run can be started again and sends nothing twice.
@@ -20,4 +22,4 @@ def transcribe(arguments: TranscribeArguments) -> None:
         from whisperjob_local.serve import log_to_stderr
 
         log_to_stderr(logging.ERROR)
-        transcribe_file(arguments, partial(build_private_service, diarizes=arguments.wants_speakers))
+        transcribe_files(arguments, partial(build_private_service, diarizes=arguments.wants_speakers))

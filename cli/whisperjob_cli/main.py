@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, NoReturn
 
 import typer
@@ -13,6 +14,7 @@ from whisperjob.model.errors import WhisperJobError
 from whisperjob.model.phase import Step
 from whisperjob_cli.commands import add_commands
 from whisperjob_cli.exit_codes import EXIT_CODES, FAILED, INTERRUPTED, USAGE
+from whisperjob_cli.input_files import take_file
 from whisperjob_cli.local_transcribe import transcribe
 from whisperjob_cli.options import (
     InputFile,
@@ -23,6 +25,8 @@ from whisperjob_cli.options import (
     describe_os_error,
     expand_options,
 )
+from whisperjob_cli.standard_streams import accept_any_name, discard_output
+from whisperjob_client.errors import UsageError
 
 _EXIT_CODES = "Exit codes: 0 done; 1 failed, one sentence on standard error says why; 2 wrong usage; 130 interrupted."
 
@@ -31,8 +35,11 @@ app = typer.Typer(
     epilog=EXIT_CODES,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
-local = typer.Typer(help="One file on this machine, without a service to look after.", no_args_is_help=True)
+local = typer.Typer(
+    help="One file on this machine, without a service to look after.", no_args_is_help=True, rich_markup_mode=None
+)
 app.add_typer(local, name="local")
 add_commands(app)
 
@@ -63,8 +70,9 @@ def serve(
     ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Jobs at once. Default: half the cores.")] = None,
 ) -> None:
-    """Serve the HTTP API, with everything it needs in this one process, until interrupted.
+    """Serve the HTTP API until interrupted.
 
+    Everything it needs is in this one process.
     WHISPERJOB_API_KEYS holds the keys (comma-separated `key` or `tenant:key`); without it one is made and stored.
     """
     import logging
@@ -101,25 +109,29 @@ def run(
         ),
     ] = None,
 ) -> None:
-    """Send FILE through a service started for it alone, over HTTP, and fetch the MP3s."""
+    """Make MP3s of FILE, by a service that is started for it alone."""
     import logging
 
-    with _plain_errors():
+    with _plain_errors(), _opened(file) as recording:
         from whisperjob_cli.display import Display
         from whisperjob_local.run_file import run_file
         from whisperjob_local.serve import log_to_stderr
 
         log_to_stderr(logging.ERROR)
         with Display() as display:
-            job = run_file(file, output, data_dir, audio.to_upload_options(), display)
+            job = run_file(recording, output, data_dir, audio.to_upload_options(), display)
         _print_results(output, [chunk.filename for chunk in job.chunks], job.duration or 0.0, job.warnings)
+        _print_next(file, output)
 
 
 @local.command(epilog=_EXIT_CODES)
 @expand_options
 def optimize(file: InputFile, output: OutputFolder, audio: LocalAudioArguments) -> None:
-    """Run the pipeline on FILE without a service: the MP3s and manifest.json go to the output folder."""
-    with _plain_errors():
+    """Make MP3s of FILE without a service.
+
+    The MP3s and manifest.json go to the output folder.
+    """
+    with _plain_errors(), _opened(file) as recording:
         from dataclasses import asdict
 
         from whisperjob.model.protocol import OptimizeOptions
@@ -133,7 +145,7 @@ def optimize(file: InputFile, output: OutputFolder, audio: LocalAudioArguments) 
             def report(step: Step, percent: float, _seconds: float | None) -> None:
                 display.working(Job(job_id="", status="processing", step=step, progress=int(percent)))
 
-            manifest = optimize_file(file, output, options, report)
+            manifest = optimize_file(recording, output, options, report)
             display.working(Job(job_id="", status="completed"))
         names = [chunk.filename for chunk in manifest.chunks]
         _print_results(output, names, manifest.duration_seconds, manifest.warnings)
@@ -146,10 +158,16 @@ def diarize(
     speakers: SpeakerArguments,
     model: Annotated[str | None, typer.Option(help="Default: DIARIZATION_MODEL, or `bundled`.")] = None,
     format_: Annotated[TimelineFormat, typer.Option("--format", help="Format of the result.")] = "text",
-    output: Annotated[Path | None, typer.Option("--output", "-o", dir_okay=False, help="Default: the screen.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", dir_okay=False, help="A file, or - for standard output, which is the default."),
+    ] = None,
 ) -> None:
-    """Find out who speaks when in FILE without a service; `make diarizer` builds what it needs."""
-    with _plain_errors():
+    """Find out who speaks when in FILE, without a service.
+
+    `make diarizer` builds what it needs.
+    """
+    with _plain_errors(), _opened(file) as recording:
         from whisperjob.model.protocol import ProgressPost
         from whisperjob_cli.display import Display
         from whisperjob_cli.timeline_formats import format_timeline
@@ -164,10 +182,10 @@ def diarize(
                 if post.note:
                     display.note(post.note)
 
-            timeline = diarize_file(file, options, report)
+            timeline = diarize_file(recording, options, report)
             display.diarizing(Diarization(job_id="", status="completed"))
-        text = format_timeline(timeline, format_, file)
-        if output is None:
+        text = format_timeline(timeline, format_, recording)
+        if output is None or str(output) == "-":
             typer.echo(text, nl=False)
         else:
             output.write_text(text, encoding="utf-8")
@@ -186,6 +204,40 @@ def _print_results(output: Path, names: Sequence[str], duration_seconds: float, 
     typer.echo(f"{len(names)} file(s), {duration_seconds:.1f} s of audio")
 
 
+def _print_next(file: str, output: Path) -> None:
+    """Says where the results are and how to go on, on standard error: the results alone are on standard output."""
+    import os
+    import shlex
+    import shutil
+
+    program = os.path.abspath(sys.argv[0])  # noqa: PTH100 - resolve() would follow a link to the environment
+    if program == shutil.which("whisperjob"):
+        program = "whisperjob"
+    elif Path(program).is_relative_to(Path.cwd()):
+        program = str(Path(program).relative_to(Path.cwd()))
+    source = file if file != "-" else "FILE"
+    command = shlex.join([program, "local", "transcribe", *(["--"] if source.startswith("-") else []), source])
+    typer.echo(
+        f"The MP3s and job.json, with the place of each in the recording, are in {output}. "
+        f"The next step may be a transcript:\n  {command}\n"
+        "It needs a speech recogniser: GROQ_API_KEY for Groq, or --asr-url for one of yours.",
+        err=True,
+    )
+
+
+@contextmanager
+def _opened(argument: str) -> Iterator[Path]:
+    """Yields the file of a command that takes one, or a temporary copy of what a pipe brings. An argument that is no
+    file ends the program with one sentence."""
+    try:
+        recording = take_file(argument)
+    except UsageError as error:
+        typer.echo(str(error), err=True)
+        sys.exit(USAGE)
+    with TemporaryDirectory(prefix="whisperjob-") as folder, recording.readable(Path(folder)) as file:
+        yield file
+
+
 @contextmanager
 def _plain_errors() -> Iterator[None]:
     """Ends the program with one sentence for errors that are no bug. A bug shows its traceback."""
@@ -195,6 +247,9 @@ def _plain_errors() -> Iterator[None]:
         yield
     except (WhisperJobError, ClientError) as error:
         _fail(str(error))
+    except BrokenPipeError:
+        discard_output()
+        sys.exit(FAILED)
     except OSError as error:
         _fail(describe_os_error(error))
     except _interruptions():
@@ -217,6 +272,7 @@ def _fail(sentence: str) -> NoReturn:
 
 def main() -> None:
     """Runs the command. In an installation without the server's parts, commands that need them end with a sentence."""
+    accept_any_name()
     try:
         app()
     except ModuleNotFoundError as error:

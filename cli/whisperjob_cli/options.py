@@ -9,12 +9,14 @@ from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
 from functools import wraps
 from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
 import typer
 
 from whisperjob_cli.config import KEY_VARIABLE, SERVER_VARIABLE, Config, load_config
 from whisperjob_cli.exit_codes import FAILED, INTERRUPTED, exit_code
+from whisperjob_cli.interruptions import termination_unwinds
+from whisperjob_cli.standard_streams import discard_output
 from whisperjob_client.connection import DEFAULT_URL, Connection
 from whisperjob_client.errors import ClientError
 from whisperjob_client.models import Answer
@@ -62,9 +64,10 @@ ApiKey = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the server's answer as JSON; errors too, on stderr.")]
-JobId = Annotated[str, typer.Argument(metavar="JOB", help="The job's id.")]
-InputFile = Annotated[
-    Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, readable=True, help="The recording.")
+JobId = Annotated[str, typer.Argument(metavar="JOB", help="The job's id, or as much of it as is unique.")]
+InputFile = Annotated[str, typer.Argument(metavar="FILE", help="The recording, or - for standard input.")]
+InputFiles = Annotated[
+    list[str], typer.Argument(metavar="FILE", help="Recordings, folders, quoted globs, or - for standard input.")
 ]
 OutputFolder = Annotated[Path, typer.Option("--output", "-o", file_okay=False, help="Folder for the MP3s.")]
 ProfileChoice = Annotated[Profile | None, typer.Option("--profile", help="How much is done to the sound.")]
@@ -89,9 +92,14 @@ class AudioArguments:
 
     profile: ProfileChoice = None
     max_chunk_seconds: ChunkSeconds = None
-    raw_format: Annotated[RawFormat | None, typer.Option("--raw-format", help="Sample layout of headerless PCM.")] = (
-        None
-    )
+    raw_format: Annotated[
+        RawFormat | None,
+        typer.Option(
+            "--raw-format",
+            metavar="LAYOUT",
+            help=f"Sample layout of headerless PCM: {', '.join(get_args(RawFormat))}.",
+        ),
+    ] = None
     sample_rate: Annotated[
         int | None,
         typer.Option(
@@ -183,7 +191,8 @@ def reported_errors(as_json: bool = False) -> Iterator[None]:
     """Ends the program with an error's sentence and exit code. An error that is no ClientError is a bug and shows its
     traceback."""
     try:
-        yield
+        with termination_unwinds():
+            yield
     except ClientError as error:
         text = json.dumps({"error": error.message, "code": error.code}) if as_json else error.message
         typer.echo(text, err=True)
@@ -192,6 +201,7 @@ def reported_errors(as_json: bool = False) -> Iterator[None]:
         typer.echo("Interrupted.", err=True)
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
+        discard_output()
         sys.exit(FAILED)
     except OSError as error:
         typer.echo(describe_os_error(error), err=True)

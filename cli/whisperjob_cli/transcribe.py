@@ -1,5 +1,6 @@
-"""`whisperjob transcribe`: its options, and the files it writes. `whisperjob_client.transcription` does the work."""
+"""`whisperjob transcribe`: its options. `transcribe_run` runs it; `whisperjob_client.transcription` does the work."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -9,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from whisperjob_cli.config import AsrConfig
+from whisperjob_cli.input_files import find_recordings
 from whisperjob_cli.options import (
     ApiKey,
     AsJson,
     ChunkSeconds,
-    InputFile,
+    InputFiles,
     NumSpeakers,
     ProfileChoice,
     Server,
@@ -22,8 +24,9 @@ from whisperjob_cli.options import (
     load_settings,
     reported_errors,
 )
+from whisperjob_cli.output_files import KNOWN_FORMATS, STANDARD_OUTPUT, choose_output, parse_formats
 from whisperjob_client.errors import UsageError
-from whisperjob_client.speech.rate_limits import BASE_TIER, UNLIMITED, Limits
+from whisperjob_client.speech.rate_limits import BASE_TIER, UNLIMITED, Booking, Limits
 from whisperjob_client.transcript.formats import Format, check_formats
 
 if TYPE_CHECKING:
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
     from whisperjob_client.async_client import AsyncClient
     from whisperjob_client.speech.recogniser import Recogniser, SpeechOptions
     from whisperjob_client.transcription.options import TranscribeOptions
-    from whisperjob_client.transcription.transcriber import ClientTask, ServerRunner, Transcriber, Transcription
+    from whisperjob_client.transcription.transcriber import ClientTask, ServerRunner, Transcription
 
 GROQ_MODEL = "whisper-large-v3"
 OTHER_MODEL = "whisper-1"
@@ -41,13 +44,25 @@ OTHER_MODEL = "whisper-1"
 class TranscribeArguments:
     """The options of `transcribe` and of `local transcribe`."""
 
-    file: InputFile
+    files: InputFiles
     output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", help="A file or a folder.  Default: beside FILE, with the format's ending."),
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="PATH",
+            help="A file, a folder (existing, or with a / at its end), or - for standard output.  "
+            "Default: beside each FILE, with the format's ending.",
+        ),
     ] = None
     formats: Annotated[
-        list[Format] | None, typer.Option("--format", "-f", help="May be repeated.  Default: the ending of -o, or txt.")
+        list[str] | None,
+        typer.Option(
+            "--format",
+            "-f",
+            metavar="FORMAT,…",
+            help=f"{KNOWN_FORMATS}; several with commas.  Default: the ending of -o, or txt.",
+        ),
     ] = None
     language: Annotated[
         str | None,
@@ -58,6 +73,15 @@ class TranscribeArguments:
         bool, typer.Option("--diarize", help="Find out who speaks; implied by --num-speakers and --speaker-name.")
     ] = False
     num_speakers: NumSpeakers = None
+    speakers_timeout: Annotated[
+        float | None,
+        typer.Option(
+            "--speakers-timeout",
+            min=0,
+            metavar="SECONDS",
+            help="When the words are there, wait this long for the speakers.  Default: until they are known.",
+        ),
+    ] = None
     speaker_name: Annotated[
         list[str] | None,
         typer.Option(
@@ -113,7 +137,15 @@ class TranscribeArguments:
 
 @expand_options
 def transcribe(arguments: TranscribeArguments, server: Server = None, api_key: ApiKey = None) -> None:
-    """Transcribe FILE: optimise it on the server, recognise its chunks, find out who speaks, write files.
+    """Make transcripts of recordings, with speaker names if you like.
+
+    The server optimises each FILE, a speech recogniser recognises its chunks, and the server finds out who speaks.
+
+    A folder is searched with all its subfolders, and a quoted glob is expanded; both stand for the recordings in
+    them, by the ending of the name. Hidden files and links to folders are left out, and so are other files, which are
+    listed. A file that is named is taken whatever its ending. `-` is standard input. After `--`, a name may begin
+    with a dash. Two recordings never write to the same file: where names collide, the whole name of the recording is
+    used (x.wav.txt).
 
     Recognised chunks are stored in a folder `<name>.whisperjob` beside the output, so that an interrupted run can be
     started again and sends none of them twice. The folder may be deleted once the transcript is there.
@@ -126,45 +158,47 @@ def transcribe(arguments: TranscribeArguments, server: Server = None, api_key: A
         async with AsyncClient(connection) as client:
             return await task(client, connection.url)
 
+    def cancel(job_id: str) -> None:
+        from whisperjob_client.sync_client import Client
+
+        with Client(build_connection(server, api_key)) as client:
+            client.delete(job_id)
+
     with reported_errors(arguments.as_json):
-        transcribe_file(arguments, lambda _: run_on_server)
+        transcribe_files(arguments, lambda _: run_on_server, cancel)
 
 
-def transcribe_file(arguments: TranscribeArguments, server_runner: "Callable[[Path], ServerRunner]") -> None:
-    """Transcribes, writes the files and prints their names. Raises ClientError.
+def transcribe_files(
+    arguments: TranscribeArguments,
+    server_runner: "Callable[[Path], ServerRunner]",
+    cancel: "Callable[[str], object] | None" = None,
+) -> None:
+    """Transcribes, writes the files, prints their names, and ends the program with the exit code if it is not 0.
 
-    `server_runner` takes the checkpoint's folder and returns what runs the transcription with a server.
+    `server_runner` takes the checkpoint's folder and returns what runs the transcription with a server. `cancel` ends
+    a job there; None where that server ends with this program. Raises ClientError.
     """
-    import asyncio
-    import json
-
-    from whisperjob_cli.display import Display
-
-    targets = plan_files(arguments.file, arguments.output, arguments.formats or [])
-    if arguments.file in targets.values():
-        raise UsageError(f"{arguments.file} would be overwritten; choose another place for the transcript by -o.")
-    check_formats(targets)
+    found = find_recordings(arguments.files)
+    output = choose_output(arguments.output, parse_formats(arguments.formats or []), found.recordings)
+    check_formats(output.formats)
+    if output.stream == STANDARD_OUTPUT and arguments.as_json:
+        raise UsageError("The transcript and --json both go to standard output; give the transcript a file by -o.")
     options = _build_options(arguments)
-    checkpoint_folder = next(iter(targets.values())).with_suffix(".whisperjob")
-    with Display(quiet=arguments.as_json) as display:
 
-        async def task(client: "AsyncClient", server: str) -> "Transcription":
-            from whisperjob_client.transcription.transcriber import Transcriber
+    from whisperjob_cli.transcribe_run import TranscribeRun
+    from whisperjob_client.transcription.transcriber import Transcriber
 
-            build = partial(_build_recogniser, options.speech, arguments.asr_api_key, arguments.asr_timeout)
-            transcriber = Transcriber(client, server, build, options, display)
-            return await _run_until_stopped(transcriber, arguments.file, checkpoint_folder, display)
+    account: set[Booking] = set()
 
-        async def run() -> "Transcription":
-            return await server_runner(checkpoint_folder)(task)
+    def build(
+        client: "AsyncClient", name: str, watcher: "Display", on_words: "Callable[[Transcription], None]"
+    ) -> Transcriber:
+        recogniser = partial(_build_recogniser, options.speech, arguments.asr_api_key, arguments.asr_timeout)
+        return Transcriber(client, name, recogniser, options, watcher, on_words=on_words, account=account)
 
-        transcription = asyncio.run(run())
-    _write_files(transcription, targets, arguments.file.name)
-    files = {str(format_): str(target) for format_, target in targets.items()}
-    if arguments.as_json:
-        typer.echo(json.dumps({"jobId": transcription.job.job_id, "files": files, "notes": display.notes}))
-    else:
-        typer.echo("\n".join(files.values()))
+    run = TranscribeRun(output, server_runner, build, _render, cancel=cancel, as_json=arguments.as_json)
+    if code := run.run(found):
+        sys.exit(code)
 
 
 def _build_options(arguments: TranscribeArguments) -> "TranscribeOptions":
@@ -189,23 +223,8 @@ def _build_options(arguments: TranscribeArguments) -> "TranscribeOptions":
         speakers=SpeakerCount(arguments.num_speakers or None),
         names=tuple(arguments.speaker_name or ()),
         doubtful=doubtful[arguments.drop_doubtful],
+        speakers_patience_seconds=arguments.speakers_timeout,
     )
-
-
-def plan_files(file: Path, output: Path | None, formats: list[Format]) -> dict[Format, Path]:
-    """Returns the file of each format. Raises UsageError if the ending of `output` contradicts the formats."""
-    ending = output.suffix[1:].lower() if output is not None else ""
-    known = Format(ending) if ending in list(Format) else None
-    wanted = list(dict.fromkeys(formats or [known or Format.TXT]))
-    if output is None or output.is_dir():
-        base = file if output is None else output / file.name
-        return {format_: base.with_suffix(f".{format_}") for format_ in wanted}
-    if known is not None and known not in wanted:
-        raise UsageError(f"{output} ends as {known}, but --format says {', '.join(wanted)}.")
-    if len(wanted) == 1:
-        return {wanted[0]: output}
-    stem = output.with_suffix("") if known is not None else output
-    return {format_: stem.with_name(f"{stem.name}.{format_}") for format_ in wanted}
 
 
 def _choose_limits(url: str | None, config: AsrConfig, requests: int | None, audio_seconds: float | None) -> Limits:
@@ -217,20 +236,6 @@ def _choose_limits(url: str | None, config: AsrConfig, requests: int | None, aud
         default.requests_per_minute if requests is None else requests or None,
         default.audio_seconds_per_hour if audio_seconds is None else audio_seconds or None,
     )
-
-
-async def _run_until_stopped(
-    transcriber: "Transcriber", file: Path, checkpoint_folder: Path, display: "Display"
-) -> "Transcription":
-    import asyncio
-
-    from whisperjob_client.speech.paced_recogniser import StoppedError
-
-    _stop_on_signals(transcriber, display)
-    try:
-        return await transcriber.run(file, checkpoint_folder)
-    except asyncio.CancelledError:
-        raise StoppedError("Interrupted; what was recognised so far is stored.") from None
 
 
 def _build_recogniser(options: "SpeechOptions", api_key: str | None, timeout_seconds: float) -> "Recogniser":
@@ -245,35 +250,7 @@ def _build_recogniser(options: "SpeechOptions", api_key: str | None, timeout_sec
     return GroqRecogniser(options, timeout_seconds)
 
 
-def _stop_on_signals(transcriber: "Transcriber", display: "Display") -> None:
-    """Makes the first SIGINT or SIGTERM wait for answers in flight, which are paid for, and the second one cancel."""
-    import asyncio
-    import contextlib
-    import signal
-
-    loop, run = asyncio.get_running_loop(), asyncio.current_task()
-    stopping = False
-
-    def stop() -> None:
-        nonlocal stopping
-        in_flight = 0 if stopping else transcriber.stop()
-        stopping = True
-        if in_flight:
-            display.print(
-                f"Waiting for answers that were already requested ({in_flight}). Press Ctrl-C again to stop now."
-            )
-        elif run is not None:
-            run.cancel()
-
-    with contextlib.suppress(NotImplementedError):
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stop)
-
-
-def _write_files(transcription: "Transcription", targets: dict[Format, Path], title: str) -> None:
-    from whisperjob_client.atomic_files import write_atomically
+def _render(transcription: "Transcription", format_: Format, title: str) -> bytes:
     from whisperjob_client.transcript.writers import encode
 
-    for format_, target in targets.items():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(target, encode(transcription.transcript, format_, title))
+    return encode(transcription.transcript, format_, title)

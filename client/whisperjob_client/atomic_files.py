@@ -9,7 +9,9 @@ from whisperjob_client.errors import StorageError
 
 def write_atomically(target: Path, data: bytes) -> None:
     """Replaces a file. Whenever the machine stops, it is the old one or the new one. Raises StorageError."""
-    unfinished = target.with_name(f".{target.name[:64]}.{secrets.token_hex(4)}.part")
+    unfinished = target.with_name(
+        f".whisperjob-{secrets.token_hex(8)}.part"
+    )  # short, however long the target's name is
     try:
         with unfinished.open("wb") as file:
             file.write(data)

@@ -96,6 +96,12 @@ class StorageError(ClientError):
         return cls(f"{error.filename or file}: {error.strerror or error}.")
 
 
+class StoppedError(ClientError):
+    """The run was stopped; what had arrived by then is stored."""
+
+    code = "interrupted"
+
+
 class SpeechError(ClientError):
     """The speech recogniser failed or refused; the answers for finished chunks are stored."""
 

@@ -15,6 +15,6 @@ WARNING_SENTENCES: Final = {
 
 
 def describe_warning(code: str) -> str:
-    """Returns the sentence with its code; the code alone where a newer service warns of something unknown here."""
-    sentence = WARNING_SENTENCES.get(code)
-    return code if sentence is None else f"{sentence} ({code})"
+    """Returns the sentence with its code. A newer service may warn of something that is unknown here."""
+    sentence = WARNING_SENTENCES.get(code, "The service warns of something that this version does not know.")
+    return f"{sentence} ({code})"

@@ -31,8 +31,11 @@ class Answer(BaseModel):
 
 
 class Health(Answer):
+    """`diarization` says whether there is a diarizer; an older service does not know."""
+
     status: str
     ffmpeg: bool
+    diarization: bool | None = None
 
 
 class TopClient(Answer):

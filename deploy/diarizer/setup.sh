@@ -20,12 +20,44 @@ log=$place/setup.log
 say() { printf '%s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
 
-# What it says goes to the log, of which the end is shown if it fails.
+# Every few seconds, as long as the command in `logged` runs: the time, the size of what is here, and the log's last line.
+report_progress() {
+    sleeping=
+    trap 'kill $sleeping 2>/dev/null; exit' TERM
+    started=$(date +%s)
+    interval=15
+    [ ! -t 2 ] || interval=3
+    while kill -0 $$ 2>/dev/null; do
+        sleep $interval &
+        sleeping=$!
+        wait $sleeping
+        seconds=$(($(date +%s) - started))
+        megabytes=$(du -sm "$place" 2>/dev/null | cut -f 1)
+        doing=$(tail -n 1 "$log" | tr -cd '[:print:]' | cut -c 1-58)
+        line=$(printf '  %d:%02d  %4s MB  %s' $((seconds / 60)) $((seconds % 60)) "${megabytes:-?}" "$doing")
+        if [ -t 2 ]; then printf '\r\033[K%s' "$line" >&2; else say "$line"; fi
+    done
+}
+
+reporter=
+stop_reporter() {
+    [ -n "$reporter" ] || return 0
+    kill "$reporter" 2>/dev/null || true
+    wait "$reporter" 2>/dev/null || true
+    reporter=
+    [ ! -t 2 ] || printf '\r\033[K' >&2
+}
+
+# What it says goes to the log, of which the end is shown if it fails. The command is in the foreground, so that Ctrl-C
+# reaches it.
 logged() {
-    "$@" >>"$log" 2>&1 </dev/null || {
-        tail -n 15 "$log" >&2
-        return 1
-    }
+    report_progress &
+    reporter=$!
+    ended=0
+    "$@" >>"$log" 2>&1 </dev/null || ended=$?
+    stop_reporter
+    [ "$ended" = 0 ] || tail -n 15 "$log" >&2
+    return "$ended"
 }
 
 choose_way() {
@@ -58,7 +90,7 @@ make_root() {
     need_debootstrap
     unfinished=$place/root.unfinished
     rm -rf "$unfinished"
-    say "Making a Debian (sid) for PyTorch in $root, once; this takes about 3 minutes..."
+    say "Making a Debian (sid) for PyTorch in $root, once. All of it takes about 3 minutes; $log has the details."
     logged debootstrap --variant=minbase --include=ca-certificates,python3 sid "$unfinished" ||
         die "debootstrap could not make a Debian (see $log). Run this again, or: deploy/diarizer/setup.sh wheels."
     printf '#!/bin/sh\nexit 101\n' >"$unfinished/usr/sbin/policy-rc.d"
@@ -69,8 +101,9 @@ make_root() {
     # sid moves daily and mirrors lag: what is signed is good, however old its list. The list's date is not looked at.
     logged in_root "$unfinished" apt-get -o Acquire::Check-Valid-Until=false update -qq ||
         die "The new Debian cannot read its package lists (see $log)."
+    say "Installing PyTorch in it..."
     # shellcheck disable=SC2086 # a list of words
-    logged in_root "$unfinished" apt-get install -y -qq --no-install-recommends $packages ||
+    logged in_root "$unfinished" apt-get install -y -q --no-install-recommends $packages ||
         die "The new Debian cannot install PyTorch (see $log). sid may be in motion: try again tomorrow, or: deploy/diarizer/setup.sh wheels."
     rm -rf "$unfinished"/var/cache/apt/archives/*.deb "$unfinished"/var/cache/apt/*.bin "$unfinished"/var/lib/apt/lists/*
     # Absolute links would lead out of it, since programs of this root run without chroot too.
@@ -122,6 +155,7 @@ make_wheels_venv() {
     done
     [ -n "$python" ] || die "The diarizer needs Python 3.12 or newer here. Install one, or name it: make diarizer PYTHON=/path/to/python3."
     [ -x "$venv/bin/pip" ] && grep -qF "$venv" "$venv/bin/activate" && return
+    [ ! -L "$venv" ] || die "$venv is a link to $(readlink "$venv"). Remove the link, and run this again."
     "$python" -m venv --clear "$venv" || die "The virtual environment $venv could not be made with $python."
 }
 
@@ -133,19 +167,21 @@ install_packages() { # LOCK OPTION…
     [ -f "$venv/.whisperjob" ] && [ "$(cat "$venv/.whisperjob")" = "$wanted" ] && return
     rm -f "$place/python"
     say "Installing Python packages from $lock..."
-    logged "$venv/bin/python" -m pip --disable-pip-version-check --no-input install --quiet --only-binary :all: \
+    logged "$venv/bin/python" -m pip --disable-pip-version-check --no-input install --progress-bar off --only-binary :all: \
         --require-hashes "$@" --requirement "$lock" || die "pip could not install the packages (see $log)."
     printf '%s' "$wanted" >"$venv/.whisperjob"
 }
 
 write_network() {
+    say "Writing the network of voice prints for ONNX Runtime..."
     PYTHONPATH=core:images/diarizer logged "$venv/bin/python" -P -m whisperjob_diarizer.onnx_campplus "$models" ||
         say "The network of voice prints could not be written for ONNX Runtime (see $log): PyTorch will do, in twice the time."
 }
 
 finish() {
     models=$venv/share/whisperjob-diarizer
-    "$venv/bin/python" deploy/diarizer/models.py "$models" ||
+    say "Fetching the models, if they are not here..."
+    logged "$venv/bin/python" deploy/diarizer/models.py "$models" ||
         die "The bundled models could not be fetched. Run this again after you have fixed that."
     [ "$models/campplus.onnx" -nt "$models/campplus.pt" ] || write_network
     [ -x "$place/python" ] && return # nothing changed
@@ -162,6 +198,9 @@ print(f"Python {platform.python_version()}, PyTorch {torch.__version__}, pyannot
 }
 
 export DEBIAN_FRONTEND=noninteractive
+trap stop_reporter EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 way=${1:-$(choose_way)}
 mkdir -p "$place"
 : >"$log"

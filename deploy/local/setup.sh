@@ -113,6 +113,8 @@ export DEBIAN_FRONTEND=noninteractive
 python=$(find_python) || die "WhisperJob needs Python 3.11 or newer as python3 (found: $(python3 --version 2>&1 || true)). Install one, or name it: make PYTHON=/path/to/python3."
 install_packages
 if ! venv_is_sound; then
+    # Making one clears what is there, and behind a link that is somebody else's.
+    [ ! -L "$venv" ] || die "$venv is a link to $(readlink "$venv"), which is no environment of this folder. Remove the link, and run this again."
     "$python" -m venv --clear "$venv" || die "The virtual environment $venv could not be made with $python."
 fi
 up_to_date || install_python_packages

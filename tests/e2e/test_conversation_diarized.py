@@ -8,13 +8,27 @@ from pathlib import Path
 
 import pytest
 
-from support.audio.conversation import conversation
+from support.audio.conversation import RECORDED_TIMELINE, conversation
 from support.client.asr_server import KEY, asr_server
+from support.docs.speakers import found_timeline
 from support.programs.environment import unconfigured
+from whisperjob.model.timeline import Timeline
 from whisperjob_local.worker_programs import find_diarizer
 
+ROUNDING_SECONDS = 0.1
 RIGHT = 0.9
 """Of the words. The two truths that come with the recording differ by more than one word themselves."""
+
+
+def test_the_record_in_the_documentation_is_what_the_diarizer_says() -> None:
+    """The picture and the tutorial are made of it. Another machine may round differently."""
+    if find_diarizer(None) is None:
+        pytest.skip("`make diarizer` was not run here")
+    recorded = Timeline.model_validate_json(RECORDED_TIMELINE.read_bytes())
+    found = found_timeline()
+    assert [turn.speaker for turn in found.exclusive] == [turn.speaker for turn in recorded.exclusive]
+    for turn, known in zip(found.exclusive, recorded.exclusive, strict=True):
+        assert (turn.start, turn.end) == pytest.approx((known.start, known.end), abs=ROUNDING_SECONDS)
 
 
 @pytest.mark.skipif(find_diarizer(None) is None, reason="`make diarizer` was not run here")

@@ -1,7 +1,7 @@
 """The tutorial, typed as it stands: its commands run, and print what it shows.
 
 Two things stand in for what a test cannot have: a recogniser that knows the call answers in Groq's place, and who
-speaks when is the truth that comes with the call.
+speaks when is what the real diarizer said about the call (tests/support/docs/speakers.py).
 """
 
 import os
@@ -52,7 +52,7 @@ def test_the_tutorial_runs_and_prints_what_it_shows(tmp_path: Path) -> None:
     shutil.copy(talk.file, tmp_path / "call.wav")
     (tmp_path / ".venv").symlink_to(ROOT / ".venv")
     typed = "\n".join(body for kind, body in blocks if kind == "bash")
-    diarizer = talk.diarizer(tmp_path / "diarizer")
+    diarizer = talk.recorded_diarizer(tmp_path / "diarizer")
     with first_terminal(start, tmp_path, diarizer) as url, asr_server(ear=talk.hear) as asr:
         typed = typed.replace("http://127.0.0.1:8080", url).replace("gsk_your-key", KEY)
         done = subprocess.run(

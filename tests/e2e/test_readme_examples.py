@@ -10,7 +10,7 @@ import pytest
 
 from support.audio.media import write_speech_video
 from support.client.asr_server import KEY, asr_server
-from support.docs.readme import blocks, page_blocks
+from support.docs.readme import ROOT, blocks, page_blocks
 from support.service.serving import served
 from support.workers.diarizer_stand_in import interpreter
 
@@ -57,22 +57,50 @@ def test_every_answer_has_the_fields_that_are_shown(tmp_path: Path, place: str) 
         assert fields(json.loads(last)) == fields(shown)
 
 
-def test_the_command_line_by_example(tmp_path: Path) -> None:
-    write_speech_video(tmp_path / "talk.mp4", seconds=8)
-    (kind, script), *_ = blocks("The command line")
-    assert kind == "bash"
+@pytest.mark.parametrize("place", EXAMPLES)
+def test_the_examples_end_with_a_wrong_key(tmp_path: Path, place: str) -> None:
+    """Pasted into a terminal, without `set -e`: every loop must end by itself, and the error must be seen."""
+    write_speech_video(tmp_path / "talk.mp4", seconds=1)
+    script = "".join(body for kind, body in EXAMPLES[place] if kind == "bash")
+    assert script.count("sleep 1") > 0
     with served(tmp_path / "data") as service:
+        (tmp_path / "data" / "api-key").write_text("wrong")
         done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", script.replace("http://127.0.0.1:8080", service.url)],
+            ["bash", "-c", script.replace("http://127.0.0.1:8080", service.url)],
             cwd=tmp_path,
-            env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=60,
         )
-        assert done.returncode == 0, done.stdout + done.stderr
+    assert '"code": "unauthorized"' in done.stdout.replace('":"', '": "')
+    assert "401" in done.stderr
+    assert not (tmp_path / "output.mp3").exists(), "an error is no recording"
+
+
+def test_the_command_line_by_example(tmp_path: Path) -> None:
+    write_speech_video(tmp_path / "talk.mp4", seconds=8)
+    (tmp_path / ".venv").symlink_to(ROOT / ".venv")
+    (_, commands), (_, transcript) = blocks("The command line")
+    with served(tmp_path / "data") as service, asr_server() as asr:
+
+        def paste(script: str) -> None:
+            here = script.replace("http://127.0.0.1:8080", service.url).replace("gsk_your-key", KEY)
+            done = subprocess.run(
+                ["bash", "-euo", "pipefail", "-c", here],
+                cwd=tmp_path,
+                env={**os.environ, "GROQ_BASE_URL": asr.url},
+                capture_output=True,
+                text=True,
+                timeout=120,
+            )
+            assert done.returncode == 0, done.stdout + done.stderr
+
+        paste(commands)
         assert service.client.get("/stats").json()["totalJobs"] == 0
+        paste("\n".join(line for line in commands.splitlines() if line.startswith("export")) + f"\n{transcript}")
     assert (tmp_path / "out" / "output.mp3").stat().st_size > 0
+    assert (tmp_path / "talk.srt").exists()
+    assert (tmp_path / "talk.txt").exists()
 
 
 def test_the_commands_without_a_service(tmp_path: Path) -> None:

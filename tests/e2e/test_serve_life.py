@@ -92,7 +92,7 @@ def test_announces_itself_once_it_listens(tmp_path: Path) -> None:
         until_sync(lambda: "api-key" in "".join(service.output), "the key's place")
         assert f"{service.key}  (stored in {tmp_path / 'data' / 'api-key'})" in "".join(service.output)
         answer = service.client.get("/health")
-        assert answer.json() == {"status": "ok", "ffmpeg": True}
+        assert answer.json() == {"status": "ok", "ffmpeg": True, "diarization": False}
         assert "server" not in answer.headers
 
 

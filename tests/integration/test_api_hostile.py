@@ -219,7 +219,7 @@ async def test_pipelined_requests_are_answered_in_order(tmp_path: Path) -> None:
         await client.send(
             HEALTH + upload_head(len(body)) + body + STATS * 50 + b"GET /nope HTTP/1.1\r\nHost: x\r\n\r\n"
         )
-        assert (await client.answer()).json == {"status": "ok", "ffmpeg": True}
+        assert (await client.answer()).json == {"status": "ok", "ffmpeg": True, "diarization": False}
         assert (await client.answer()).status == 202
         for _ in range(50):
             assert (await client.answer()).json["totalJobs"] == 1

@@ -303,12 +303,12 @@ async def test_everything_but_health_and_docs_needs_a_key(tmp_path: Path) -> Non
                 assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized"), path
         for path in ("/health", "/livez", "/readyz", "/docs", "/openapi.json"):
             assert (await stranger.get(path)).status_code == 200
-        assert (await stranger.get("/health")).json() == {"status": "ok", "ffmpeg": True}
+        assert (await stranger.get("/health")).json() == {"status": "ok", "ffmpeg": True, "diarization": False}
 
 
 async def test_readiness_follows_records_and_store(tmp_path: Path) -> None:
     async with serving_api(tmp_path, engine_ready=lambda: False) as server:
-        assert (await server.client.get("/health")).json() == {"status": "ok", "ffmpeg": False}
+        assert (await server.client.get("/health")).json() == {"status": "ok", "ffmpeg": False, "diarization": False}
         assert (await server.client.get("/readyz")).status_code == 200
         await server.records.close()  # type: ignore[attr-defined]  # SqliteRecords'
 

@@ -12,6 +12,7 @@ import pytest
 from support.audio.tone_speech import script, write_tones
 from support.client.asr_server import KEY, asr_server
 from support.service.serving import Service, served
+from support.workers.diarizer_stand_in import interpreter
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
@@ -61,10 +62,14 @@ def test_many(service: Service, talk: Path) -> None:
     assert run("many.py", service, talk).split() == ["out/talk/output.mp3"]
 
 
-def test_transcribe(service: Service, talk: Path) -> None:
-    with asr_server() as asr:
+def test_transcribe(talk: Path, tmp_path: Path) -> None:
+    diarizer = {"WHISPERJOB_DIARIZER_PYTHON": str(interpreter(tmp_path))}
+    with asr_server() as asr, served(tmp_path / "data", diarizer) as service:
         run("transcribe.sh", service, talk, GROQ_API_KEY=KEY, GROQ_BASE_URL=asr.url)
-    assert "Anchor bridge candle desert engine." in " ".join(talk.with_suffix(".srt").read_text().split())
+    srt = talk.with_suffix(".srt").read_text()
+    assert "Speaker 2: " in srt
+    words = [word for word in re.findall(r"[A-Za-z]{2,}", srt) if word != "Speaker"]
+    assert words[:5] == ["Anchor", "bridge", "candle", "desert", "engine"]
     assert talk.with_suffix(".md").read_text().startswith("# talk.wav\n")
 
 

@@ -39,7 +39,7 @@ class Waits:
 
     def _ignore(self, *_: Any) -> None: ...
 
-    hashed = uploaded = working = recognising = recognised = diarizing = _ignore
+    hashed = uploaded = working = recognising = recognised = sent = returned = diarizing = _ignore
 
 
 @pytest.fixture

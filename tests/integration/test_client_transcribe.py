@@ -276,20 +276,61 @@ def test_what_the_service_does_not_know_is_noted(short: Talk, net: Network) -> N
     assert err.count("Note: The option `track` is unknown and was ignored.") == 1
 
 
-def test_without_a_diarizer_it_goes_on_and_says_so(short: Talk, net: Network, asr: AsrServer) -> None:
-    asr.shape, net.no_diarizer = "segments", True
-    _, err = short.run("--format", "json", "--diarize")
-    assert "Note: No speakers: " in err
-    words = short.transcript()["words"]
-    assert {(word["speaker"], word["speakerReason"]) for word in words} == {(None, "diarization_unavailable")}
-    assert [re.sub(r"\W", "", word["text"]).lower() for word in words] == [word.text for word in SHORT]
+def test_without_a_diarizer_nothing_is_sent(short: Talk, net: Network, asr: AsrServer) -> None:
+    net.no_diarizer = True
+    _, err = short.run("--format", "json", "--diarize", "--json", code=2)
+    refusal = json.loads(err)
+    assert refusal["code"] == "diarization_unavailable"
+    assert "This service has no diarizer. Without --diarize" in refusal["error"]
+    assert set(net.requests) == {"GET /health"}
+    assert not asr.received
 
 
-def test_a_failed_diarization_costs_only_the_names(short: Talk, net: Network) -> None:
+def test_an_older_service_without_a_diarizer_costs_no_word(short: Talk, net: Network, asr: AsrServer) -> None:
+    net.no_diarizer, net.tells_diarizer = True, False
+    _, err = short.run("--format", "json", "--diarize", code=2)
+    assert "This service has no diarizer. Without --diarize" in err
+    assert net.requests["POST /whisper_optimize"] == 1
+    assert not asr.received
+    short.run("--format", "json")
+    assert net.requests["POST /whisper_optimize"] == 1, "the same job serves the command without names"
+    _, err = short.run("--format", "json", "--diarize", code=8)
+    assert "The service has no diarizer, so the transcript has no names." in err, "the words are there already"
+    assert {word["speakerReason"] for word in short.transcript()["words"]} == {"diarization_unavailable"}
+
+
+def test_a_failed_diarization_costs_only_the_names_and_another_run_adds_them(
+    short: Talk, net: Network, asr: AsrServer
+) -> None:
     net.diarization_error = "Diarization failed: no model."
-    _, err = short.run("--format", "json", "--diarize")
+    out, err = short.run("--format", "json", "--diarize", code=8)
     assert "Note: No speakers: Diarization failed: no model." in err
+    assert "The diarization failed, so the transcript has no names." in err
+    assert out == f"{short.file.with_suffix('.json')}\n"
     assert {word["speakerReason"] for word in short.transcript()["words"]} == {"diarization_failed"}
+    net.diarization_error, (net.speakers, _) = None, two_speakers()
+    short.run("--format", "json", "--diarize")
+    assert {word["speaker"] for word in short.transcript()["words"]} == {"SPEAKER_00", "SPEAKER_01"}
+    assert sum(asr.received.values()) == 1, "no word is paid for twice"
+
+
+def test_the_text_is_there_before_the_speakers(short: Talk, net: Network, asr: AsrServer) -> None:
+    (net.speakers, _), net.diarization_held = two_speakers(), True
+    with short.started("--format", "json", "--diarize") as process:
+        assert process.stderr is not None
+        line = process.stderr.readline()
+        assert line == f"The text is in {short.file.with_suffix('.json')}; the speakers follow.\n"
+        assert {word["speakerReason"] for word in short.transcript()["words"]} == {"diarization_pending"}
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "The text without names is in" in err
+    out, _ = short.run("--format", "json", "--diarize", "--speakers-timeout", "0", "--json", code=8)
+    assert "The speakers are not known yet" in json.loads(out)["speakersMissing"]
+    net.diarization_held = False
+    short.run("--format", "json", "--diarize")
+    assert {word["speaker"] for word in short.transcript()["words"]} == {"SPEAKER_00", "SPEAKER_01"}
+    assert sum(asr.received.values()) == 1
 
 
 @pytest.mark.parametrize("words_supported", [True, False])

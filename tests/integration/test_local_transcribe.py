@@ -105,6 +105,22 @@ def test_without_a_diarizer_it_says_so_before_any_work(tmp_path: Path) -> None:
         assert not asr.received
 
 
+def test_names_that_are_missing_are_added_by_another_run(tmp_path: Path) -> None:
+    talk = conversation()
+    file = tmp_path / "call.wav"
+    file.write_bytes(talk.file.read_bytes())
+    diarizer = str(talk.diarizer(tmp_path / "diarizer"))
+    (tmp_path / "diarizer" / "refuse").touch()
+    with asr_server(ear=talk.hear) as asr:
+        err = run(file, asr, "--diarize", code=8, WHISPERJOB_DIARIZER_PYTHON=diarizer)
+        assert "The diarization failed, so the transcript has no names." in err
+        assert file.with_suffix(".txt").read_text().startswith("Hello? Hello? Oh, hello.")
+        (tmp_path / "diarizer" / "refuse").unlink()
+        run(file, asr, "--diarize", WHISPERJOB_DIARIZER_PYTHON=diarizer)
+        assert list(asr.received.values()) == [1], "no word is sent again"
+    assert file.with_suffix(".txt").read_text().startswith("Speaker 1: Hello?")
+
+
 def test_an_interrupted_run_leaves_no_worker(tmp_path: Path) -> None:
     file = tmp_path / "long.wav"
     write_tones(file, script(1200), 1200)

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from whisperjob_cli.config import config_file, load_config
 from whisperjob_cli.exit_codes import exit_code
-from whisperjob_cli.transcribe import plan_files
 from whisperjob_client.api.polling import LONGEST_SECONDS, Patience, Poll
 from whisperjob_client.api.responses import retry_after
 from whisperjob_client.api.retrying import RetryPolicy, retry_delay
@@ -20,15 +19,14 @@ from whisperjob_client.errors import (
     DiarizationFailedError,
     JobFailedError,
     SpeechError,
+    StoppedError,
     UnreachableError,
     UsageError,
     WaitTimeoutError,
     api_error,
 )
 from whisperjob_client.options import UploadOptions
-from whisperjob_client.speech.paced_recogniser import StoppedError
 from whisperjob_client.speech.rate_limits import HOUR, MINUTE, UNLIMITED, Limits, Pace
-from whisperjob_client.transcript.writers import Format
 from whisperjob_client.transfer.uploading import build_upload
 
 POLICY = RetryPolicy(attempts=3, base_seconds=1, cap_seconds=3, longest_wait_seconds=60)
@@ -166,28 +164,6 @@ def test_a_chunk_longer_than_the_limit_goes_when_the_window_is_free() -> None:
     assert pace.delay(0, 2600) == 0
     pace.book(0, 2600)
     assert pace.delay(10, 2600) == HOUR - 10
-
-
-@pytest.mark.parametrize(
-    ("output", "formats", "expected"),
-    [
-        (None, [], {Format.TXT: "talk.txt"}),
-        (None, [Format.SRT, Format.MD], {Format.SRT: "talk.srt", Format.MD: "talk.md"}),
-        ("out.vtt", [], {Format.VTT: "out.vtt"}),
-        ("out.vtt", [Format.VTT, Format.TXT], {Format.VTT: "out.vtt", Format.TXT: "out.txt"}),
-        ("minutes.v2", [Format.MD], {Format.MD: "minutes.v2"}),
-        ("minutes.v2", [Format.MD, Format.SRT], {Format.MD: "minutes.v2.md", Format.SRT: "minutes.v2.srt"}),
-        (".", [Format.JSON], {Format.JSON: "talk.json"}),
-    ],
-)
-def test_the_files_of_transcripts(output: str | None, formats: list[Format], expected: dict[Format, str]) -> None:
-    files = plan_files(Path("talk.mp4"), Path(output) if output else None, formats)
-    assert files == {format_: Path(name) for format_, name in expected.items()}
-
-
-def test_an_ending_that_contradicts_the_format_is_refused() -> None:
-    with pytest.raises(UsageError):
-        plan_files(Path("talk.mp4"), Path("out.srt"), [Format.TXT])
 
 
 @pytest.mark.parametrize(

@@ -32,4 +32,5 @@ def test_options_have_the_names_of_the_service() -> None:
 def test_every_warning_has_a_sentence() -> None:
     assert set(WARNING_SENTENCES) == set(WarningCode)
     assert describe_warning("silent") == "The recording is silent. (silent)"
-    assert describe_warning("of_a_newer_service") == "of_a_newer_service"
+    unknown = "The service warns of something that this version does not know. (of_a_newer_service)"
+    assert describe_warning("of_a_newer_service") == unknown

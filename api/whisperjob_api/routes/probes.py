@@ -45,7 +45,7 @@ class Readiness:
 
 @router.get("/health", summary="Is the service there, and can it work on recordings?")
 async def health(services: Services) -> Health:
-    return Health(ffmpeg=services.engine_ready())
+    return Health(ffmpeg=services.engine_ready(), diarization=services.no_diarizer_message is None)
 
 
 @router.get("/livez", summary="Is the process alive?")

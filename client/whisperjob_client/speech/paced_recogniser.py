@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import anyio
 
 from whisperjob_client.backoff import Backoff
-from whisperjob_client.errors import ClientError
+from whisperjob_client.errors import StoppedError
 from whisperjob_client.speech.rate_limits import Booking, Pace
 from whisperjob_client.speech.recogniser import (
     Recogniser,
@@ -25,17 +25,17 @@ DEFAULT_RETRY_AFTER_SECONDS = 30.0
 _BACKOFF = Backoff(base=1.0, cap=16.0)
 
 
-class StoppedError(ClientError):
-    """The run was stopped; the answers that had arrived are stored."""
-
-    code = "interrupted"
-
-
 class SpeechWatcher(Protocol):
     """Is notified of the recogniser's waits."""
 
     def waiting(self, seconds: float, reason: str) -> None:
         """Is called before a wait: nothing is sent for so many seconds."""
+
+    def sent(self, seconds: float, /) -> None:
+        """Is called when a file of so many seconds of audio goes to the recogniser."""
+
+    def returned(self, seconds: float, /) -> None:
+        """Is called when the recogniser has answered or refused it."""
 
 
 class PacedRecogniser:
@@ -79,6 +79,7 @@ class PacedRecogniser:
         while True:
             booking = await self._wait_for_turn(seconds)
             self.in_flight += 1
+            self._watcher.sent(seconds)
             try:
                 return await self._recogniser.recognise(file), booking
             except SpeechLimitedError as error:
@@ -98,6 +99,7 @@ class PacedRecogniser:
                 await self._sleep(_BACKOFF.wait(failures))
             finally:
                 self.in_flight -= 1
+                self._watcher.returned(seconds)
 
     async def _wait_for_turn(self, seconds: float) -> Booking:
         """Waits, one task at a time, until the limits allow a file of this length."""

@@ -25,6 +25,7 @@ class NoSpeaker(StrEnum):
     NOT_ASKED = "diarization_not_asked"
     UNAVAILABLE = "diarization_unavailable"
     FAILED = "diarization_failed"
+    PENDING = "diarization_pending"
     NOBODY_HEARD = "nobody_heard_here"
 
 

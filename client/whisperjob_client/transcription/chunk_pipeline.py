@@ -5,16 +5,16 @@ is in flight is waited for and stored.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import anyio
 
 from whisperjob_client.async_client import AsyncClient
 from whisperjob_client.durations import rough_duration
-from whisperjob_client.errors import ClientError
+from whisperjob_client.errors import ClientError, StoppedError
 from whisperjob_client.models import Chunk
-from whisperjob_client.speech.paced_recogniser import PacedRecogniser, StoppedError
-from whisperjob_client.speech.rate_limits import Limits, Pace
+from whisperjob_client.speech.paced_recogniser import PacedRecogniser
+from whisperjob_client.speech.rate_limits import Booking, Limits, Pace
 from whisperjob_client.speech.recogniser import Recogniser
 from whisperjob_client.transcription.answer_memo import AnswerMemo
 from whisperjob_client.transcription.checkpoint import Checkpoint
@@ -38,9 +38,11 @@ class ChunkPipeline:
         *,
         limits: Limits,
         parallel: int,
+        earlier: Iterable[Booking] = (),
     ) -> None:
+        """`earlier` are requests that count against the limits beside those that the memo knows."""
         self._client = client
-        self._pace = Pace(limits, memo.bookings())
+        self._pace = Pace(limits, {*memo.bookings(), *earlier})
         self._recogniser = PacedRecogniser(recogniser, self._pace, watcher)
         self._files = FileRecognition(self._recogniser, memo, watcher)
         self._checkpoint = checkpoint

@@ -46,6 +46,7 @@ class JobStep:
             self._store(StoredJob(idempotency_key=idempotency_key))
             job_id, idempotency_key = await self._submit(file, idempotency_key)
             self._store(StoredJob(idempotency_key=idempotency_key, job_id=job_id))
+        self._watcher.working(Job(job_id=job_id, status="queued"))
         job = await self._client.wait(job_id, on_change=self._watcher.working)
         self._store(StoredJob(idempotency_key=idempotency_key, job_id=job_id, job=job))
         return job

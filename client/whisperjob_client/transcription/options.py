@@ -40,6 +40,8 @@ class TranscribeOptions:
     names: tuple[str, ...] = ()
     """The speakers' names, in the order in which they first speak."""
     doubtful: DoubtfulWords = DoubtfulWords.DROP_UNHEARD
+    speakers_patience_seconds: float | None = None
+    """How long the words wait for the speakers; None: until these are known, or the diarization has failed."""
 
 
 class Watcher(SpeechWatcher, Protocol):

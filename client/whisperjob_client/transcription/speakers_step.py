@@ -34,6 +34,23 @@ class SpeakersStep:
         stored = self._checkpoint.speakers(self._key)
         return _to_speakers(stored.result) if stored else None
 
+    async def check_available(self) -> None:
+        """Raises DiarizationUnavailableError if the service says that it has no diarizer."""
+        health = await self._client.health()
+        if health.diarization is False:
+            raise DiarizationUnavailableError(503, "diarization_unavailable", "This service has no diarizer.")
+
+    async def start(self, job_id: str) -> None:
+        """Starts the diarization. Raises DiarizationUnavailableError; any other error shows in `run`."""
+        if self.stored() is not None:
+            return
+        try:
+            await self._request(job_id)
+        except DiarizationUnavailableError:
+            raise
+        except ClientError:
+            return
+
     async def run(self, job_id: str) -> Speakers:
         """Returns the speakers, or the reason why they are unknown: a transcript without speakers is better than none.
 
@@ -41,13 +58,8 @@ class SpeakersStep:
         """
         if (stored := self.stored()) is not None:
             return stored
-        count = self._count
         try:
-            started = await self._client.diarize(
-                job_id, count.num_speakers, min_speakers=count.min_speakers, max_speakers=count.max_speakers
-            )
-            for warning in started.warnings:
-                self._watcher.note(warning.message)
+            await self._request(job_id)
             result = await self._client.wait_diarization(job_id, on_change=self._watcher.diarizing)
         except DiarizationUnavailableError as error:
             self._watcher.note(f"No speakers: {error}")
@@ -59,6 +71,15 @@ class SpeakersStep:
             self._watcher.note(note)
         self._checkpoint.store_speakers(self._key, StoredSpeakers(job_id=job_id, result=result))
         return _to_speakers(result)
+
+    async def _request(self, job_id: str) -> None:
+        """Repeating it changes nothing: a running diarization continues, and a failed one starts again."""
+        count = self._count
+        started = await self._client.diarize(
+            job_id, count.num_speakers, min_speakers=count.min_speakers, max_speakers=count.max_speakers
+        )
+        for warning in started.warnings:
+            self._watcher.note(warning.message)
 
 
 def _to_speakers(result: DiarizationResult) -> Speakers:

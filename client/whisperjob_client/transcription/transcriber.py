@@ -12,9 +12,10 @@ import anyio
 import anyio.to_thread
 
 from whisperjob_client.async_client import AsyncClient
-from whisperjob_client.errors import ClientError, StorageError
+from whisperjob_client.errors import ClientError, DiarizationUnavailableError, StorageError
 from whisperjob_client.job_warnings import SILENT_WARNING, describe_warning
 from whisperjob_client.models import Chunk, Job
+from whisperjob_client.speech.rate_limits import Booking
 from whisperjob_client.speech.recogniser import Recogniser
 from whisperjob_client.transcript.answer_clocks import least_times, on_chunk_clock
 from whisperjob_client.transcript.merge import merge
@@ -39,10 +40,14 @@ from whisperjob_client.transfer import BLOCK_BYTES
 
 @dataclass(frozen=True, slots=True)
 class Transcription:
-    """The transcript of a recording, and the job it came from."""
+    """The transcript of a recording, and the job it came from.
+
+    `speakers_missing` says why there are no speakers although they were requested; another run may find them.
+    """
 
     transcript: Transcript
     job: Job
+    speakers_missing: NoSpeaker | None = None
 
 
 ClientTask = Callable[[AsyncClient, str], Awaitable[Transcription]]
@@ -62,15 +67,26 @@ class Transcriber:
         build_recogniser: Callable[[], Recogniser],
         options: TranscribeOptions,
         watcher: Watcher,
+        *,
+        on_words: Callable[[Transcription], None] | None = None,
+        account: set[Booking] | None = None,
     ) -> None:
-        """`build_recogniser` is called only if there is anything to recognise. `server` names the client's server."""
+        """`build_recogniser` is called only if there is anything to recognise. `server` names the client's server.
+
+        `on_words` takes the transcript without speakers when its words are there and its speakers are not yet.
+        `account` has what other transcriptions of this program sent to the same recogniser, and gets what this one
+        sends.
+        """
         self._client = client
         self._server = server
         self._build_recogniser = build_recogniser
         self._options = options
         self._watcher = watcher
+        self._on_words = on_words
+        self._account = set() if account is None else account
         self._pipeline: ChunkPipeline | None = None
         self._recogniser: Recogniser | None = None
+        self._source_sha256 = ""
 
     def stop(self) -> int:
         """Lets nothing more be sent to the recogniser. Returns the number of answers that are still waited for; if it
@@ -87,8 +103,9 @@ class Transcriber:
                     await self._recogniser.close()
 
     async def _run(self, file: Path, checkpoint_folder: Path) -> Transcription:
-        source_sha256 = await anyio.to_thread.run_sync(_sha256, file, self._watcher.hashed)
-        checkpoint = Checkpoint(checkpoint_folder, source_sha256)
+        hashing = anyio.to_thread.run_sync(_sha256, file, self._watcher.hashed, abandon_on_cancel=True)
+        self._source_sha256 = await hashing
+        checkpoint = Checkpoint(checkpoint_folder, self._source_sha256)
         options = self._options
         with checkpoint.locked():
             memo = AnswerMemo(checkpoint, options.speech)
@@ -101,14 +118,17 @@ class Transcriber:
                 memo.skip(self._unheard_chunks(job))
             if job is None or not self._all_stored(job, memo, speakers_step):
                 self._recogniser = self._build_recogniser()  # before the upload: a missing key must not cost one
+                if options.diarize and speakers_step.stored() is None and not self._words_stored(job, memo):
+                    await speakers_step.check_available()
                 job = await job_step.run(file)
                 memo.skip(self._unheard_chunks(job))
+                await self._start_speakers(job, memo, speakers_step)
             for warning in job.warnings:
                 self._watcher.note(describe_warning(warning))
             if skipped := sum(chunk.sha256 in self._unheard_chunks(job) for chunk in job.chunks):
                 self._watcher.note(describe_skipped(skipped, len(job.chunks)))
             answers, speakers = await self._answers_and_speakers(job, memo, checkpoint, speakers_step)
-        return Transcription(self._merge(source_sha256, job.chunks, answers, speakers), job)
+        return self._transcription(job, answers, speakers)
 
     def _unheard_chunks(self, job: Job) -> set[str]:
         """Returns the silent chunks, by hash: a recogniser would bill them, and answer with words that nobody said."""
@@ -116,16 +136,30 @@ class Transcriber:
             return set()
         return {chunk.sha256 for chunk in job.chunks if chunk.silent or SILENT_WARNING in job.warnings}
 
+    async def _start_speakers(self, job: Job, memo: AnswerMemo, speakers_step: SpeakersStep) -> None:
+        """Requests the speakers before a word is paid for. Raises DiarizationUnavailableError, unless all words are
+        there: then the transcript without speakers is better than none."""
+        if not self._options.diarize:
+            return
+        try:
+            await speakers_step.start(job.job_id)
+        except DiarizationUnavailableError:
+            if not self._words_stored(job, memo):
+                raise
+
     def _all_stored(self, job: Job, memo: AnswerMemo, speakers_step: SpeakersStep) -> bool:
         """Returns whether nothing is left to do but to merge and to write another format."""
         speakers_known = not self._options.diarize or speakers_step.stored() is not None
-        return speakers_known and all(memo.get(chunk.sha256) is not None for chunk in job.chunks)
+        return speakers_known and self._words_stored(job, memo)
+
+    def _words_stored(self, job: Job | None, memo: AnswerMemo) -> bool:
+        return job is not None and all(memo.get(chunk.sha256) is not None for chunk in job.chunks)
 
     async def _answers_and_speakers(
         self, job: Job, memo: AnswerMemo, checkpoint: Checkpoint, speakers_step: SpeakersStep
     ) -> tuple[list[ChunkAnswer], Speakers]:
         """Returns an answer for each chunk, in order, and the speakers. Both are obtained at the same time."""
-        speakers = Speakers.unknown(NoSpeaker.NOT_ASKED)
+        speakers = Speakers.unknown(NoSpeaker.PENDING if self._options.diarize else NoSpeaker.NOT_ASKED)
         failure: ClientError | None = None
 
         async def find_speakers() -> None:
@@ -143,9 +177,21 @@ class Transcriber:
             except ClientError as error:
                 failure = error
                 tasks.cancel_scope.cancel()
+            else:
+                if speakers.missing is NoSpeaker.PENDING:
+                    self._wait_for_speakers(tasks.cancel_scope, job, _answers(job, memo), speakers)
         if failure is not None:
             raise failure
-        return [answer for chunk in job.chunks if (answer := memo.get(chunk.sha256)) is not None], speakers
+        return _answers(job, memo), speakers
+
+    def _wait_for_speakers(
+        self, scope: anyio.CancelScope, job: Job, answers: Sequence[ChunkAnswer], speakers: Speakers
+    ) -> None:
+        """Hands out the transcript without speakers, and limits the wait for them."""
+        if self._on_words is not None:
+            self._on_words(self._transcription(job, answers, speakers))
+        if (patience := self._options.speakers_patience_seconds) is not None:
+            scope.deadline = anyio.current_time() + patience
 
     async def _recognise_missing(self, chunks: Sequence[Chunk], memo: AnswerMemo, checkpoint: Checkpoint) -> None:
         missing = [chunk for chunk in chunks if memo.get(chunk.sha256) is None]
@@ -162,15 +208,19 @@ class Transcriber:
             self._watcher,
             limits=self._options.limits,
             parallel=self._options.parallel,
+            earlier=self._account,
         )
         try:
             await self._pipeline.run(missing)
         finally:
             self._pipeline = None
+            self._account.update(memo.bookings())
 
-    def _merge(
-        self, source_sha256: str, chunks: Sequence[Chunk], answers: Sequence[ChunkAnswer], speakers: Speakers
-    ) -> Transcript:
+    def _transcription(self, job: Job, answers: Sequence[ChunkAnswer], speakers: Speakers) -> Transcription:
+        missing = speakers.missing if self._options.diarize else None
+        return Transcription(self._merge(job.chunks, answers, speakers), job, missing)
+
+    def _merge(self, chunks: Sequence[Chunk], answers: Sequence[ChunkAnswer], speakers: Speakers) -> Transcript:
         places = [ChunkPlace(chunk.start_seconds, chunk.duration_seconds) for chunk in chunks]
         names = {f"SPEAKER_{index:02d}": name for index, name in enumerate(self._options.names)}
         timed = [on_chunk_clock(answer, place.duration) for place, answer in zip(places, answers, strict=True)]
@@ -182,11 +232,15 @@ class Transcriber:
         merged = merge(list(zip(places, timed, strict=True)), speakers, names)
         transcript = replace(
             merged.without(DROPPED[self._options.doubtful]),
-            origin=Origin(source_sha256, self._options.speech.model, times),
+            origin=Origin(self._source_sha256, self._options.speech.model, times),
         )
         for note in describe_words(merged, transcript):
             self._watcher.note(note)
         return transcript
+
+
+def _answers(job: Job, memo: AnswerMemo) -> list[ChunkAnswer]:
+    return [answer for chunk in job.chunks if (answer := memo.get(chunk.sha256)) is not None]
 
 
 def _sha256(file: Path, report: Callable[[int, int], None]) -> str:

@@ -26,6 +26,8 @@ ROOT = Path(__file__).resolve().parents[3]
 PINNED = ROOT / "tests" / "data" / "conversation.txt"
 FOLDER = ROOT / ".cache" / "conversation"
 FETCH_SECONDS = 120
+RECORDED_TIMELINE = ROOT / "tests" / "data" / "conversation-timeline.json"
+"""Who speaks when in the conversation, as the diarizer of `make diarizer` found it (see support.docs.speakers)."""
 _INSIDE = "pyannote/audio/sample/sample."
 _FRAME = RATE // 100
 _COARSE = 10
@@ -69,6 +71,12 @@ class Conversation:
         )
         folder.mkdir(exist_ok=True)
         (folder / "timeline.json").write_text(truth.model_dump_json(by_alias=True))
+        return interpreter(folder)
+
+    def recorded_diarizer(self, folder: Path) -> Path:
+        """A program to name as WHISPERJOB_DIARIZER_PYTHON, that says what the real diarizer said."""
+        folder.mkdir(exist_ok=True)
+        (folder / "timeline.json").write_text(RECORDED_TIMELINE.read_text())
         return interpreter(folder)
 
     def repeated(self, times: int, file: Path) -> "Conversation":

@@ -25,7 +25,8 @@ class Network:
 
     `lose_answers` is the number of requests that arrive whole, but whose answer is lost. The next `cuts` downloads end
     after `cut_after` bytes. `refuse` has (status, Retry-After) of the next requests. `speakers` is the diarization's
-    result. `query` is added to the address of each POST.
+    result; it is not ready while `diarization_held` is set. A service that does not know the `diarization` of
+    /health has `tells_diarizer` False. `query` is added to the address of each POST.
     """
 
     target: str
@@ -38,6 +39,8 @@ class Network:
     diarization_error: str | None = None
     no_diarizer: bool = False
     query: str = ""
+    tells_diarizer: bool = True
+    diarization_held: bool = False
     requests: Counter[str] = field(default_factory=Counter)
     ranges: list[str] = field(default_factory=list)
     idempotency_keys: list[str] = field(default_factory=list)
@@ -67,6 +70,9 @@ def _handler(state: Network) -> type[BaseHTTPRequestHandler]:
                 self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 headers = {"Retry-After": wait} if wait else {}
                 self._json(status, {"error": "Not now.", "code": "unavailable"}, headers)
+            elif path == "/health" and (state.no_diarizer or state.speakers is not None or state.diarization_error):
+                told = {"diarization": not state.no_diarizer} if state.tells_diarizer else {}
+                self._json(200, {"status": "ok", "ffmpeg": True, **told})
             elif path.startswith("/diarize") and state.no_diarizer:
                 self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 self._json(503, {"error": "This service has no diarizer.", "code": "diarization_unavailable"})
@@ -81,7 +87,7 @@ def _handler(state: Network) -> type[BaseHTTPRequestHandler]:
             seen = state.requests[f"GET /diarize/{job}"]
             if self.command == "POST":
                 self._json(202, {"jobId": job, "status": "running", "message": "Diarization started"})
-            elif seen < 3:
+            elif seen < 3 or state.diarization_held:
                 running = {"jobId": job, "status": "running", "result": None, "error": None, "progress": 30 * seen}
                 self._json(200, running | {"waitingFor": "a GPU" if seen == 1 else None})
             elif state.diarization_error:

@@ -1,7 +1,7 @@
 """Makes docs/terminal.svg, the README's picture, of a real run: `python -m support.docs.picture`, in tests/.
 
-The server, the client and what they print are real. The speech recogniser and the diarizer are stand-ins that know this
-conversation: the real ones are a service on the internet and a model of gigabytes.
+The server, the client and what they print are real. The speech recogniser is a stand-in that knows this conversation,
+and who speaks when is what the real diarizer said about it (support.docs.speakers).
 """
 
 import fcntl
@@ -70,7 +70,7 @@ def session() -> Text:
     with (
         tempfile.TemporaryDirectory() as folder,
         served(
-            Path(folder) / "data", {"WHISPERJOB_DIARIZER_PYTHON": str(talk.diarizer(Path(folder) / "d"))}
+            Path(folder) / "data", {"WHISPERJOB_DIARIZER_PYTHON": str(talk.recorded_diarizer(Path(folder) / "d"))}
         ) as service,
         asr_server(ear=talk.hear) as asr,
     ):

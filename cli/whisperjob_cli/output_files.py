@@ -1,0 +1,215 @@
+"""Where transcripts go: the formats and -o as a user gives them, and the files and the checkpoint of each recording.
+
+Two recordings never write to the same file. A recording reserves a name by a file in its checkpoint's folder, so that
+this holds for a later call too: x.mp3 becomes x.txt, and x.wav, which comes after it, x.wav.txt.
+"""
+
+import os
+import re
+import stat
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from whisperjob_cli.input_files import CHECKPOINT_ENDING, RECORDING_ENDINGS, Recording
+from whisperjob_client.errors import StorageError, UsageError
+from whisperjob_client.file_names import fit_name, name_limit
+from whisperjob_client.transcript.writers import Format
+
+STANDARD_OUTPUT: Final = "-"
+KNOWN_FORMATS: Final = ", ".join(Format)
+
+_OWNER_NAME: Final = "recording"
+"""Inside a checkpoint's folder: the recording whose transcript has this name, relative to the folder around it."""
+
+_ENDING = re.compile(r"\.(?=[^.]*[A-Za-z])[A-Za-z0-9]+$")
+"""An ending has a letter: in `interview 2024.05.13` there is none."""
+
+_MAX_NUMBER: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What -o and --format ask for. Exactly one of `file`, `folder`, `stream` and `beside` is set.
+
+    `stream` is standard output (`-`), or a device or pipe, to which the transcript is written as it is.
+    """
+
+    formats: tuple[Format, ...]
+    file: Path | None = None
+    folder: Path | None = None
+    stream: str | None = None
+    beside: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """The files of one transcript, and the folder of what its run has finished. A stream has no files."""
+
+    files: dict[Format, Path]
+    checkpoint: Path
+    stream: str | None = None
+    formats: tuple[Format, ...] = ()
+
+
+def parse_formats(values: Sequence[str]) -> tuple[Format, ...]:
+    """Returns the formats of `-f srt,vtt -f json`, each once. Raises UsageError for a name that is none."""
+    names = [name.strip().lower().removeprefix(".") for value in values for name in value.split(",")]
+    unknown = [name for name in names if name and name not in list(Format)]
+    if unknown:
+        raise UsageError(f"{unknown[0]!r} is no format of transcripts; there are {KNOWN_FORMATS}.")
+    return tuple(dict.fromkeys(Format(name) for name in names if name))
+
+
+def choose_output(text: str | None, formats: tuple[Format, ...], recordings: Sequence[Recording]) -> Output:
+    """Raises UsageError if -o does not suit the formats or the number of recordings, or has an unknown ending."""
+    several = len(recordings) > 1
+    wanted = formats or (Format.TXT,)
+    if text is None and not several and recordings[0].streamed:
+        text = STANDARD_OUTPUT
+    if text is None:
+        return Output(wanted, beside=True)
+    if not text:
+        raise UsageError("-o needs a name.")
+    path = Path(text)
+    if text == STANDARD_OUTPUT or _is_stream(path):
+        if several or len(wanted) > 1:
+            what = "the transcripts of several recordings" if several else "several formats"
+            raise UsageError(f"{'Standard output' if text == '-' else text} cannot take {what}; give -o a folder.")
+        return Output(wanted, stream=text)
+    if text.endswith(("/", os.sep)) or path.is_dir():
+        if path.exists() and not path.is_dir():
+            raise UsageError(f"{path} is a file, not a folder.")
+        return Output(wanted, folder=path)
+    return _named_output(path, formats, wanted, len(recordings))
+
+
+def _named_output(path: Path, formats: tuple[Format, ...], wanted: tuple[Format, ...], count: int) -> Output:
+    ending = _ending(path)[1:]
+    if count > 1:
+        if ending or path.exists():
+            raise UsageError(f"{path} is one file, and there are {count} recordings; give a folder, such as -o out/.")
+        return Output(wanted, folder=path)
+    if not ending:
+        return Output(wanted, file=path)
+    if ending.lower() not in list(Format):
+        raise UsageError(
+            f"{path} ends in .{ending}, which is no format of transcripts; there are {KNOWN_FORMATS}. "
+            "For a folder, put a / at its end."
+        )
+    named = Format(ending.lower())
+    if formats and named not in formats:
+        raise UsageError(f"{path} ends as {named}, but --format says {', '.join(formats)}.")
+    return Output(formats or (named,), file=path)
+
+
+def plan(recording: Recording, output: Output, inputs: Collection[str]) -> Targets:
+    """Returns the files of a recording's transcript, and reserves their name. `inputs` are the real paths of all
+    recordings, which are never overwritten.
+
+    Raises UsageError if the named file is a recording, StorageError if the folder cannot be written to.
+    """
+    if output.stream is not None:
+        return Targets({}, _checkpoint_of_stream(recording), output.stream, output.formats)
+    if output.file is not None:
+        return _named_targets(recording, output.file, output.formats, inputs)
+    folder = Path() if recording.streamed else recording.file.parent
+    if output.folder is not None:
+        folder = output.folder / recording.place
+    limit = name_limit(folder)
+    for number, name in enumerate(_names(recording)):
+        files = {format_: folder / fit_name(name, f".{format_}", limit) for format_ in output.formats}
+        checkpoint = folder / fit_name(name, CHECKPOINT_ENDING, limit)
+        if any(os.path.realpath(file) in inputs for file in files.values()):
+            continue
+        if number == 0 and _may_belong_to_another(recording, files.values(), checkpoint):
+            continue
+        if _reserve(checkpoint, recording, folder):
+            return Targets(files, checkpoint, None, output.formats)
+    raise UsageError(f"{recording.shown}: every name for its transcript in {folder} is taken.")
+
+
+def _names(recording: Recording) -> Iterator[str]:
+    """Yields the name without its ending, the whole name, and then numbered ones."""
+    name = recording.name
+    yield _ENDING.sub("", name) or name
+    yield name
+    for number in range(2, _MAX_NUMBER):
+        yield f"{name} ({number})"
+
+
+def _ending(file: Path) -> str:
+    """Returns the ending with its dot, which for words.vtt has two; empty if there is none."""
+    formats = sorted((f".{format_}" for format_ in Format), key=len, reverse=True)
+    if known := next((ending for ending in formats if file.name.lower().endswith(ending)), None):
+        return file.name[-len(known) :]
+    return match[0] if (match := _ENDING.search(file.name)) else ""
+
+
+def _named_targets(recording: Recording, file: Path, formats: tuple[Format, ...], inputs: Collection[str]) -> Targets:
+    ending = _ending(file)
+    stem = file.name.removesuffix(ending)
+    limit = name_limit(file.parent)
+    if len(formats) == 1 and ending:
+        files = {formats[0]: file}
+    else:
+        files = {format_: file.with_name(fit_name(stem, f".{format_}", limit)) for format_ in formats}
+    for target in files.values():
+        if os.path.realpath(target) in inputs:
+            raise UsageError(f"{target} would be overwritten; choose another place for the transcript by -o.")
+    checkpoint = file.with_name(fit_name(stem, CHECKPOINT_ENDING, limit))
+    _reserve(checkpoint, recording, file.parent)
+    return Targets(files, checkpoint, None, formats)
+
+
+def _reserve(checkpoint: Path, recording: Recording, folder: Path) -> bool:
+    """Returns whether the checkpoint's folder, and with it the name, is this recording's; a free one becomes so."""
+    owner = b"-" if recording.streamed else os.fsencode(os.path.relpath(recording.file, folder))
+    file = checkpoint / _OWNER_NAME
+    try:
+        checkpoint.mkdir(parents=True, exist_ok=True)
+        with suppress(FileExistsError):
+            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+            with os.fdopen(descriptor, "wb") as opened:
+                opened.write(owner)
+            return True
+        return file.read_bytes() == owner
+    except FileExistsError:
+        return False  # a file has the name of the folder
+    except OSError as error:
+        raise StorageError.from_os_error(error, checkpoint) from None
+
+
+def _may_belong_to_another(recording: Recording, files: Collection[Path], checkpoint: Path) -> bool:
+    """Returns whether a transcript that nobody reserved is there, and another recording that it may belong to."""
+    if recording.streamed or (checkpoint / _OWNER_NAME).exists() or not any(file.exists() for file in files):
+        return False
+    stem = _ENDING.sub("", recording.file.name)
+    with suppress(OSError), os.scandir(recording.file.parent) as entries:
+        for entry in entries:
+            other = entry.name != recording.file.name and _ENDING.sub("", entry.name) == stem
+            if other and entry.name.rpartition(".")[2].lower() in RECORDING_ENDINGS:
+                return True
+    return False
+
+
+def _checkpoint_of_stream(recording: Recording) -> Path:
+    """Returns the folder beside the recording if one can be there, else one in the user's cache."""
+    if not recording.streamed:
+        folder = recording.file.parent
+        beside = folder / fit_name(_ENDING.sub("", recording.name), CHECKPOINT_ENDING, name_limit(folder))
+        if os.access(beside if beside.exists() else folder, os.W_OK):
+            return beside
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "whisperjob"
+    return cache / fit_name(recording.name, CHECKPOINT_ENDING, name_limit(cache))
+
+
+def _is_stream(path: Path) -> bool:
+    """Returns whether the path is a device or a pipe, which must not be replaced by a file."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
