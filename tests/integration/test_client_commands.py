@@ -142,7 +142,7 @@ def test_what_an_older_service_does_not_know_is_shown(tmp_path: Path) -> None:
     talk.write_bytes(b"sound")
     with serving_http(ThreadingHTTPServer(("127.0.0.1", 0), OlderService)) as url:
         shell = Shell(tmp_path, url, "key")
-        job = "0123456789abcdef" * 2
+        job = "01234567-89ab-cdef-0123-456789abcdef"
         for words in (["submit", str(talk)], ["diarize", job, "--no-wait"], ["trim", job, "3"]):
             _, err = shell.run(*words)
             assert err == f"Note: {sentence}\n", words
