@@ -35,6 +35,9 @@ def to_spec(upload: ReceivedUpload, tenant: str, client_ip: str | None) -> Spec:
         tenant=tenant,
         profile=options.profile,
         max_chunk_seconds=options.max_chunk_seconds,
+        track=options.track,
+        language=options.language,
+        multichannel=options.multichannel,
     )
 
 

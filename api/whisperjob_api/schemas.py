@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.alias_generators import to_camel
 
 from whisperjob.model.errors import JobCode
+from whisperjob.model.manifest import TrackReason
 from whisperjob.model.options import MAX_SPEAKERS, require_ordered_bounds
 from whisperjob.model.phase import Step
 from whisperjob_api.errors import HttpCode
@@ -30,6 +31,16 @@ _TRIMMED_CHUNK = {
     "sizeMB": 2.3,
     "downloadUrl": f"/job/{_ID}/download/trimmed.mp3",
     "durationSeconds": 300.0,
+}
+_TRACK = {
+    "index": 0,
+    "codec": "aac",
+    "language": "eng",
+    "title": None,
+    "channels": 2,
+    "default": True,
+    "used": True,
+    "reason": None,
 }
 _SUMMARY = {
     "jobId": _ID,
@@ -162,8 +173,24 @@ class Chunk(Schema):
     duration_seconds: float = Field(description="Its exact length")
     sha256: str
     silent: bool | None = Field(default=None, description="`true` if nothing can be heard in it; else absent")
+    channel: int | None = Field(default=None, description="Of a multichannel job alone: whose sound it is")
 
     model_config = _examples(_CHUNK)
+
+
+class Track(Schema):
+    """One audio track of the recording."""
+
+    index: int = Field(description="Among the audio tracks; the first is 0")
+    codec: str
+    language: str | None = Field(description="As the file names it; null where it does not")
+    title: str | None
+    channels: int
+    default: bool = Field(description="Whether the file marks it as the default")
+    used: bool
+    reason: TrackReason | None = Field(description="Why it was not used")
+
+    model_config = _examples(_TRACK)
 
 
 class JobSummary(Schema):
@@ -189,9 +216,10 @@ class JobSummary(Schema):
 
 
 class JobView(JobSummary):
-    """A job; completed ones list their chunks."""
+    """A job; completed ones list their chunks, and the audio tracks of their recording."""
 
     chunks: list[Chunk] | None = None
+    tracks: list[Track] | None = None
 
     model_config = _examples(
         {
@@ -200,7 +228,7 @@ class JobView(JobSummary):
             "step": "enhancing",
             "progress": 40,
         },
-        {**_SUMMARY, "chunks": [_CHUNK]},
+        {**_SUMMARY, "chunks": [_CHUNK], "tracks": [_TRACK]},
         {
             **{k: v for k, v in _SUMMARY.items() if k not in ("outputSizeMB", "totalChunks", "step", "progress")},
             "status": "error",

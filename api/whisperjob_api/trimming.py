@@ -1,4 +1,5 @@
-"""Trims a job's audio to its first seconds: a pure plan over the manifest, then a byte copy of at most one file.
+"""Trims a job's audio to its first seconds: a pure plan over the manifest, then a byte copy of at most one file, or of
+one of each channel.
 
 Whole chunks are not copied; the trim points to them. Only the last file is cut, at a frame boundary, and gets an Info
 frame that makes gapless players stop at the exact sample (model/mp3.py).
@@ -97,6 +98,7 @@ def _write_part(store: ObjectStore, prefix: str, source: str, part: TrimPart, in
         sha256=sha256,
         start_seconds=chunk.start_seconds,
         duration_seconds=seconds(part.samples),
+        channel=chunk.channel,
     )
 
 

@@ -229,6 +229,9 @@ def parse_options(fields: Mapping[str, str]) -> UploadOptions:
     return UploadOptions.model_construct(
         profile=options.profile,
         max_chunk_seconds=options.max_chunk_seconds,
+        track=options.track,
+        language=options.language,
+        multichannel=options.multichannel,
         raw_format=options.raw_format,
         sample_rate=options.sample_rate or RAW_SAMPLE_RATE,
         channels=options.channels or RAW_CHANNELS,

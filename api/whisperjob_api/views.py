@@ -6,10 +6,10 @@ from typing import NotRequired, TypedDict
 from urllib.parse import quote
 
 from whisperjob.model.errors import JobCode
-from whisperjob.model.manifest import ChunkEntry, Manifest, Trim, TrimEntry
+from whisperjob.model.manifest import ChunkEntry, Manifest, TrackEntry, Trim, TrimEntry
 from whisperjob.model.phase import Phase, Step
 from whisperjob.model.resource import WhisperJob
-from whisperjob_api.schemas import Accepted, Chunk, JobState, JobSummary, JobView, NotTrimmed, Trimmed
+from whisperjob_api.schemas import Accepted, Chunk, JobState, JobSummary, JobView, NotTrimmed, Track, Trimmed
 
 BYTES_PER_MB = 1_048_576
 
@@ -73,7 +73,13 @@ def to_job_view(job: WhisperJob, manifest: Manifest | None = None) -> JobView:
     """Converts a job. `manifest` is needed for a completed job and for no other."""
     if manifest is None:
         return JobView(**_summarize(job))
-    return JobView(**_summarize(job), chunks=to_chunks(job.name, manifest.chunks))
+    return JobView(
+        **_summarize(job), chunks=to_chunks(job.name, manifest.chunks), tracks=[_to_track(t) for t in manifest.tracks]
+    )
+
+
+def _to_track(track: TrackEntry) -> Track:
+    return Track(**track.model_dump())
 
 
 def to_json(view: JobView) -> bytes:
@@ -107,19 +113,25 @@ def _summarize(job: WhisperJob) -> _SummaryFields:
 
 def to_chunks(name: str, entries: Sequence[ChunkEntry] | Sequence[TrimEntry]) -> list[Chunk]:
     """Converts the files of a manifest or a trim of the job `name`."""
-    return [
-        Chunk(
-            index=entry.index,
-            filename=entry.filename,
-            size_mb=to_megabytes(entry.size_bytes),
-            download_url=format_download_url(name, entry.filename),
-            start_seconds=entry.start_seconds,
-            duration_seconds=entry.duration_seconds,
-            sha256=entry.sha256,
-            **({"silent": True} if isinstance(entry, ChunkEntry) and entry.silent else {}),
-        )
-        for entry in entries
-    ]
+    return [_to_chunk(name, entry) for entry in entries]
+
+
+def _to_chunk(name: str, entry: ChunkEntry | TrimEntry) -> Chunk:
+    chunk = Chunk(
+        index=entry.index,
+        filename=entry.filename,
+        size_mb=to_megabytes(entry.size_bytes),
+        download_url=format_download_url(name, entry.filename),
+        start_seconds=entry.start_seconds,
+        duration_seconds=entry.duration_seconds,
+        sha256=entry.sha256,
+    )
+    optional: dict[str, object] = {}
+    if isinstance(entry, ChunkEntry) and entry.silent:
+        optional["silent"] = True
+    if entry.channel is not None:
+        optional["channel"] = entry.channel
+    return chunk.model_copy(update=optional)
 
 
 def to_trimmed(name: str, trim: Trim, max_seconds: float) -> Trimmed:

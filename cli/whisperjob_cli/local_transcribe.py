@@ -22,4 +22,4 @@ def transcribe(arguments: TranscribeArguments) -> None:
         from whisperjob_local.serve import log_to_stderr
 
         log_to_stderr(logging.ERROR)
-        transcribe_files(arguments, partial(build_private_service, diarizes=arguments.wants_speakers))
+        transcribe_files(arguments, partial(build_private_service, diarizes=arguments.needs_diarizer))

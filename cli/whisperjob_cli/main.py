@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -27,6 +27,10 @@ from whisperjob_cli.options import (
 )
 from whisperjob_cli.standard_streams import accept_any_name, discard_output
 from whisperjob_client.errors import UsageError
+
+if TYPE_CHECKING:
+    from whisperjob.model.manifest import Manifest
+    from whisperjob_client import Job
 
 _EXIT_CODES = "Exit codes: 0 done; 1 failed, one sentence on standard error says why; 2 wrong usage; 130 interrupted."
 
@@ -120,7 +124,7 @@ def run(
         log_to_stderr(logging.ERROR)
         with Display() as display:
             job = run_file(recording, output, data_dir, audio.to_upload_options(), display)
-        _print_results(output, [chunk.filename for chunk in job.chunks], job.duration or 0.0, job.warnings)
+        _print_results(output, [chunk.filename for chunk in job.chunks], job.duration or 0.0, job)
         _print_next(file, output)
 
 
@@ -148,7 +152,7 @@ def optimize(file: InputFile, output: OutputFolder, audio: LocalAudioArguments) 
             manifest = optimize_file(recording, output, options, report)
             display.working(Job(job_id="", status="completed"))
         names = [chunk.filename for chunk in manifest.chunks]
-        _print_results(output, names, manifest.duration_seconds, manifest.warnings)
+        _print_results(output, names, manifest.duration_seconds, manifest)
 
 
 @local.command(epilog=_EXIT_CODES)
@@ -194,11 +198,11 @@ def diarize(
 local.command(epilog=EXIT_CODES)(transcribe)
 
 
-def _print_results(output: Path, names: Sequence[str], duration_seconds: float, warnings: Sequence[str]) -> None:
+def _print_results(output: Path, names: Sequence[str], duration_seconds: float, found: "Job | Manifest") -> None:
     from whisperjob_client.job_warnings import describe_warning
 
-    for warning in warnings:
-        typer.echo(f"Note: {describe_warning(warning)}", err=True)
+    for warning in found.warnings:
+        typer.echo(f"Note: {describe_warning(warning, found.tracks)}", err=True)
     for name in names:
         typer.echo(f"{output / name}  {(output / name).stat().st_size / 1024 / 1024:.2f} MB")
     typer.echo(f"{len(names)} file(s), {duration_seconds:.1f} s of audio")

@@ -29,6 +29,7 @@ MIN_SAMPLE_RATE: Final = 1000
 MAX_SAMPLE_RATE: Final = 384_000
 MAX_CHANNELS: Final = 32
 MAX_SPEAKERS: Final = 64
+MAX_CHOICE_LENGTH: Final = 64
 
 RawFormat = Literal[
     "s16le",
@@ -77,6 +78,27 @@ ChunkSeconds = Annotated[
         "--max-chunk-seconds", min=MIN_CHUNK_SECONDS, max=MAX_CHUNK_SECONDS, help="Longest chunk, in seconds."
     ),
 ]
+
+
+def _check_length(value: str | None) -> str | None:
+    if value is not None and not 0 < len(value) <= MAX_CHOICE_LENGTH:
+        raise typer.BadParameter(f"it must have 1 to {MAX_CHOICE_LENGTH} characters.")
+    return value
+
+
+TrackChoice = Annotated[
+    str | None,
+    typer.Option(
+        "--track",
+        callback=_check_length,
+        help="Which audio track: auto (the default), an index (the first is 0), a language (de, deu, German) or mix "
+        "(all together).",
+    ),
+]
+Multichannel = Annotated[
+    bool,
+    typer.Option("--multichannel", help="One person speaks on each channel; they are treated and transcribed apart."),
+]
 NumSpeakers = Annotated[
     int | None,
     typer.Option("--num-speakers", min=0, max=MAX_SPEAKERS, help="Exactly this many speakers; 0 or absent: find out."),
@@ -110,9 +132,19 @@ class AudioArguments:
         int | None,
         typer.Option("--channels", min=1, max=MAX_CHANNELS, help="Channels of headerless PCM, interleaved."),
     ] = None
+    track: TrackChoice = None
+    multichannel: Multichannel = False
+    language: Annotated[
+        str | None,
+        typer.Option(
+            "--language",
+            callback=_check_length,
+            help="Language of the speech; of several tracks, those in it come first.",
+        ),
+    ] = None
 
     def to_upload_options(self) -> UploadOptions:
-        return UploadOptions(**asdict(self))
+        return UploadOptions(**asdict(self) | {"multichannel": self.multichannel or None})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from whisperjob_cli.display import Display
 from whisperjob_client.durations import clock
-from whisperjob_client.job_warnings import describe_warning
+from whisperjob_client.job_warnings import describe_track, describe_warning
 from whisperjob_client.models import Chunk, DiarizationResult, Job
 from whisperjob_client.sync_client import Client
 
@@ -27,10 +27,14 @@ def print_job(job: Job) -> None:
     if job.duration is not None:
         typer.echo(f"  {clock(round(job.duration))} long, {job.original_size_mb} MB")
     for warning in job.warnings:
-        typer.echo(f"  Note: {describe_warning(warning)}")
+        typer.echo(f"  Note: {describe_warning(warning, job.tracks)}")
+    if len(job.tracks) > 1:
+        for track in job.tracks:
+            typer.echo(f"  {'used' if track.used else 'not used'}: track {describe_track(track)}")
     for chunk in job.chunks:
+        whose = "" if chunk.channel is None else f"channel {chunk.channel}, "
         typer.echo(
-            f"  {chunk.filename}  {chunk.size_mb} MB  from {clock(round(chunk.start_seconds))}, "
+            f"  {chunk.filename}  {chunk.size_mb} MB  {whose}from {clock(round(chunk.start_seconds))}, "
             f"{clock(round(chunk.duration_seconds))} long"
         )
 

@@ -16,9 +16,11 @@ from whisperjob_cli.options import (
     AsJson,
     ChunkSeconds,
     InputFiles,
+    Multichannel,
     NumSpeakers,
     ProfileChoice,
     Server,
+    TrackChoice,
     build_connection,
     expand_options,
     load_settings,
@@ -85,7 +87,8 @@ class TranscribeArguments:
     speaker_name: Annotated[
         list[str] | None,
         typer.Option(
-            "--speaker-name", help="Name of a speaker; repeat it in the order in which the speakers first speak."
+            "--speaker-name",
+            help="Name of a speaker; repeat it in the order in which they first speak (or of channels).",
         ),
     ] = None
     drop_doubtful: Annotated[
@@ -127,7 +130,14 @@ class TranscribeArguments:
     asr_timeout: Annotated[float, typer.Option(min=1, help="Longest wait for one chunk's answer, in seconds.")] = 1800.0
     profile: ProfileChoice = None
     max_chunk_seconds: ChunkSeconds = None
+    track: TrackChoice = None
+    multichannel: Multichannel = False
     as_json: AsJson = False
+
+    @property
+    def needs_diarizer(self) -> bool:
+        """It is True if a model must find the speakers. If channels are speakers, none is needed."""
+        return self.wants_speakers and not self.multichannel
 
     @property
     def wants_speakers(self) -> bool:
@@ -216,7 +226,13 @@ def _build_options(arguments: TranscribeArguments) -> "TranscribeOptions":
             prompt=arguments.prompt,
             endpoint=url or "groq",
         ),
-        upload=UploadOptions(arguments.profile, arguments.max_chunk_seconds),
+        upload=UploadOptions(
+            arguments.profile,
+            arguments.max_chunk_seconds,
+            track=arguments.track,
+            language=arguments.language,
+            multichannel=arguments.multichannel or None,
+        ),
         limits=_choose_limits(url, config, arguments.requests_per_minute, arguments.audio_seconds_per_hour),
         parallel=arguments.parallel,
         diarize=arguments.wants_speakers,

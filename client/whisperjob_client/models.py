@@ -81,6 +81,21 @@ class Chunk(Answer):
     duration_seconds: float
     sha256: str
     silent: bool = False
+    channel: int | None = None
+    """Of a multichannel job alone: whose sound it is. The chunks of each channel are the whole recording."""
+
+
+class Track(Answer):
+    """One audio track of the recording; `index` begins at 0, and `reason` says why it was not used."""
+
+    index: int
+    codec: str = ""
+    language: str | None = None
+    title: str | None = None
+    channels: int = 0
+    default: bool = False
+    used: bool = True
+    reason: str | None = None
 
 
 class Job(Answer):
@@ -100,6 +115,7 @@ class Job(Answer):
     output_size_mb: Annotated[float | None, Field(alias="outputSizeMB")] = None
     total_chunks: int | None = None
     chunks: tuple[Chunk, ...] = ()
+    tracks: tuple[Track, ...] = ()
 
     @property
     def ended(self) -> bool:

@@ -254,3 +254,21 @@ async def test_without_a_diarizer_requests_are_refused_and_results_stay_readable
         answer = await request_diarization(server, job)
         assert (answer.status_code, answer.json()["code"]) == (503, "diarization_unavailable")
         assert (await read_record(server, job)).spec.diarization is None
+
+
+async def test_the_channels_of_a_multichannel_job_are_its_speakers(tmp_path: Path) -> None:
+    """Without a diarizer, a model or a request."""
+    async with serving_api(tmp_path) as server:
+        call = await server.completed(8000, 8000, 8000, 8000, multichannel=True)
+        view = await get_diarization(server, call)
+        assert view["status"] == "completed"
+        assert view["result"]["exclusive"] == [
+            {"start": 0.0, "end": 0.5, "speaker": "CHANNEL_01"},
+            {"start": 0.5, "end": 0.8, "speaker": "CHANNEL_00"},
+        ]
+        assert view["result"]["segments"][0] == {"start": 0.0, "end": 0.6, "speaker": "CHANNEL_01"}
+        assert (view["result"]["model"], view["result"]["num_speakers"]) == ("channels", 2)
+        assert (await request_diarization(server, call, numSpeakers=3)).status_code == 202
+        assert (await read_record(server, call)).spec.diarization is None
+        rttm = await server.client.get(f"/diarize/{call.name}", params={"format": "rttm"})
+        assert rttm.text.splitlines()[0].endswith("1 0.000 0.600 <NA> <NA> CHANNEL_01 <NA> <NA>")

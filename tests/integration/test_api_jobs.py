@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from support.api.completed_jobs import decoded
 from support.api.raw_http import connected
 from support.api.server import KEY, OTHER_KEY, ApiServer, api_settings, serving_api
 from support.waiting import until
@@ -66,8 +67,12 @@ async def test_a_job_shows_exactly_the_fields_of_its_state(tmp_path: Path) -> No
 
         done = await server.completed(24_000, 12_000)
         seen = (await server.client.get(f"/job/{done.name}")).json()
-        chunks = seen.pop("chunks")
+        chunks, tracks = seen.pop("chunks"), seen.pop("tracks")
         del seen["createdAt"]
+        assert [(track["index"], track["language"], track["used"], track["reason"]) for track in tracks] == [
+            (0, "eng", True, None),
+            (1, None, False, "undecodable"),
+        ]
         state = {"jobId": done.name, "status": "completed", "step": "done", "progress": 100, "duration": 2.25}
         assert seen == {**common, **state, "outputSizeMB": 0.0, "totalChunks": 2}
         assert [
@@ -84,6 +89,25 @@ async def test_a_job_shows_exactly_the_fields_of_its_state(tmp_path: Path) -> No
             }
             for index, start, length in ((0, 0.0, 1.5), (1, 1.5, 0.75))
         ]  # fmt: skip
+
+
+async def test_chunks_of_channels_say_whose_they_are(tmp_path: Path) -> None:
+    async with serving_api(tmp_path) as server:
+        call = await server.completed(16_000, 8000, 16_000, 8000, multichannel=True)
+        seen = (await server.client.get(f"/job/{call.name}")).json()
+        assert [(chunk["channel"], chunk["startSeconds"]) for chunk in seen["chunks"]] == [
+            (0, 0.0),
+            (0, 1.0),
+            (1, 0.0),
+            (1, 1.0),
+        ]
+        assert seen["duration"] == 1.5
+        for limit, expected in ((1.25, [(0, 1.0), (0, 0.25), (1, 1.0), (1, 0.25)]), (0.5, [(0, 0.5), (1, 0.5)])):
+            trim = (await server.client.post("/demo_trim", json={"jobId": call.name, "maxSeconds": limit})).json()
+            assert [(chunk["channel"], chunk["durationSeconds"]) for chunk in trim["chunks"]] == expected
+            for chunk in trim["chunks"]:
+                data = (await server.client.get(chunk["downloadUrl"])).content
+                assert len(decoded(data)) == 2 * round(16_000 * chunk["durationSeconds"])
 
 
 async def test_jobs_are_listed_newest_first_in_stable_pages(tmp_path: Path) -> None:
@@ -374,5 +398,6 @@ async def test_the_description_has_every_route_with_examples(tmp_path: Path) -> 
         assert references == set(schemas), "every reference leads somewhere, and nothing is left over"
         form = described["paths"]["/whisper_optimize"]["post"]["requestBody"]["content"]["multipart/form-data"]
         assert set(form["schema"]["properties"]) == {
-            "file", "profile", "maxChunkSeconds", "rawFormat", "sampleRate", "channels",
+            "file", "profile", "maxChunkSeconds", "rawFormat", "sampleRate", "channels", "track", "language",
+            "multichannel",
         }  # fmt: skip

@@ -43,6 +43,8 @@ async def test_options_may_stand_before_or_after_the_file(tmp_path: Path, before
         part("maxChunkSeconds", b"600"),
         part("rawFormat", b"s24le"),
         part("sampleRate", b"44100"),
+        part("track", b"mix"),
+        part("language", "español".encode()),
         part("unknown", b"of a later version"),
     )
     file = part("file", SOUND, "take.pcm")
@@ -51,6 +53,7 @@ async def test_options_may_stand_before_or_after_the_file(tmp_path: Path, before
         assert answer.status == 202
         spec = (await the_job(server)).spec
         assert (spec.profile, spec.max_chunk_seconds) == (Profile.LIGHT, 600)
+        assert (spec.track, spec.language) == ("mix", "español")
         assert (spec.source.raw_format, spec.source.sample_rate, spec.source.channels) == (RawFormat.S24LE, 44_100, 1)
 
 
@@ -85,6 +88,7 @@ async def test_options_may_stand_before_or_after_the_file(tmp_path: Path, before
         pytest.param(form(part("file", SOUND), part("profile", b"loud")), 422, "invalid_request", id="profile"),
         pytest.param(form(part("file", SOUND), part("maxChunkSeconds", b"59")), 422, "invalid_request", id="59 s"),
         pytest.param(form(part("file", SOUND), part("maxChunkSeconds", b"x")), 422, "invalid_request", id="chunk x"),
+        pytest.param(form(part("file", SOUND), part("track", b"x" * 65)), 422, "invalid_request", id="long track"),
         pytest.param(form(part("file", SOUND), part("rawFormat", b"hls")), 422, "invalid_request", id="raw format"),
         pytest.param(form(part("file", SOUND), part("sampleRate", b"8000")), 422, "invalid_request", id="rate alone"),
         pytest.param(

@@ -271,9 +271,9 @@ def test_two_runs_at_once_do_not_send_everything_twice(short: Talk, asr: AsrServ
 
 
 def test_what_the_service_does_not_know_is_noted(short: Talk, net: Network) -> None:
-    net.query = "track=2"
+    net.query = "codec=2"
     _, err = short.run("--format", "json")
-    assert err.count("Note: The option `track` is unknown and was ignored.") == 1
+    assert err.count("Note: The option `codec` is unknown and was ignored.") == 1
 
 
 def test_without_a_diarizer_nothing_is_sent(short: Talk, net: Network, asr: AsrServer) -> None:

@@ -261,7 +261,7 @@ class _OneToken:
 class TestWorkerProtocol:
     @pytest.fixture
     async def launch(self, world: World) -> Launch:
-        await world.submit(max_chunk_seconds=600)
+        await world.submit(max_chunk_seconds=600, track="mix", language="de")
         return await world.launch()
 
     @pytest.fixture
@@ -282,6 +282,7 @@ class TestWorkerProtocol:
         assert Path(source.read.path).read_bytes() == b"sound"
         assert isinstance(claim.options, OptimizeOptions)
         assert (source.filename, claim.options.max_chunk_seconds) == ("talk.mp4", 600)
+        assert (claim.options.track, claim.options.language) == ("mix", "de")
         assert second.status_code == 200
 
     async def test_progress_is_taken_in(self, world: World, client: httpx.AsyncClient) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from support.audio.media import write_noise
+from support.audio.track_files import ToneTrack, write_tracks
 from support.programs.environment import unconfigured
 from support.programs.processes import children_of, lives
 from support.waiting import until_sync
@@ -155,3 +156,22 @@ def test_run_interrupted_leaves_nothing(tmp_path: Path, long_recording: Path) ->
     assert stderr == b"Interrupted.\n"
     assert not any(lives(pid) for pid in workers)
     assert not out.exists()
+
+
+def test_a_track_is_chosen_and_what_was_left_out_is_named(tmp_path: Path) -> None:
+    english, german = ToneTrack(440, language="eng", marks="default"), ToneTrack(700, language="deu", title="Bühne")
+    film = write_tracks(tmp_path / "film.mkv", english, german)
+    out = tmp_path / "out"
+    ended = whisperjob("local", "optimize", film, "-o", out, "--track", "German")
+    assert ended.returncode == 0, ended.stderr
+    assert "Of its 2 audio tracks only 1 (deu, “Bühne”, vorbis) was used, not 0 (eng, vorbis);" in ended.stderr
+    manifest = Manifest.model_validate_json((out / "manifest.json").read_bytes())
+    assert [(track.language, track.used) for track in manifest.tracks] == [("eng", False), ("deu", True)]
+
+    assert whisperjob("local", "optimize", film, "-o", out, "--track", "mix").stderr == ""
+    refused = whisperjob("local", "optimize", film, "-o", out, "--track", "2")
+    assert (refused.returncode, refused.stderr) == (
+        1,
+        "The file has no track 2. Its tracks are 0 (vorbis, eng), 1 (vorbis, deu, “Bühne”).\n",
+    )
+    assert whisperjob("local", "optimize", film, "-o", out, "--track", "x" * 65).returncode == 2

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from support.audio.conversation import conversation
+from support.audio.media import ffmpeg
 from support.audio.tone_speech import script, write_tones
 from support.client.asr_server import KEY, AsrServer, asr_server
 from support.programs.environment import unconfigured
@@ -94,6 +95,25 @@ def test_a_run_killed_half_way_goes_on_and_sends_no_chunk_twice(tmp_path: Path) 
         assert sum(asr.received.values()) == CHUNKS + sum(in_flight.values())
     words = json.loads(file.with_suffix(".json").read_text())["words"]
     assert [re.sub(r"\W", "", word["text"]).lower() for word in words] == [word.text for word in said]
+
+
+def test_each_channel_of_a_call_is_one_person_and_no_diarizer_is_needed(tmp_path: Path) -> None:
+    """Two people talk in turns; each is heard more quietly on the channel of the other too."""
+    said = script(24)
+    people = [[word for word in said if int(word.start / 4) % 2 == who] for who in (0, 1)]
+    for who, words in enumerate(people):
+        write_tones(tmp_path / f"{who}.wav", words, 24)
+    file = tmp_path / "call.wav"
+    crosstalk = "[0][1]amerge=inputs=2,pan=stereo|c0=c0+0.4*c1|c1=c1+0.4*c0"
+    ffmpeg("-i", tmp_path / "0.wav", "-i", tmp_path / "1.wav", "-filter_complex", crosstalk, file)
+    options = ("--multichannel", "--speaker-name", "Anna", "--speaker-name", "Ben", "--profile", "none")
+    with asr_server() as asr:
+        run(file, asr, *options, "--format", "json")
+        assert sum(asr.received.values()) == 2
+    found = json.loads(file.with_suffix(".json").read_text())
+    heard = [(word["speaker"], re.sub(r"\W", "", word["text"]).lower()) for word in found["words"]]
+    assert heard == [(f"CHANNEL_{int(word.start / 4) % 2:02d}", word.text) for word in said]
+    assert [speaker["name"] for speaker in found["speakers"]] == ["Anna", "Ben"]
 
 
 def test_without_a_diarizer_it_says_so_before_any_work(tmp_path: Path) -> None:

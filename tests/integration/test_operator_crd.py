@@ -132,6 +132,8 @@ async def test_what_may_happen(records: KubernetesRecords, old: Status, new: Sta
         ({"source": {"key": "k", "sizeBytes": 1, "sha256": "ab"}}, "spec.source.sha256"),
         ({"profile": "loud"}, "spec.profile"),
         ({"maxChunkSeconds": 5}, "spec.maxChunkSeconds"),
+        ({"multichannel": True, "diarization": {"requestId": "r"}}, "the channels of a multichannel job are its"),
+        ({"track": "x" * 65}, "spec.track"),
         ({"diarization": {"requestId": "r", "minSpeakers": 3, "maxSpeakers": 2}}, "minSpeakers must not be above"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

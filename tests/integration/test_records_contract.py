@@ -130,6 +130,9 @@ async def test_mutable_spec_changes(records: JobRecords, change: dict[str, objec
         pytest.param({"tenant": "other"}, id="tenant"),
         pytest.param({"client_ip": None}, id="client"),
         pytest.param({"max_chunk_seconds": 60}, id="chunks"),
+        pytest.param({"track": "1"}, id="track"),
+        pytest.param({"language": "de"}, id="language"),
+        pytest.param({"multichannel": True}, id="multichannel"),
         pytest.param({"source": SPEC.source.model_copy(update={"size_bytes": 8})}, id="source"),
         pytest.param({"ttl_seconds_after_finished": 1}, id="ttl"),
     ],
@@ -138,6 +141,14 @@ async def test_the_rest_of_the_spec_is_immutable(records: JobRecords, change: di
     created = await records.create("a", SPEC)
     with pytest.raises(RecordInvalidError):
         await records.patch_spec("a", SPEC.model_copy(update=change))
+    assert await records.get("a") == created
+
+
+async def test_channels_that_are_speakers_are_not_diarized(records: JobRecords) -> None:
+    spec = SPEC.model_copy(update={"multichannel": True})
+    created = await records.create("a", spec)
+    with pytest.raises(RecordInvalidError):
+        await records.patch_spec("a", spec.with_diarization(DiarizationRequest(request_id="r1")))
     assert await records.get("a") == created
 
 

@@ -6,7 +6,19 @@ from typing import Any
 from whisperjob.deciding import rules
 from whisperjob.deciding.view import current_worker
 from whisperjob.model import names
-from whisperjob.model.manifest import ChunkEntry, CutKind, Loudness, Manifest, SourceInfo, ToolVersions, seconds
+from whisperjob.model.manifest import (
+    ChannelActivity,
+    ChannelTurn,
+    ChunkEntry,
+    CutKind,
+    Loudness,
+    Manifest,
+    SourceInfo,
+    ToolVersions,
+    TrackEntry,
+    TrackReason,
+    seconds,
+)
 from whisperjob.model.phase import Phase, Profile, Stage
 from whisperjob.model.resource import Metadata, Source, Spec, Status, WhisperJob
 from whisperjob.model.stages import active_work
@@ -84,6 +96,10 @@ def a_manifest(chunk_samples: tuple[int, ...] = (16_000,), size_bytes: int = 800
         "samples": start,
         "duration_seconds": seconds(start),
         "source": SourceInfo(size_bytes=1000, sha256=SHA, container="mp4", codec="aac", sample_rate=48_000, channels=2),
+        "tracks": (
+            TrackEntry(index=0, codec="aac", channels=2, language="eng", default=True, used=True),
+            TrackEntry(index=1, codec="unknown", channels=0, used=False, reason=TrackReason.UNDECODABLE),
+        ),
         "chunks": tuple(chunks),
         "loudness_before": Loudness(integrated_lufs=-30.0),
         "loudness_after": Loudness(integrated_lufs=-16.0),
@@ -91,6 +107,25 @@ def a_manifest(chunk_samples: tuple[int, ...] = (16_000,), size_bytes: int = 800
         "tools": ToolVersions(whisperjob="0", ffmpeg="0"),
     }
     return Manifest(**{**fields, **changes})
+
+
+def a_call_manifest(chunk_samples: tuple[int, ...] = (16_000, 16_000), **changes: Any) -> Manifest:
+    """Two channels apart: the first half of the chunks is the first channel, the second half the other one."""
+    half = len(chunk_samples) // 2
+    one, two = (a_manifest(part) for part in (chunk_samples[:half], chunk_samples[half:]))
+    apart = [(chunk, channel) for channel, manifest in enumerate((one, two)) for chunk in manifest.chunks]
+    chunks = tuple(
+        chunk.model_copy(
+            update={"index": index, "filename": names.chunk_name(index, len(chunk_samples)), "channel": channel}
+        )
+        for index, (chunk, channel) in enumerate(apart)
+    )
+    first = ChannelTurn(start=0, end=0.5, channel=1)
+    second = ChannelTurn(start=0.5, end=0.8, channel=0)
+    overlapping = first.model_copy(update={"end": 0.6})
+    activity = ChannelActivity(segments=(overlapping, second), exclusive=(first, second))
+    fields = {name: getattr(one, name) for name in Manifest.model_fields}
+    return Manifest(**{**fields, "chunks": chunks, "channel_activity": activity, **changes})
 
 
 def a_timeline(

@@ -95,6 +95,8 @@ def test_the_limit_counts_the_files_bytes_only() -> None:
         ({}, UploadOptions()),
         ({"profile": "light"}, UploadOptions(profile=Profile.LIGHT)),
         ({"maxChunkSeconds": "60"}, UploadOptions.model_construct(max_chunk_seconds=60)),
+        ({"multichannel": "true", "track": "mix"}, UploadOptions.model_construct(multichannel=True, track="mix")),
+        ({"multichannel": "false", "track": ""}, UploadOptions()),
         ({"rawFormat": "s16le"}, (RawFormat.S16LE, 16_000, 1)),
         ({"rawFormat": "mulaw", "sampleRate": "8000", "channels": "2"}, (RawFormat.MULAW, 8000, 2)),
         ({"profile": "", "rawFormat": "", "sampleRate": ""}, UploadOptions()),
@@ -105,11 +107,7 @@ def test_options(fields: dict[str, str], options: UploadOptions | tuple[RawForma
     if isinstance(options, tuple):
         assert (seen.raw_format, seen.sample_rate, seen.channels) == options
     else:
-        assert (seen.profile, seen.max_chunk_seconds, seen.raw_format) == (
-            options.profile,
-            options.max_chunk_seconds,
-            options.raw_format,
-        )
+        assert seen == options
 
 
 @pytest.mark.parametrize(
@@ -122,6 +120,8 @@ def test_options(fields: dict[str, str], options: UploadOptions | tuple[RawForma
         {"maxChunkSeconds": "60.5"},
         {"maxChunkSeconds": "nan"},
         {"rawFormat": "hls"},
+        {"multichannel": "maybe"},
+        {"track": "x" * 65},
         {"rawFormat": "s16le", "sampleRate": "999"},
         {"rawFormat": "s16le", "channels": "33"},
         {"sampleRate": "16000"},

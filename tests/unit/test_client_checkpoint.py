@@ -18,7 +18,7 @@ from whisperjob_client.transcription.checkpoint import Checkpoint, StoredAnswer,
 SOURCE = "ab" * 32
 CHUNK = "cd" * 32
 SPEECH = SpeechOptions("whisper-large-v3", "en")
-JOB_KEY = {"server": "http://127.0.0.1:8080", **asdict(UploadOptions("none", 60))}
+JOB_KEY = {"server": "http://127.0.0.1:8080", **UploadOptions("none", 60).to_key()}
 ANSWER = {"text": "Hello there.", "x_groq": {"id": "1"}}
 
 STORED = {
@@ -62,6 +62,12 @@ def test_the_files_are_written_as_before(checkpoint: Checkpoint) -> None:
     speakers = StoredSpeakers.model_validate(STORED["speakers-be6e0b48783f9584.json"])
     checkpoint.store_speakers(JOB_KEY | {"numSpeakers": 2}, speakers)
     assert {file.name: json.loads(file.read_text()) for file in checkpoint.folder.iterdir()} == STORED
+
+
+def test_another_track_is_another_job(checkpoint: Checkpoint) -> None:
+    write_stored(checkpoint)
+    for options in (UploadOptions("none", 60, track="1"), UploadOptions("none", 60, language="de")):
+        assert checkpoint.job({"server": JOB_KEY["server"], **options.to_key()}) is None
 
 
 def test_an_answer_is_parsed_once(checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:

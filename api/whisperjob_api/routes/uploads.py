@@ -40,6 +40,10 @@ _SCHEMA: Final = UploadOptions.model_json_schema()
 _DESCRIPTIONS: Final = {
     "profile": "full enhancement, light (band-pass and loudness) or none (conversion only)",
     "maxChunkSeconds": "Longest chunk, beside its 20 MiB",
+    "track": "Of several audio tracks: auto (the default), an index (the first is 0), a language (de, deu, German), "
+    "or mix (all together)",
+    "language": "Language of the speech (de, deu, German); of several tracks, those in it come first",
+    "multichannel": "true: one person speaks on each channel; they are treated and transcribed apart",
     "rawFormat": "The file is headerless PCM of this sample layout",
     "sampleRate": f"Of headerless PCM, Hz; {RAW_SAMPLE_RATE} if absent",
     "channels": f"Of headerless PCM, interleaved; {RAW_CHANNELS} if absent",

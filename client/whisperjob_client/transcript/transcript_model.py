@@ -128,4 +128,4 @@ class Transcript:
 
 def _readable_name(speaker: str) -> str:
     head, _, number = speaker.rpartition("_")
-    return f"Speaker {int(number) + 1}" if head == "SPEAKER" and number.isdecimal() else speaker
+    return f"{head.title()} {int(number) + 1}" if head in ("SPEAKER", "CHANNEL") and number.isdecimal() else speaker

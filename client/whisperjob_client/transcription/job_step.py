@@ -1,6 +1,5 @@
 """The first step of a transcription: the completed job of the recording."""
 
-from dataclasses import asdict
 from pathlib import Path
 
 from whisperjob_client.async_client import AsyncClient
@@ -25,7 +24,7 @@ class JobStep:
         self._options = options
         self._checkpoint = checkpoint
         self._watcher = watcher
-        self._key = {"server": server, **asdict(options)}
+        self._key = {"server": server, **options.to_key()}
 
     def stored(self) -> Job | None:
         """Returns the completed job, if the checkpoint has it."""

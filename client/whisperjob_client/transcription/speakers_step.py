@@ -1,7 +1,5 @@
 """The step of a transcription that finds out who speaks when, beside the recognition of the chunks."""
 
-from dataclasses import asdict
-
 from whisperjob_client.async_client import AsyncClient
 from whisperjob_client.errors import ClientError, DiarizationUnavailableError
 from whisperjob_client.models import DiarizationResult
@@ -27,7 +25,7 @@ class SpeakersStep:
         self._count = count
         self._checkpoint = checkpoint
         self._watcher = watcher
-        self._key = {"server": server, **asdict(upload), "numSpeakers": None, **count.to_json()}
+        self._key = {"server": server, **upload.to_key(), "numSpeakers": None, **count.to_json()}
 
     def stored(self) -> Speakers | None:
         """Returns the speakers, if the checkpoint has them."""

@@ -18,7 +18,6 @@ from whisperjob_client.models import Chunk, Job
 from whisperjob_client.speech.rate_limits import Booking
 from whisperjob_client.speech.recogniser import Recogniser
 from whisperjob_client.transcript.answer_clocks import least_times, on_chunk_clock
-from whisperjob_client.transcript.merge import merge
 from whisperjob_client.transcript.recogniser_answers import ChunkAnswer
 from whisperjob_client.transcript.transcript_model import (
     ChunkPlace,
@@ -31,6 +30,7 @@ from whisperjob_client.transcript.transcript_model import (
 from whisperjob_client.transcription.answer_memo import AnswerMemo
 from whisperjob_client.transcription.checkpoint import Checkpoint
 from whisperjob_client.transcription.chunk_pipeline import ChunkPipeline
+from whisperjob_client.transcription.job_merge import is_multichannel, merge_job
 from whisperjob_client.transcription.job_step import JobStep
 from whisperjob_client.transcription.notes import describe_skipped, describe_words
 from whisperjob_client.transcription.options import DROPPED, DoubtfulWords, TranscribeOptions, Watcher
@@ -118,13 +118,14 @@ class Transcriber:
                 memo.skip(self._unheard_chunks(job))
             if job is None or not self._all_stored(job, memo, speakers_step):
                 self._recogniser = self._build_recogniser()  # before the upload: a missing key must not cost one
-                if options.diarize and speakers_step.stored() is None and not self._words_stored(job, memo):
+                needs_diarizer = options.diarize and not options.upload.multichannel
+                if needs_diarizer and speakers_step.stored() is None and not self._words_stored(job, memo):
                     await speakers_step.check_available()
                 job = await job_step.run(file)
                 memo.skip(self._unheard_chunks(job))
                 await self._start_speakers(job, memo, speakers_step)
             for warning in job.warnings:
-                self._watcher.note(describe_warning(warning))
+                self._watcher.note(describe_warning(warning, job.tracks))
             if skipped := sum(chunk.sha256 in self._unheard_chunks(job) for chunk in job.chunks):
                 self._watcher.note(describe_skipped(skipped, len(job.chunks)))
             answers, speakers = await self._answers_and_speakers(job, memo, checkpoint, speakers_step)
@@ -139,7 +140,7 @@ class Transcriber:
     async def _start_speakers(self, job: Job, memo: AnswerMemo, speakers_step: SpeakersStep) -> None:
         """Requests the speakers before a word is paid for. Raises DiarizationUnavailableError, unless all words are
         there: then the transcript without speakers is better than none."""
-        if not self._options.diarize:
+        if not self._wants_speakers(job):
             return
         try:
             await speakers_step.start(job.job_id)
@@ -149,11 +150,15 @@ class Transcriber:
 
     def _all_stored(self, job: Job, memo: AnswerMemo, speakers_step: SpeakersStep) -> bool:
         """Returns whether nothing is left to do but to merge and to write another format."""
-        speakers_known = not self._options.diarize or speakers_step.stored() is not None
+        speakers_known = not self._wants_speakers(job) or speakers_step.stored() is not None
         return speakers_known and self._words_stored(job, memo)
 
     def _words_stored(self, job: Job | None, memo: AnswerMemo) -> bool:
         return job is not None and all(memo.get(chunk.sha256) is not None for chunk in job.chunks)
+
+    def _wants_speakers(self, job: Job) -> bool:
+        """Returns whether the service is to say who speaks when. Of channels it knows which one is the louder one."""
+        return self._options.diarize or is_multichannel(job.chunks)
 
     async def _answers_and_speakers(
         self, job: Job, memo: AnswerMemo, checkpoint: Checkpoint, speakers_step: SpeakersStep
@@ -170,7 +175,7 @@ class Transcriber:
                 failure = error
 
         async with anyio.create_task_group() as tasks:
-            if self._options.diarize:
+            if self._wants_speakers(job):
                 tasks.start_soon(find_speakers)
             try:
                 await self._recognise_missing(job.chunks, memo, checkpoint)
@@ -222,14 +227,13 @@ class Transcriber:
 
     def _merge(self, chunks: Sequence[Chunk], answers: Sequence[ChunkAnswer], speakers: Speakers) -> Transcript:
         places = [ChunkPlace(chunk.start_seconds, chunk.duration_seconds) for chunk in chunks]
-        names = {f"SPEAKER_{index:02d}": name for index, name in enumerate(self._options.names)}
         timed = [on_chunk_clock(answer, place.duration) for place, answer in zip(places, answers, strict=True)]
         times = least_times(timed)
         if times is TimesOf.NOTHING:
             self._watcher.note(
                 "The recogniser gave no times; words are placed evenly, so times and speakers are estimates."
             )
-        merged = merge(list(zip(places, timed, strict=True)), speakers, names)
+        merged = merge_job(chunks, list(zip(places, timed, strict=True)), speakers, self._options.names)
         transcript = replace(
             merged.without(DROPPED[self._options.doubtful]),
             origin=Origin(self._source_sha256, self._options.speech.model, times),

@@ -61,6 +61,8 @@ def _chunks(job: WhisperJob, store: ObjectStore, lifetime: timedelta) -> tuple[I
     if output is None:
         raise AttemptOverError("the job has no audio yet")
     manifest = Manifest.model_validate_json(read_all(store, output.manifest_key, MAX_MANIFEST_BYTES))
+    if manifest.channel_activity is not None:
+        raise AttemptOverError("the channels of the job are its speakers")
     prefix = output.manifest_key.removesuffix(names.MANIFEST_NAME)
     return tuple(
         Input(
@@ -79,6 +81,9 @@ def _optimize_options(job: WhisperJob, _: EngineSettings) -> OptimizeOptions:
     return OptimizeOptions(
         profile=audio.profile,
         max_chunk_seconds=audio.max_chunk_seconds,
+        track=audio.track,
+        language=audio.language,
+        multichannel=audio.multichannel,
         raw_format=audio.raw_format,
         sample_rate=audio.sample_rate,
         channels=audio.channels,

@@ -17,6 +17,7 @@ class JobCode(StrEnum):
     ENCRYPTED = "encrypted"
     PLAYLIST_REFUSED = "playlist_refused"
     SOURCE_REFUSED = "source_refused"
+    TRACK_UNAVAILABLE = "track_unavailable"
     DURATION_LIMIT = "duration_limit"
     DISK_LIMIT = "disk_limit"
     START_DEADLINE = "start_deadline"
@@ -36,6 +37,8 @@ class WarningCode(StrEnum):
     INVALID_SAMPLES = "invalid_samples"
     TIMESTAMP_DISCONTINUITY = "timestamp_discontinuity"
     SECOND_RECORDING = "second_recording"
+    TRACKS_LEFT_OUT = "tracks_left_out"
+    SEPARATE_CHANNELS = "separate_channels"
 
 
 INPUT_CODES = frozenset(
@@ -45,6 +48,7 @@ INPUT_CODES = frozenset(
         JobCode.EMPTY_INPUT,
         JobCode.ENCRYPTED,
         JobCode.PLAYLIST_REFUSED,
+        JobCode.TRACK_UNAVAILABLE,
         JobCode.DURATION_LIMIT,
         JobCode.DISK_LIMIT,
         JobCode.RUN_DEADLINE,

@@ -14,6 +14,8 @@ def check_spec_change(old: Spec, new: Spec) -> None:
     for field in sorted(set(Spec.model_fields) - MUTABLE_SPEC_FIELDS):
         if getattr(old, field) != getattr(new, field):
             raise RecordInvalidError(f"spec.{field} is immutable")
+    if new.multichannel and new.diarization is not None:
+        raise RecordInvalidError("the channels of a multichannel job are its speakers: it has no diarization")
     if old.cancel and not new.cancel:
         raise RecordInvalidError("spec.cancel cannot be taken back")
 

@@ -45,6 +45,47 @@ class ChunkEntry(Model):
     cut: CutKind
     silent: bool = False
     """No part of the MP3 is as loud as the absolute gate of EBU R128: there is nothing to recognise."""
+    channel: int | None = Field(default=None, ge=0, description="Whose sound it is; null where channels were mixed")
+
+
+class TrackReason(StrEnum):
+    """Why a track was not used."""
+
+    NOT_CHOSEN = "not_chosen"
+    SILENT = "silent"
+    EMPTY = "empty"
+    UNDECODABLE = "undecodable"
+
+
+class TrackEntry(Model):
+    """One audio track of the recording; `reason` says why it was not used. Texts are the container's, shortened."""
+
+    index: int = Field(ge=0, description="Among the audio tracks; the first is 0")
+    codec: str
+    language: str | None = None
+    title: str | None = None
+    channels: int = Field(ge=0)
+    default: bool = False
+    used: bool
+    reason: TrackReason | None = None
+
+
+class ChannelTurn(Model):
+    """Sound of one channel from `start` to `end`, in seconds."""
+
+    start: float = Field(ge=0)
+    end: float = Field(ge=0)
+    channel: int = Field(ge=0)
+
+
+class ChannelActivity(Model):
+    """When each channel of a multichannel recording has sound, by level alone, each in order of start.
+
+    `segments` overlap where people speak at once; `exclusive` has the louder channel only.
+    """
+
+    segments: tuple[ChannelTurn, ...] = ()
+    exclusive: tuple[ChannelTurn, ...] = ()
 
 
 class Loudness(Model):
@@ -86,7 +127,9 @@ class Manifest(Model):
     samples: int = Field(ge=1)
     duration_seconds: float = Field(ge=0)
     source: SourceInfo
+    tracks: tuple[TrackEntry, ...] = ()
     chunks: tuple[ChunkEntry, ...] = Field(min_length=1)
+    channel_activity: ChannelActivity | None = Field(default=None, description="Of a multichannel recording")
     loudness_before: Loudness
     loudness_after: Loudness
     gain_db: float
@@ -96,15 +139,20 @@ class Manifest(Model):
 
     @model_validator(mode="after")
     def _contiguous(self) -> Self:
-        position = 0
+        """Checks that the chunks are the whole audio, or that those of every channel are, one channel after another."""
+        ends: dict[int | None, int] = {}
         for index, chunk in enumerate(self.chunks):
             if chunk.index != index or chunk.filename != names.chunk_name(index, len(self.chunks)):
                 raise ValueError(f"chunk {index} is out of order or misnamed")
-            if chunk.start_sample != position:
+            if chunk.channel not in ends and any(end != self.samples for end in ends.values()):
+                raise ValueError(f"chunk {index} belongs to another channel before the one before it is complete")
+            if chunk.start_sample != ends.get(chunk.channel, 0):
                 raise ValueError(f"chunk {index} does not start where the one before it ended")
-            position += chunk.samples
-        if position != self.samples:
+            ends[chunk.channel] = chunk.start_sample + chunk.samples
+        if any(end != self.samples for end in ends.values()):
             raise ValueError("the chunks do not add up to the whole")
+        if (self.channel_activity is None) != (None in ends) or (None in ends and len(ends) > 1):
+            raise ValueError("either all chunks belong to a channel, whose activity is known, or none does")
         return self
 
     @property
@@ -138,6 +186,7 @@ class TrimEntry(Model):
     sha256: Sha256
     start_seconds: float = Field(ge=0)
     duration_seconds: float = Field(ge=0)
+    channel: int | None = Field(default=None, ge=0)
 
 
 class Trim(Model):

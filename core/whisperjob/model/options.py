@@ -1,9 +1,9 @@
 """What a job's owner may choose: how the sound is treated, and how many people speak. One definition for every place
 that takes, stores or passes on these choices."""
 
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from whisperjob.model.base import Model
 from whisperjob.model.phase import Profile, RawFormat
@@ -14,10 +14,15 @@ MIN_SAMPLE_RATE = 1000
 MAX_SAMPLE_RATE = 384_000
 MAX_CHANNELS = 32
 MAX_SPEAKERS = 64
+MAX_CHOICE_LENGTH = 64
+"""The longest choice of a track or a language, in characters; names of languages are shorter."""
+
+Choice = Annotated[str, StringConstraints(min_length=1, max_length=MAX_CHOICE_LENGTH)]
 
 
 class AudioOptions(Model):
-    """How a recording is read and made into chunks. The last three describe headerless PCM and nothing else."""
+    """How a recording is read and made into chunks. `raw_format`, `sample_rate` and `channels` describe headerless PCM
+    and nothing else."""
 
     profile: Profile = Field(default=Profile.FULL, description="full, light (band-pass and loudness) or none")
     max_chunk_seconds: int | None = Field(
@@ -29,6 +34,19 @@ class AudioOptions(Model):
     )
     channels: int | None = Field(
         default=None, ge=1, le=MAX_CHANNELS, description="Channels of headerless PCM, interleaved"
+    )
+    track: Choice | None = Field(
+        default=None,
+        description="Which of several audio tracks: auto, an index (the first is 0), a language (de, deu, German) "
+        "or mix, which is all together",
+    )
+    language: Choice | None = Field(
+        default=None,
+        description="Language of the speech (de, deu, German); of several tracks, those in it come first",
+    )
+
+    multichannel: bool = Field(
+        default=False, description="One person speaks on each channel: they are treated and transcribed apart"
     )
 
 

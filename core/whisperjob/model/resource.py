@@ -18,6 +18,7 @@ from whisperjob.model.options import (
     MIN_CHUNK_SECONDS,
     MIN_SAMPLE_RATE,
     AudioOptions,
+    Choice,
     SpeakerCount,
 )
 from whisperjob.model.phase import ConditionType, DiarizeStep, Phase, Profile, RawFormat, Step
@@ -81,6 +82,18 @@ class Spec(Model):
     max_chunk_seconds: int | None = Field(
         default=None, ge=MIN_CHUNK_SECONDS, le=MAX_CHUNK_SECONDS, description="Longest chunk, seconds"
     )
+    track: Choice | None = Field(
+        default=None,
+        description="Which of several audio tracks: auto, an index (the first is 0), a language (de, deu, German) "
+        "or mix, which is all together",
+    )
+    language: Choice | None = Field(
+        default=None,
+        description="Language of the speech (de, deu, German); of several tracks, those in it come first",
+    )
+    multichannel: bool = Field(
+        default=False, description="One person speaks on each channel: they are treated and transcribed apart"
+    )
     priority: int = Field(default=0, ge=-1000, le=1000, description="Higher starts first")
     suspend: bool = Field(default=False, description="Holds the job; its worker is stopped")
     cancel: bool = Field(default=False, description="Ends the job for good")
@@ -99,6 +112,9 @@ class Spec(Model):
         return AudioOptions.model_construct(
             profile=self.profile,
             max_chunk_seconds=self.max_chunk_seconds,
+            track=self.track,
+            language=self.language,
+            multichannel=self.multichannel,
             raw_format=source.raw_format,
             sample_rate=source.sample_rate,
             channels=source.channels,

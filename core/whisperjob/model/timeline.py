@@ -6,11 +6,13 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from whisperjob.model.base import Model
+from whisperjob.model.manifest import ChannelActivity
 from whisperjob.model.phase import Stage
 from whisperjob.model.resource import MAX_NOTE_LENGTH
 
-SpeakerId = Annotated[str, StringConstraints(pattern=r"^SPEAKER_[0-9]{2,3}$")]
+SpeakerId = Annotated[str, StringConstraints(pattern=r"^(SPEAKER|CHANNEL)_[0-9]{2,3}$")]
 
+_CHANNEL = "CHANNEL_"
 _ROUNDING_SECONDS = 0.05
 
 
@@ -26,7 +28,8 @@ class Timeline(Model):
     """The result of a diarization; the JSON object `manifest.json` of its attempt.
 
     `segments` may overlap where people speak at once; `exclusive` segments never overlap: they give words their
-    speakers. Both are ordered by their start. Speakers are numbered by their first appearance in `segments`.
+    speakers. Both are ordered by their start. Speakers are numbered by their first appearance in `segments`; those that
+    are channels, as in the recording.
     """
 
     schema_version: Literal[1] = 1
@@ -50,7 +53,8 @@ class Timeline(Model):
                 raise ValueError("the segments are out of order")
         if any(after.start < before.end for before, after in pairwise(self.exclusive)):
             raise ValueError("exclusive segments overlap")
-        if self.speakers != tuple(f"SPEAKER_{n:02d}" for n in range(len(self.speakers))):
+        found = [speaker for speaker in self.speakers if not speaker.startswith(_CHANNEL)]
+        if found != [f"SPEAKER_{n:02d}" for n in range(len(found))]:
             raise ValueError("the speakers are not numbered by their first appearance")
         if not {turn.speaker for turn in self.exclusive} <= set(self.speakers):
             raise ValueError("an exclusive segment has a speaker of its own")
@@ -60,6 +64,22 @@ class Timeline(Model):
     def speakers(self) -> tuple[str, ...]:
         """All speakers, in order of their first appearance."""
         return tuple(dict.fromkeys(turn.speaker for turn in self.segments))
+
+
+def to_channel_speaker(channel: int) -> str:
+    """Returns the speaker of a channel of a multichannel recording; the client makes the same name."""
+    return f"{_CHANNEL}{channel:02d}"
+
+
+def from_channels(activity: ChannelActivity, duration_seconds: float) -> Timeline:
+    """Returns the timeline of a multichannel recording, whose channels are its speakers."""
+    segments, exclusive = (
+        tuple(Turn(start=turn.start, end=turn.end, speaker=to_channel_speaker(turn.channel)) for turn in turns)
+        for turns in (activity.segments, activity.exclusive)
+    )
+    return Timeline(
+        model="channels", device="none", duration_seconds=duration_seconds, segments=segments, exclusive=exclusive
+    )
 
 
 def to_rttm(name: str, timeline: Timeline) -> str:

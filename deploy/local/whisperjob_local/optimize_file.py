@@ -13,7 +13,8 @@ from whisperjob.worker.lifeline import Lifeline
 from whisperjob.worker.processes.process_group import ProcessGroup
 from whisperjob_local.exits import INTERRUPTED
 from whisperjob_local.output import WorkingFolder, create_working_folder, remove_previous_results
-from whisperjob_optimizer.pipeline import OnProgress, optimize
+from whisperjob_optimizer.pipeline import optimize
+from whisperjob_optimizer.reporting import OnProgress
 from whisperjob_optimizer.tools import Tools
 
 _SHOW_CURSOR = b"\r\x1b[?25h"

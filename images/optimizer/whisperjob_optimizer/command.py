@@ -1,6 +1,7 @@
 """Builds the command lines of ffmpeg and ffprobe. Pure; docs/explanation/pipeline.md explains them."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from whisperjob.model.manifest import BIT_RATE, SAMPLE_RATE
@@ -66,6 +67,8 @@ class FfmpegInput:
     sample_rate: int | None = None
     channels: int | None = None
     probe_bytes: int = formats.PROBE_BYTES
+    track: int = 0
+    """The audio track that is decoded, by its index among the audio streams."""
 
     def options(self) -> list[str]:
         """Returns ffmpeg's options for this input."""
@@ -104,7 +107,7 @@ def _measure(loudness_fd: int) -> str:
 def decode(
     ffmpeg: str, source: FfmpegInput, mix: Mix, layout: str, *, channels_fd: int | None, times_fd: int | None
 ) -> list[str]:
-    """Builds: the first audio stream → mono, 16 kHz, float PCM on standard output; levels of channels and mix into
+    """Builds: one audio track → mono, 16 kHz, float PCM on standard output; levels of channels and mix into
     `channels_fd`; start and size of each frame into `times_fd` (file_clock.py), just before the frame itself.
 
     `layout` is the channel layout that the mix was made for: if a stream changes it midway, ffmpeg converts first. The
@@ -115,7 +118,7 @@ def decode(
     if mix.weights != (1.0,) or not layout:
         steps.append(f"pan=mono|c0={mix.expression()}")
     steps.append(f"aresample={SAMPLE_RATE}:osf=flt")
-    graph = "[0:a:0]"
+    graph = f"[0:a:{source.track}]"
     if channels_fd is not None and 1 < count <= MAX_PROBED_CHANNELS:
         copies = "|".join(f"c{i}=c{i}" for i in range(count))
         graph += (
@@ -134,6 +137,29 @@ def decode(
     return [
         *(*_start(ffmpeg), "-filter_complex_threads", "1", *source.options(), "-copyts"),
         *("-filter_complex", graph, *times, "-map", "[out]", "-flush_packets", "0", *_PCM, "pipe:1"),
+    ]
+
+
+def measure_tracks(
+    ffmpeg: str, source: FfmpegInput, start_seconds: float, seconds: float | None, loudness_fds: Mapping[int, int]
+) -> list[str]:
+    """Builds: `seconds` of a recording, or all of it → the loudness of tracks, each into a descriptor."""
+    to_mono = f"aformat=sample_fmts=flt:sample_rates={SAMPLE_RATE}:channel_layouts=mono"
+    outputs: list[str] = []
+    for index, fd in loudness_fds.items():
+        outputs += ["-map", f"0:a:{index}", "-af", f"{to_mono},{_measure(fd)}", "-f", "null", "-"]
+    window = [] if seconds is None else ["-ss", f"{start_seconds:.3f}", "-t", f"{seconds:.3f}"]
+    return [*_start(ffmpeg), *window, *source.options(), *outputs]
+
+
+def add(ffmpeg: str, one: str, gain_db: float, two: str, two_gain_db: float, *, loudness_fd: int) -> list[str]:
+    """Builds: two files of PCM → their sum, each with its gain and as long as the longer one → measure → PCM."""
+    gains = f"{10 ** (gain_db / 20):.9f} {10 ** (two_gain_db / 20):.9f}"
+    graph = f"amix=inputs=2:duration=longest:normalize=0:weights='{gains}',{_measure(loudness_fd)}"
+    pcm = (*_PCM, "-ar", str(SAMPLE_RATE), "-ac", "1", "-i")
+    return [
+        *(*_start(ffmpeg), *pcm, f"file:{one}", *pcm, f"file:{two}"),
+        *("-filter_complex", graph, *_PCM, "pipe:1"),
     ]
 
 

@@ -22,6 +22,9 @@ HOP_SAMPLES = 1600
 WINDOW_SAMPLES = 6400
 """16 kHz samples that one momentary value is computed from."""
 
+PARTIAL_BLOCKS = 3
+"""The first momentary values of a series, which are computed from less than 400 ms."""
+
 _RELATIVE_GATE_LU = -10.0
 _RANGE_GATE_LU = -20.0
 _SHORT_TERM_BLOCKS = 27

@@ -11,7 +11,8 @@ from whisperjob.model.protocol import Claim, OptimizeOptions
 from whisperjob.worker.processes.process_group import ProcessGroup
 from whisperjob.worker.transport.opening import open_transport
 from whisperjob.worker.transport.port import FetchedFile
-from whisperjob_optimizer.pipeline import PUBLISHING_PERCENT, OnProgress, optimize
+from whisperjob_optimizer.pipeline import PUBLISHING_PERCENT, optimize
+from whisperjob_optimizer.reporting import OnProgress
 from whisperjob_optimizer.tools import Tools
 
 

@@ -13,7 +13,7 @@ import hashlib
 import logging
 import tempfile
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,14 +21,13 @@ from pathlib import Path
 from whisperjob import __version__
 from whisperjob.model import manifest as m
 from whisperjob.model.errors import InputError, JobCode, WarningCode
-from whisperjob.model.names import safe_extension
-from whisperjob.model.phase import STEP_PROGRESS, Profile, Step
+from whisperjob.model.names import chunk_name, safe_extension
+from whisperjob.model.phase import Profile, Step
 from whisperjob.model.protocol import OptimizeOptions, WorkLimits
 from whisperjob.worker.processes.deadline import Deadline
 from whisperjob_optimizer import (
     chunks,
     command,
-    decoding,
     file_signatures,
     foreign_files,
     headers,
@@ -37,14 +36,17 @@ from whisperjob_optimizer import (
     sound_settings,
     steps,
 )
-from whisperjob_optimizer.downmix import Mix, check_mix, default_mix
-from whisperjob_optimizer.file_clock import FileClock, silence_limit
+from whisperjob_optimizer.channel_activity import find_activity
 from whisperjob_optimizer.loudness import EncodingRound, OutputGain
+from whisperjob_optimizer.recording import Recording, RecordingDecoder
+from whisperjob_optimizer.reporting import OnProgress, Progress
 from whisperjob_optimizer.second_recording import has_second_recording
 from whisperjob_optimizer.tools import Tools, Workspace
+from whisperjob_optimizer.track_decoding import DecodedTrack, decode_tracks
+from whisperjob_optimizer.tracks import Track, is_left_out, parse_tracks, select, to_entries
 
-OnProgress = Callable[[Step, float, float | None], None]
-"""Called, from any thread, with a step, the percent of the whole job and, if known, the recording's seconds."""
+_OF_MIXED_CHANNELS = (WarningCode.OPPOSITE_PHASE, WarningCode.SEPARATE_CHANNELS)
+"""Warnings that have no meaning where channels are treated apart."""
 
 _ENHANCED_PERCENT = 52.0
 """The percent, between 40 and 85, at which gate and compressor end and encoding begins; by measured time."""
@@ -52,34 +54,7 @@ _ENHANCED_PERCENT = 52.0
 PUBLISHING_PERCENT = 90.0
 """The percent at which hashing has ended and the caller begins to publish."""
 
-_MP3_BYTES_PER_SAMPLE = 0.5
-_PARTIAL_BLOCKS = 3
-"""The first momentary values, which are computed from less than 400 ms."""
-
 _log = logging.getLogger(__name__)
-
-
-class _Progress:
-    """Reports progress that never goes back and is inside the range of its step."""
-
-    def __init__(self, on_progress: OnProgress) -> None:
-        self._on_progress = on_progress
-        self._highest = 0.0
-        self.seconds: float | None = None
-
-    def report(self, step: Step, percent: float) -> None:
-        low, high = STEP_PROGRESS[step]
-        self._highest = max(self._highest, min(max(percent, low), high))
-        self._on_progress(step, self._highest, self.seconds)
-
-    def between(self, step: Step, low: float, high: float, total_seconds: float | None) -> steps.OnSeconds:
-        """Returns a callback that converts seconds, of `total_seconds`, into a percent between `low` and `high`."""
-
-        def on_seconds(seconds: float) -> None:
-            if total_seconds:
-                self.report(step, low + (high - low) * min(1.0, seconds / total_seconds))
-
-        return on_seconds
 
 
 def optimize(
@@ -107,13 +82,13 @@ def optimize(
         ThreadPoolExecutor(max_workers=1) as hashing,
     ):
         workspace = Workspace.create(tools, Path(folder).absolute(), Deadline(limits.run_seconds))
-        progress = _Progress(on_progress)
+        progress = Progress(on_progress)
         digest = hashing.submit(lambda: source_sha256 or _sha256(source))
         recording = _examine(workspace, source.absolute(), safe_extension(filename), size_bytes, options, progress)
         audio = _optimize_audio(workspace, recording, out_dir.absolute(), options, limits, progress)
         progress.report(Step.SPLITTING, 85)
         entries = _describe_chunks(audio, progress)
-        source_format = recording.format
+        source_format = audio.format
         return m.Manifest(
             profile=options.profile,
             samples=audio.samples,
@@ -127,45 +102,60 @@ def optimize(
                 channels=source_format.channels,
                 declared_seconds=source_format.declared_seconds,
             ),
+            tracks=audio.tracks,
             chunks=entries,
-            loudness_before=audio.before,
-            loudness_after=audio.after,
-            gain_db=round(audio.gain_db, 3),
-            noise_floor_lufs=audio.noise_floor,
+            channel_activity=audio.activity,
+            loudness_before=audio.loudest.before,
+            loudness_after=audio.loudest.after,
+            gain_db=round(audio.loudest.gain_db, 3),
+            noise_floor_lufs=audio.loudest.noise_floor,
             warnings=audio.warnings,
             tools=m.ToolVersions(whisperjob=__version__, ffmpeg=source_format.ffmpeg_version),
         )
 
 
 @dataclass(frozen=True, slots=True)
-class _Recording:
-    """A recording that was examined: how to open it, and its format."""
+class _PlannedSound:
+    """A decoded sound, of all channels together or of one of them, and its chunks."""
 
-    input: command.FfmpegInput
-    format: probe.SourceFormat
-    exact_seconds: float | None
-    size_bytes: int
-    encrypted: bool
-    has_second: bool
+    channel: int | None
+    decoded: DecodedTrack
+    ranges: list[chunks.ChunkRange]
 
 
 @dataclass(frozen=True, slots=True)
-class _OptimizedAudio:
-    """The encoded chunks, and what was measured on the way."""
+class _OptimizedSound:
+    """The encoded chunks of one sound, and what was measured on the way."""
 
-    samples: int
+    channel: int | None
     ranges: list[chunks.ChunkRange]
     encoded: list[steps.EncodedChunk]
     before: m.Loudness
     after: m.Loudness
     gain_db: float
     noise_floor: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class _OptimizedAudio:
+    """All sounds of a recording. `format` is that of the (first) track that was used."""
+
+    format: probe.SourceFormat
+    tracks: tuple[m.TrackEntry, ...]
+    samples: int
+    sounds: list[_OptimizedSound]
+    activity: m.ChannelActivity | None
     warnings: tuple[WarningCode, ...]
+
+    @property
+    def loudest(self) -> _OptimizedSound:
+        """The sound that the manifest's levels are of."""
+        return max(self.sounds, key=lambda sound: sound.before.integrated_lufs or loudness.ABSOLUTE_GATE_LUFS)
 
 
 def _examine(
-    workspace: Workspace, source: Path, extension: str, size_bytes: int, options: OptimizeOptions, progress: _Progress
-) -> _Recording:
+    workspace: Workspace, source: Path, extension: str, size_bytes: int, options: OptimizeOptions, progress: Progress
+) -> Recording:
     progress.report(Step.ANALYZING, 5)
     with source.open("rb") as file:
         head = file.read(file_signatures.HEAD_BYTES)
@@ -184,17 +174,22 @@ def _examine(
     if raw is not None:
         source_format = probe.describe_headerless(raw, rate, options.channels, size_bytes, output.version)
         opened = command.FfmpegInput(path.name, raw, source_format.sample_rate, source_format.channels)
+        tracks: tuple[Track, ...] = (Track(0, source_format.codec, source_format.channels, decodable=True),)
+        formats: tuple[probe.SourceFormat | None, ...] = (source_format,)
     else:
+        tracks = parse_tracks(output.streams)
         try:
-            source_format = probe.identify(output, head)
+            if not any(track.decodable for track in tracks):
+                probe.identify(output, head)
+            formats = tuple(probe.identify(output, head, t.index) if t.decodable else None for t in tracks)
         except InputError as error:
             raise _explain(error, head, index) from error
         opened = command.FfmpegInput(path.name, probe_bytes=examined.probe_bytes)
-    progress.seconds = source_format.declared_seconds
+    progress.seconds = next((found.declared_seconds for found in formats if found), None)
     progress.report(Step.ANALYZING, 10)
-    exact_seconds = None if raw else headers.exact_seconds(head, source_format.exact_seconds)
     encrypted = file_signatures.looks_encrypted(head)
-    return _Recording(opened, source_format, exact_seconds, size_bytes, encrypted, second and raw is None)
+    exact = tuple(None if raw or not found else headers.exact_seconds(head, found.exact_seconds) for found in formats)
+    return Recording(opened, tracks, formats, exact, size_bytes, encrypted, second and raw is None)
 
 
 def _explain(error: InputError, head: bytes, index: bytes | None) -> InputError:
@@ -208,121 +203,76 @@ def _explain(error: InputError, head: bytes, index: bytes | None) -> InputError:
 
 def _optimize_audio(
     workspace: Workspace,
-    recording: _Recording,
+    recording: Recording,
     out_dir: Path,
     options: OptimizeOptions,
     limits: WorkLimits,
-    progress: _Progress,
+    progress: Progress,
 ) -> _OptimizedAudio:
-    decoded, warnings, compensation_db = _decode(workspace, recording, options, limits, progress)
-    momentary = _without_partial_blocks(decoded)
-    speech_lufs, noise_floor = loudness.integrated_lufs(momentary), loudness.noise_floor(momentary)
+    decoder = RecordingDecoder(workspace, recording, options, limits, progress)
+    found = decode_tracks(select(recording.tracks, options.track, options.language), decoder)
+    tracks = to_entries(recording.tracks, found.used, found.unusable)
+    warnings = found.sound.warnings
+    if is_left_out(tracks):
+        warnings = (*warnings, WarningCode.TRACKS_LEFT_OUT)
+    if found.sound.silent:
+        warnings = (*warnings, WarningCode.SILENT)
+    decoded: list[tuple[int | None, DecodedTrack]] = [(None, found.sound)]
+    activity = None
+    if options.multichannel:
+        decoder.discard(found.sound)
+        apart = decoder.decode_channels(found.used)
+        activity = find_activity([sound.pcm.momentary for sound in apart], m.seconds(apart[0].pcm.samples))
+        sounding = [channel for channel, sound in enumerate(apart) if not sound.silent] or [0]
+        decoded = [(channel, apart[channel]) for channel in sounding]
+        warnings = tuple(code for code in warnings if code not in _OF_MIXED_CHANNELS)
+    samples = decoded[0][1].pcm.samples
+    progress.seconds = m.seconds(samples)
+    progress.report(Step.ENHANCING, 40)
+    limit = chunks.chunk_limit(options.max_chunk_seconds)
+    planned = [_PlannedSound(channel, sound, _plan_chunks(sound, limit)) for channel, sound in decoded]
+    total = sum(len(sound.ranges) for sound in planned)
+    files = iter([out_dir / chunk_name(index, total) for index in range(total)])
+    sounds = [
+        _optimize_sound(workspace, sound, [next(files) for _ in sound.ranges], options.profile, progress)
+        for sound in planned
+    ]
+    return _OptimizedAudio(found.sound.format, tracks, samples, sounds, activity, warnings)
+
+
+def _plan_chunks(sound: DecodedTrack, limit: int) -> list[chunks.ChunkRange]:
+    speech_lufs = loudness.integrated_lufs(sound.momentary)
     quiet_lufs = loudness.ABSOLUTE_GATE_LUFS
     if speech_lufs is not None:
         quiet_lufs = speech_lufs - sound_settings.QUIET_BELOW_SPEECH_LU
-    limit = chunks.chunk_limit(options.max_chunk_seconds)
-    ranges = chunks.plan_chunks(decoded.samples, limit, steps.cut_finder(decoded, quiet_lufs))
-    if speech_lufs is None:
-        warnings = (*warnings, WarningCode.SILENT)
+    return chunks.plan_chunks(sound.pcm.samples, limit, steps.cut_finder(sound.pcm, quiet_lufs))
+
+
+def _optimize_sound(
+    workspace: Workspace, sound: _PlannedSound, files: list[Path], profile: Profile, progress: Progress
+) -> _OptimizedSound:
+    decoded, momentary = sound.decoded.pcm, sound.decoded.momentary
+    noise_floor = loudness.noise_floor(momentary)
     pcm, applied_db = decoded, 0.0
-    output_gain = OutputGain(compensation_db if options.profile is Profile.NONE else 0.0, None)
-    enhancement = loudness.decide_enhancement(momentary, options.profile)
+    output_gain = OutputGain(sound.decoded.compensation_db if profile is Profile.NONE else 0.0, None)
+    enhancement = loudness.decide_enhancement(momentary, profile)
     if enhancement is not None:
         on_seconds = progress.between(Step.ENHANCING, 40, _ENHANCED_PERCENT, m.seconds(decoded.samples))
         pcm = steps.enhance(workspace, decoded, enhancement, workspace.scratch / "enhanced.pcm", on_seconds)
         decoded.path.unlink()
         applied_db = enhancement.pre_gain_db
-        output_gain = loudness.decide_output_gain(_without_partial_blocks(pcm), applied_db)
-    encoded, after, output_gain = _encode(workspace, pcm, ranges, output_gain, applied_db, out_dir, progress)
-    return _OptimizedAudio(
-        samples=decoded.samples,
-        ranges=ranges,
+        output_gain = loudness.decide_output_gain(pcm.momentary[loudness.PARTIAL_BLOCKS :] or pcm.momentary, applied_db)
+    encoded, after, output_gain = _encode(workspace, pcm, sound.ranges, output_gain, applied_db, files, progress)
+    pcm.path.unlink()
+    return _OptimizedSound(
+        channel=sound.channel,
+        ranges=sound.ranges,
         encoded=encoded,
         before=loudness.summarize(momentary),
         after=after,
         gain_db=applied_db + output_gain.gain_db,
         noise_floor=None if noise_floor is None else round(noise_floor, 2),
-        warnings=warnings,
     )
-
-
-def _without_partial_blocks(pcm: steps.PcmFile) -> "array[float]":
-    return pcm.momentary[_PARTIAL_BLOCKS:] or pcm.momentary
-
-
-def _decode(
-    workspace: Workspace, recording: _Recording, options: OptimizeOptions, limits: WorkLimits, progress: _Progress
-) -> tuple[steps.PcmFile, tuple[WarningCode, ...], float]:
-    """Returns the recording's PCM, warnings, and the gain in dB that compensates silent channels."""
-    source_format = recording.format
-    on_seconds = progress.between(Step.ANALYZING_LOUDNESS, 10, 40, source_format.declared_seconds)
-    progress.report(Step.ANALYZING_LOUDNESS, 10)
-    layout = source_format.layout
-    path = workspace.scratch / "decoded.pcm"
-    limit = _sample_limit(options, limits)
-
-    def decode(mix: Mix) -> tuple[decoding.DecodedRecording, FileClock | None]:
-        clock = None
-        if source_format.timed:
-            clock = FileClock(source_format.begin_seconds, silence_limit(recording.size_bytes))
-        source = recording.input
-        return decoding.decode(workspace, source, mix, layout, options.profile, clock, limit, path, on_seconds), clock
-
-    mix = default_mix(source_format.channels, layout)
-    decoded, clock = decode(mix)
-    warnings: list[WarningCode] = []
-    correction = check_mix(mix, decoded.levels)
-    if correction.mix is not None:
-        warnings.append(WarningCode.OPPOSITE_PHASE)
-        decoded, clock = decode(correction.mix)
-    samples = decoded.pcm.samples
-    if samples == 0:
-        raise _nothing_decoded(recording, decoded.failed)
-    if decoded.repaired:
-        warnings.append(WarningCode.INVALID_SAMPLES)
-    if clock is not None and clock.discontinuities:
-        warnings.append(WarningCode.TIMESTAMP_DISCONTINUITY)
-    if recording.has_second:
-        warnings.append(WarningCode.SECOND_RECORDING)
-    elif _is_truncated(recording, clock, samples):
-        warnings.append(WarningCode.INPUT_TRUNCATED)
-    progress.seconds = m.seconds(samples)
-    progress.report(Step.ENHANCING, 40)
-    return decoded.pcm, tuple(warnings), correction.gain_db
-
-
-def _sample_limit(options: OptimizeOptions, limits: WorkLimits) -> decoding.SampleLimit:
-    """Returns the lower one of the limits by time and by scratch space."""
-    copies = 1 if options.profile is Profile.NONE else 2
-    by_time = limits.max_duration_seconds * m.SAMPLE_RATE
-    by_disk = int(limits.max_scratch_bytes / (steps.SAMPLE_BYTES * copies + _MP3_BYTES_PER_SAMPLE))
-    if by_time <= by_disk:
-        hours = limits.max_duration_seconds / 3600
-        too_long = f"The recording is longer than the limit of {hours:g} hours."
-        return decoding.SampleLimit(by_time, InputError(JobCode.DURATION_LIMIT, too_long))
-    too_large = "The recording needs more scratch space than a worker may use."
-    return decoding.SampleLimit(by_disk, InputError(JobCode.DISK_LIMIT, too_large))
-
-
-def _is_truncated(recording: _Recording, clock: FileClock | None, samples: int) -> bool:
-    """Returns whether the file has less sound than it says. A clock with discontinuities can say nothing."""
-    source_format = recording.format
-    exact, decoded = recording.exact_seconds, m.seconds(samples)
-    if clock is not None:
-        if clock.discontinuities:
-            return False
-        decoded = clock.span_seconds
-        if source_format.exact_end_seconds is not None:
-            exact = source_format.exact_end_seconds - max(0.0, clock.first_seconds)
-    return probe.is_truncated(exact, decoded)
-
-
-def _nothing_decoded(recording: _Recording, failed: bool) -> InputError:
-    if recording.encrypted:
-        return InputError(JobCode.ENCRYPTED, "The recording is encrypted and cannot be opened.")
-    if failed:
-        return InputError(JobCode.NOT_MEDIA, "The sound in this file is damaged and cannot be decoded.")
-    return InputError(JobCode.EMPTY_INPUT, "The file has an audio stream, but there is no sound in it.")
 
 
 def _encode(
@@ -331,14 +281,14 @@ def _encode(
     ranges: Sequence[chunks.ChunkRange],
     output_gain: OutputGain,
     applied_db: float,
-    out_dir: Path,
-    progress: _Progress,
+    files: Sequence[Path],
+    progress: Progress,
 ) -> tuple[list[steps.EncodedChunk], m.Loudness, OutputGain]:
     """Encodes until loudness and true peak of the decoded MP3s are within their limits, mostly once."""
     on_seconds = progress.between(Step.ENHANCING, _ENHANCED_PERCENT, 85, m.seconds(pcm.samples))
     rounds: list[EncodingRound] = []
     while True:
-        encoded = steps.encode(workspace, pcm, ranges, output_gain, out_dir, on_seconds)
+        encoded = steps.encode(workspace, pcm, ranges, output_gain, files, on_seconds)
         measured = _measure(pcm.samples, encoded)
         rounds.append(EncodingRound(output_gain, measured))
         correction = loudness.correct_output_gain(rounds, applied_db)
@@ -354,14 +304,17 @@ def _measure(samples: int, encoded: Sequence[steps.EncodedChunk]) -> m.Loudness:
         return loudness.summarize([], peak)
     momentary: array[float] = array("f")
     for chunk in encoded:
-        momentary.extend(chunk.momentary[_PARTIAL_BLOCKS:])
+        momentary.extend(chunk.momentary[loudness.PARTIAL_BLOCKS :])
     return loudness.summarize(momentary, peak)
 
 
-def _describe_chunks(audio: _OptimizedAudio, progress: _Progress) -> tuple[m.ChunkEntry, ...]:
+def _describe_chunks(audio: _OptimizedAudio, progress: Progress) -> tuple[m.ChunkEntry, ...]:
     """Returns the manifest's entries, for which each file is hashed."""
-    entries = []
-    for index, (part, chunk) in enumerate(zip(audio.ranges, audio.encoded, strict=True)):
+    entries: list[m.ChunkEntry] = []
+    all_chunks = [
+        (sound.channel, *pair) for sound in audio.sounds for pair in zip(sound.ranges, sound.encoded, strict=True)
+    ]
+    for index, (channel, part, chunk) in enumerate(all_chunks):
         entries.append(
             m.ChunkEntry(
                 index=index,
@@ -374,9 +327,10 @@ def _describe_chunks(audio: _OptimizedAudio, progress: _Progress) -> tuple[m.Chu
                 duration_seconds=m.seconds(part.samples),
                 cut=part.cut,
                 silent=loudness.is_silent(chunk.momentary),
+                channel=channel,
             )
         )
-        progress.report(Step.SPLITTING, 85 + (PUBLISHING_PERCENT - 85) * (index + 1) / len(audio.ranges))
+        progress.report(Step.SPLITTING, 85 + (PUBLISHING_PERCENT - 85) * (index + 1) / len(all_chunks))
     return tuple(entries)
 
 

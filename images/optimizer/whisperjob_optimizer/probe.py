@@ -25,7 +25,7 @@ CONFIDENT_SCORE = 51
 
 @dataclass(frozen=True, slots=True)
 class SourceFormat:
-    """The first audio stream and its container.
+    """An audio track and its container.
 
     `exact_seconds` is the length of its sound, and `exact_end_seconds` its end on the file's clock; they are set only
     if the container counts exactly. `begin_seconds` is when, on that clock, the recording begins (mostly its picture),
@@ -72,13 +72,13 @@ def parse_output(text: str) -> ProbeOutput:
 
 
 def sound_begins_later(output: ProbeOutput) -> bool:
-    """Returns whether there is sound with a known codec of which no packet was found yet."""
+    """Returns whether there is a track with a known codec of which no packet was found yet."""
     sounds = [stream for stream in output.streams if stream.get("codec_type") == "audio"]
-    return bool(sounds) and all(not int(s.get("sample_rate", 0) or 0) and "codec_name" in s for s in sounds)
+    return any(not int(s.get("sample_rate", 0) or 0) and "codec_name" in s for s in sounds)
 
 
-def identify(output: ProbeOutput, head: bytes) -> SourceFormat:
-    """Returns the format of the first audio stream. `head` is the beginning of the file.
+def identify(output: ProbeOutput, head: bytes, track: int = 0) -> SourceFormat:
+    """Returns the format of an audio track, by its index. `head` is the beginning of the file.
 
     Raises InputError if there is no sound that could be decoded.
     """
@@ -93,7 +93,7 @@ def identify(output: ProbeOutput, head: bytes) -> SourceFormat:
         raise InputError(JobCode.ENCRYPTED, "The recording is encrypted and cannot be opened.")
     if not audio or demuxers & formats.SUBTITLE_DEMUXERS:
         raise InputError(JobCode.NO_AUDIO, "The file has no audio stream.")
-    first = audio[0]
+    first = audio[track]
     codec = str(first.get("codec_name", "unknown"))
     rate, channels = int(first.get("sample_rate", 0) or 0), int(first.get("channels", 0) or 0)
     if codec in ("unknown", "none") or rate <= 0 or channels <= 0:

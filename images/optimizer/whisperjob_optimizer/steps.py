@@ -17,11 +17,19 @@ from typing import TypeVar
 
 from whisperjob.model.manifest import SAMPLE_RATE
 from whisperjob.model.mp3 import Mp3Error, with_samples
-from whisperjob.model.names import chunk_name
 from whisperjob.worker.processes.report_pipes import LineReader
 from whisperjob.worker.processes.runner import CompletedProgram, Program, ProgramError
 from whisperjob_optimizer import chunks, command, formats, mp3_sizes, probe
-from whisperjob_optimizer.loudness import HOP_SAMPLES, WINDOW_SAMPLES, Enhancement, OutputGain, rms_lufs
+from whisperjob_optimizer.loudness import (
+    ABSOLUTE_GATE_LUFS,
+    HOP_SAMPLES,
+    PARTIAL_BLOCKS,
+    WINDOW_SAMPLES,
+    Enhancement,
+    OutputGain,
+    integrated_lufs,
+    rms_lufs,
+)
 from whisperjob_optimizer.progress import parse_metadata, parse_progress, read_values
 from whisperjob_optimizer.tools import Workspace
 
@@ -31,6 +39,10 @@ _MIN_RANGE_SAMPLES = 120 * SAMPLE_RATE
 
 _LATER_CHUNK_NICENESS = 10
 """A tenth of the processor where another program needs it, too."""
+
+_MEASURED_WINDOWS = 8
+_MEASURED_SECONDS = 5.0
+"""Windows in which tracks are compared: long enough for some words, and half a second of work each."""
 
 _CUT_WINDOW = SAMPLE_RATE // 20
 _FULL_DISK_BYTES = 1024 * 1024
@@ -108,6 +120,77 @@ def _probe(workspace: Workspace, path: Path) -> Examined:
     return Examined(path, read(formats.FAR_PROBE_BYTES), formats.FAR_PROBE_BYTES)
 
 
+def measure_tracks(
+    workspace: Workspace, source: command.FfmpegInput, indices: Sequence[int], total_seconds: float | None
+) -> list[float | None]:
+    """Estimates the integrated loudness of audio tracks by short windows that are spread over the recording; by its
+    beginning where its length is not known. Tracks that are silent there are measured as a whole: None is silence."""
+    windows = [(0.0, _MEASURED_WINDOWS * _MEASURED_SECONDS)]
+    if total_seconds is not None and total_seconds > windows[0][1]:
+        step = (total_seconds - _MEASURED_SECONDS) / (_MEASURED_WINDOWS - 1)
+        windows = [(step * place, _MEASURED_SECONDS) for place in range(_MEASURED_WINDOWS)]
+    levels = _measure_windows(workspace, source, indices, windows)
+    silent = [index for index in indices if levels[index] is None]
+    if silent:
+        levels |= _measure_windows(workspace, source, silent, [(0.0, None)])
+    return [levels[index] for index in indices]
+
+
+def _measure_windows(
+    workspace: Workspace,
+    source: command.FfmpegInput,
+    indices: Sequence[int],
+    windows: Sequence[tuple[float, float | None]],
+) -> dict[int, float | None]:
+    """Returns the loudness of each track in all windows, (start, seconds), together.
+
+    If a decoder cannot be opened, ffmpeg gives up on all tracks: they are measured one by one. What cannot be decoded
+    counts as very quiet.
+    """
+    values: dict[int, array[float]] = {index: array("f") for index in indices}
+    for start, seconds in windows:
+        found: dict[int, array[float]] = {index: array("f") for index in indices}
+        readers = {index: loudness_reader(found[index]) for index in indices}
+        fds = {index: reader.fd for index, reader in readers.items()}
+        argv = command.measure_tracks(workspace.tools.ffmpeg, source, start, seconds, fds)
+        if workspace.runner.run(Program(argv, readers=tuple(readers.values()))).returncode:
+            if len(indices) == 1:
+                return dict.fromkeys(indices, ABSOLUTE_GATE_LUFS)
+            apart = (_measure_windows(workspace, source, [index], windows) for index in indices)
+            return {index: level for one in apart for index, level in one.items()}
+        for index in indices:
+            values[index].extend(found[index][PARTIAL_BLOCKS:])
+    return {index: integrated_lufs(values[index]) for index in indices}
+
+
+def add(workspace: Workspace, one: PcmFile, gain_db: float, two: PcmFile, two_gain_db: float, path: Path) -> PcmFile:
+    """Adds two sounds, each with its gain, into `path`; the shorter one is followed by silence."""
+    momentary: array[float] = array("f")
+    loudness = loudness_reader(momentary)
+    argv = command.add(
+        workspace.tools.ffmpeg, one.path.name, gain_db, two.path.name, two_gain_db, loudness_fd=loudness.fd
+    )
+    with path.open("wb") as out:
+        check_success(workspace, workspace.runner.run(Program(argv, stdout=out, readers=(loudness,))))
+    samples = path.stat().st_size // SAMPLE_BYTES
+    if samples != max(one.samples, two.samples):
+        raise ProgramError("adding tracks changed the number of samples")
+    total = PcmFile(path, samples, momentary)
+    if samples < WINDOW_SAMPLES:
+        total = PcmFile(path, samples, array("f", [rms_lufs(total.read(0, samples))]))
+    return total
+
+
+def lengthen(pcm: PcmFile, samples: int) -> PcmFile:
+    """Puts silence behind a sound, in its file, so that it has `samples`."""
+    if pcm.samples >= samples:
+        return pcm
+    with pcm.path.open("r+b") as file:
+        file.truncate(samples * SAMPLE_BYTES)
+    missing = samples // HOP_SAMPLES - len(pcm.momentary)
+    return PcmFile(pcm.path, samples, pcm.momentary + array("f", [-math.inf]) * max(0, missing))
+
+
 def enhance(workspace: Workspace, pcm: PcmFile, enhancement: Enhancement, path: Path, on_seconds: OnSeconds) -> PcmFile:
     """Applies gate and compressor to the recording, in parallel ranges that begin with what comes before them."""
     count = max(1, min(workspace.tools.cores, pcm.samples // _MIN_RANGE_SAMPLES))
@@ -151,10 +234,10 @@ def encode(
     pcm: PcmFile,
     ranges: Sequence[chunks.ChunkRange],
     output_gain: OutputGain,
-    folder: Path,
+    files: Sequence[Path],
     on_seconds: OnSeconds,
 ) -> list[EncodedChunk]:
-    """Encodes one MP3 per range into `folder`, in parallel, and measures each as it is made.
+    """Encodes one MP3 per range into `files`, in parallel, and measures each as it is made.
 
     The first chunk goes before the others. The last chunk is the shortest as a rule; without priority the longest would
     be the last to end, with one encoder for all cores.
@@ -162,9 +245,10 @@ def encode(
     progress_sum = ProgressSum(len(ranges), on_seconds)
 
     def encode_chunk(index: int) -> EncodedChunk:
-        path = folder / chunk_name(index, len(ranges))
         niceness = _LATER_CHUNK_NICENESS if index else 0
-        return _encode_chunk(workspace, pcm, ranges[index], output_gain, path, progress_sum.part(index), niceness)
+        return _encode_chunk(
+            workspace, pcm, ranges[index], output_gain, files[index], progress_sum.part(index), niceness
+        )
 
     return _run_in_parallel(workspace, encode_chunk, len(ranges))
 

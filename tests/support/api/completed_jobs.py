@@ -7,7 +7,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from support.builders import a_manifest
+from support.builders import a_call_manifest, a_manifest
 from whisperjob.model import names
 from whisperjob.model.manifest import Manifest
 from whisperjob.model.phase import Phase, Stage, Step
@@ -41,9 +41,10 @@ def decoded(mp3: bytes) -> bytes:
     return done.stdout
 
 
-def manifest_for(chunks: list[tuple[bytes, int]]) -> Manifest:
-    """Builds the manifest of these chunks, (MP3, samples) each."""
-    manifest = a_manifest(tuple(samples for _, samples in chunks))
+def manifest_for(chunks: list[tuple[bytes, int]], *, multichannel: bool = False) -> Manifest:
+    """Builds the manifest of these chunks, (MP3, samples) each; of two channels, with half of the chunks each."""
+    build = a_call_manifest if multichannel else a_manifest
+    manifest = build(tuple(samples for _, samples in chunks))
     entries = tuple(
         entry.model_copy(update={"size_bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()})
         for entry, (data, _) in zip(manifest.chunks, chunks, strict=True)
@@ -55,7 +56,7 @@ async def complete(
     records: JobRecords, store: ObjectStore, job: WhisperJob, chunks: list[tuple[bytes, int]]
 ) -> WhisperJob:
     """Completes a job as a worker and the engine do."""
-    manifest = manifest_for(chunks)
+    manifest = manifest_for(chunks, multichannel=job.spec.multichannel)
     prefix = names.attempt_prefix(job.metadata.namespace, job.uid, Stage.OPTIMIZE, 1)
     for entry, (data, _) in zip(manifest.chunks, chunks, strict=True):
         store.put(prefix + entry.filename, io.BytesIO(data))
@@ -86,11 +87,14 @@ async def completed_job(
     name: str | None = None,
     tenant: str = "alice",
     filename: str = "talk.mp4",
+    multichannel: bool = False,
 ) -> WhisperJob:
     """Creates a completed job with one chunk for each number of samples."""
     name = name or names.new_job_name()
     key = names.new_upload_key(records.namespace, name)
-    spec = Spec(source=Source(key=key, filename=filename, size_bytes=47_400_000), tenant=tenant)
+    spec = Spec(
+        source=Source(key=key, filename=filename, size_bytes=47_400_000), tenant=tenant, multichannel=multichannel
+    )
     job = await records.create(name, spec)
     chunks = [(mp3_of(samples, 440 + 60 * index), samples) for index, samples in enumerate(chunk_samples)]
     return await complete(records, store, job, chunks)

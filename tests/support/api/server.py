@@ -66,7 +66,7 @@ class ApiServer:
     async def jobs(self) -> list[str]:
         return [record.name for record in (await self.records.list()).items]
 
-    async def completed(self, *chunk_samples: int, **details: str) -> WhisperJob:
+    async def completed(self, *chunk_samples: int, **details: Any) -> WhisperJob:
         """Creates a completed job with one real MP3 for each number of samples."""
         job = await completed_job(self.records, self.store, *chunk_samples, **details)
         await until(lambda: self.cache.get(job.name) == job, "the cache to know the job")

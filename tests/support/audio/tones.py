@@ -29,12 +29,13 @@ def process(file: Path, recipe: Recipe, folder: Path) -> Manifest:
     return optimize(stored, file.name, out, scratch, options, WorkLimits(), lambda *_: None, Tools.find("ffmpeg"))
 
 
-def tone_share(mp3: Path) -> float:
-    """Returns the tone's share of the energy, 0 to 1 (Goertzel over blocks of 0.1 s)."""
+def tone_share(mp3: Path, hz: float = TONE_HZ, *, start: float = 0.0, end: float = math.inf) -> float:
+    """Returns a tone's share of the energy, 0 to 1, from `start` to `end` seconds (Goertzel over blocks of 0.1 s)."""
     samples = decode(mp3)
+    samples = samples[round(start * SAMPLE_RATE) : round(min(end, len(samples)) * SAMPLE_RATE)]
     block = SAMPLE_RATE // 10
     total = inside = 0.0
-    turn = 2 * math.cos(2 * math.pi * TONE_HZ / SAMPLE_RATE)
+    turn = 2 * math.cos(2 * math.pi * hz / SAMPLE_RATE)
     for start in range(0, len(samples) - block, block * 4):
         one = two = energy = 0.0
         for sample in samples[start : start + block]:

@@ -49,6 +49,8 @@ _JOB: dict[JobCode, str] = {
     JobCode.ENCRYPTED: "Protected by DRM; remove the protection first.",
     JobCode.PLAYLIST_REFUSED: "A playlist, or something else that names other files; send the recording itself.",
     JobCode.SOURCE_REFUSED: "A WhisperJob made with kubectl names an object that is not its own nor imported.",
+    JobCode.TRACK_UNAVAILABLE: "`track` asks for an audio track that the file does not have or that cannot be decoded; "
+    "the sentence lists the tracks.",
     JobCode.DURATION_LIMIT: "Longer than it may be, as decoded.",
     JobCode.DISK_LIMIT: "Decoding it needs more scratch space than a worker has.",
     JobCode.START_DEADLINE: "No worker could be started in time; submit again when there is room.",

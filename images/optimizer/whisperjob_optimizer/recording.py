@@ -1,0 +1,172 @@
+"""An examined recording, and how its tracks and channels are decoded. Programs are run in steps.py."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from whisperjob.model import manifest as m
+from whisperjob.model.errors import InputError, JobCode, WarningCode
+from whisperjob.model.phase import Profile, Step
+from whisperjob.model.protocol import OptimizeOptions, WorkLimits
+from whisperjob_optimizer import command, decoding, probe, steps
+from whisperjob_optimizer.channel_activity import are_people
+from whisperjob_optimizer.downmix import Mix, check_mix, default_mix
+from whisperjob_optimizer.file_clock import FileClock, silence_limit
+from whisperjob_optimizer.reporting import Progress
+from whisperjob_optimizer.tools import Workspace
+from whisperjob_optimizer.track_decoding import DecodedTrack
+from whisperjob_optimizer.tracks import Track
+
+_MP3_BYTES_PER_SAMPLE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A recording that was examined: how to open it, its tracks and their formats."""
+
+    input: command.FfmpegInput
+    tracks: tuple[Track, ...]
+    formats: tuple[probe.SourceFormat | None, ...]
+    """One for each track that can be decoded."""
+
+    exact_seconds: tuple[float | None, ...]
+    """How long the sound of each track is, where header or container count exactly."""
+
+    size_bytes: int
+    encrypted: bool
+    has_second: bool
+    """Whether another recording is behind this one, which is never read."""
+
+    def format(self, track: Track) -> probe.SourceFormat:
+        """Returns the format of a track that can be decoded."""
+        found = self.formats[track.index]
+        assert found is not None
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingDecoder:
+    """Decodes the tracks of one recording."""
+
+    workspace: Workspace
+    recording: Recording
+    options: OptimizeOptions
+    limits: WorkLimits
+    progress: Progress
+
+    def decode(self, track: Track) -> DecodedTrack:
+        """Decodes a track, again if its channels cancel each other out. Raises InputError."""
+        found = self.recording.format(track)
+        path = self.workspace.scratch / f"decoded-{track.index}.pcm"
+        mix = default_mix(found.channels, found.layout)
+        decoded, clock = self._decode(track, mix, path)
+        warnings: list[WarningCode] = []
+        correction = check_mix(mix, decoded.levels)
+        if correction.mix is not None:
+            warnings.append(WarningCode.OPPOSITE_PHASE)
+            decoded, clock = self._decode(track, correction.mix, path)
+        elif are_people(mix, decoded.levels):
+            warnings.append(WarningCode.SEPARATE_CHANNELS)
+        if decoded.pcm.samples == 0:
+            path.unlink()
+            raise self._nothing_decoded(decoded.failed)
+        if decoded.repaired:
+            warnings.append(WarningCode.INVALID_SAMPLES)
+        if clock is not None and clock.discontinuities:
+            warnings.append(WarningCode.TIMESTAMP_DISCONTINUITY)
+        if self.recording.has_second:
+            warnings.append(WarningCode.SECOND_RECORDING)
+        elif self._is_truncated(track, clock, decoded.pcm.samples):
+            warnings.append(WarningCode.INPUT_TRUNCATED)
+        return DecodedTrack(found, decoded.pcm, tuple(warnings), correction.gain_db)
+
+    def _decode(self, track: Track, mix: Mix, path: Path) -> tuple[decoding.DecodedRecording, FileClock | None]:
+        found, profile = self.recording.format(track), self.options.profile
+        on_seconds = self.progress.between(Step.ANALYZING_LOUDNESS, 10, 40, found.declared_seconds)
+        self.progress.report(Step.ANALYZING_LOUDNESS, 10)
+        clock = None
+        if found.timed:
+            clock = FileClock(found.begin_seconds, silence_limit(self.recording.size_bytes))
+        source = replace(self.recording.input, track=track.index)
+        limit = self._sample_limit()
+        decoded = decoding.decode(self.workspace, source, mix, found.layout, profile, clock, limit, path, on_seconds)
+        return decoded, clock
+
+    def decode_channels(self, indices: Sequence[int]) -> list[DecodedTrack]:
+        """Decodes every channel of tracks that were decoded before: the tracks in order, and in each its channels.
+
+        All are as long as the longest one. Raises InputError.
+        """
+        sounds = [
+            self._decode_channel(track, channel)
+            for track in self.recording.tracks
+            if track.index in indices
+            for channel in range(track.channels)
+        ]
+        samples = max(sound.pcm.samples for sound in sounds)
+        return [replace(sound, pcm=steps.lengthen(sound.pcm, samples)) for sound in sounds]
+
+    def _decode_channel(self, track: Track, channel: int) -> DecodedTrack:
+        found = self.recording.format(track)
+        mix = Mix(tuple(float(index == channel) for index in range(found.channels)))
+        path = self.workspace.scratch / f"decoded-{track.index}-{channel}.pcm"
+        decoded, _ = self._decode(track, mix, path)
+        return DecodedTrack(found, decoded.pcm)
+
+    def measure(self, tracks: Sequence[Track]) -> list[float | None]:
+        """Estimates the loudness of tracks, in LUFS."""
+        lengths = [self.recording.format(track).declared_seconds or 0.0 for track in tracks]
+        indices = [track.index for track in tracks]
+        return steps.measure_tracks(self.workspace, self.recording.input, indices, max(lengths) or None)
+
+    def add(self, one: DecodedTrack, gain_db: float, two: DecodedTrack, two_gain_db: float) -> DecodedTrack:
+        """Adds up two sounds."""
+        path = two.pcm.path.with_suffix(".sum")
+        total = steps.add(self.workspace, one.pcm, gain_db, two.pcm, two_gain_db, path)
+        self.discard(one)
+        self.discard(two)
+        return DecodedTrack(one.format, total, tuple(dict.fromkeys((*one.warnings, *two.warnings))))
+
+    def discard(self, decoded: DecodedTrack) -> None:
+        """Removes a decoded file."""
+        decoded.pcm.path.unlink()
+
+    def _sample_limit(self) -> decoding.SampleLimit:
+        """Returns the lower one of the limits by time and by scratch space."""
+        bytes_per_sample = steps.SAMPLE_BYTES * self._copies() + _MP3_BYTES_PER_SAMPLE
+        by_time = self.limits.max_duration_seconds * m.SAMPLE_RATE
+        by_disk = int(self.limits.max_scratch_bytes / bytes_per_sample)
+        if by_time <= by_disk:
+            hours = self.limits.max_duration_seconds / 3600
+            too_long = f"The recording is longer than the limit of {hours:g} hours."
+            return decoding.SampleLimit(by_time, InputError(JobCode.DURATION_LIMIT, too_long))
+        too_large = "The recording needs more scratch space than a worker may use."
+        return decoding.SampleLimit(by_disk, InputError(JobCode.DISK_LIMIT, too_large))
+
+    def _copies(self) -> int:
+        """Returns how many files of PCM exist at a time: enhancing makes a second one, adding tracks a third, and each
+        channel that is treated apart has one."""
+        if self.options.multichannel:
+            return 2 + sum(track.channels for track in self.recording.tracks)
+        if len(self.recording.tracks) > 1:
+            return 3
+        return 1 if self.options.profile is Profile.NONE else 2
+
+    def _is_truncated(self, track: Track, clock: FileClock | None, samples: int) -> bool:
+        """Returns whether the file has less sound than it says. A clock with discontinuities can say nothing."""
+        found = self.recording.format(track)
+        exact, decoded = self.recording.exact_seconds[track.index], m.seconds(samples)
+        if clock is not None:
+            if clock.discontinuities:
+                return False
+            decoded = clock.span_seconds
+            if found.exact_end_seconds is not None:
+                exact = found.exact_end_seconds - max(0.0, clock.first_seconds)
+        return probe.is_truncated(exact, decoded)
+
+    def _nothing_decoded(self, failed: bool) -> InputError:
+        if self.recording.encrypted:
+            return InputError(JobCode.ENCRYPTED, "The recording is encrypted and cannot be opened.")
+        if failed:
+            return InputError(JobCode.NOT_MEDIA, "The sound in this file is damaged and cannot be decoded.")
+        return InputError(JobCode.EMPTY_INPUT, "The file has an audio stream, but there is no sound in it.")
