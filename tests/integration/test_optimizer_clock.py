@@ -82,10 +82,15 @@ def test_clicks_are_where_they_were(case: str, extension: str, tmp_path: Path) -
     container, row = BY_EXTENSION[extension], CASES[case]
     result = optimized(row.write(tmp_path, container))
     delay = expected_delay(case, container)
-    times = click_times(result.chunks[0])
+    times = click_times(*result.chunks)
     assert len(times) == len(row.times)
     for index, (time, expected) in enumerate(zip(times, row.times, strict=True)):
         second = case in ("restarted", "layout") and index >= SECONDS
         # the second recording brings its own priming, and the first one's last frame is padded: a frame at most
         assert time == pytest.approx(expected + delay, abs=0.06 if second else 0.005)
     assert result.manifest.warnings == row.warnings
+    if case in ("late", "gap"):
+        assert [chunk.silent for chunk in result.manifest.chunks] == {
+            "late": [True, False],
+            "gap": [False, True, False],
+        }[case]

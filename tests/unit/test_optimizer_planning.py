@@ -105,3 +105,28 @@ def test_the_quietest_sample_is_in_the_middle_of_silence() -> None:
     assert 1400 <= quietest_sample(samples, 800) <= 1402
     assert quietest_sample([0.0] * 1000, 100) == 500
     assert quietest_sample([0.1] * 10, 100) == 5
+
+
+@pytest.mark.parametrize(
+    ("silences", "bounds"),
+    [
+        pytest.param([(0, 75)], [0, 75, 100], id="at the beginning"),
+        pytest.param([(20, 40)], [0, 20, 40, 100], id="in the middle"),
+        pytest.param([(10, 20), (50, 100)], [0, 10, 20, 50, 100], id="two, one to the end"),
+        pytest.param([(0, 100)], [0, 100], id="nothing else"),
+    ],
+)
+def test_long_silences_have_chunks_of_their_own(silences: list[tuple[int, int]], bounds: list[int]) -> None:
+    total = 100 * SAMPLE_RATE
+    samples = [(begin * SAMPLE_RATE, end * SAMPLE_RATE) for begin, end in silences]
+    ranges = plan_chunks(total, 600 * SAMPLE_RATE, lambda _low, high: CutPoint(high, quiet=False), samples)
+    assert [part.start for part in ranges] == [bound * SAMPLE_RATE for bound in bounds[:-1]]
+    assert ranges[-1].end == total
+    assert [part.cut for part in ranges] == [*[CutKind.QUIET] * (len(ranges) - 1), CutKind.END]
+
+
+def test_a_part_between_silences_is_cut_as_a_recording_is() -> None:
+    minute = 60 * SAMPLE_RATE
+    ranges = plan_chunks(5 * minute, minute, lambda _low, high: CutPoint(high, quiet=False), [(minute, 2 * minute)])
+    assert [part.start for part in ranges] == [i * minute for i in range(5)]
+    assert ranges[1].cut is CutKind.QUIET

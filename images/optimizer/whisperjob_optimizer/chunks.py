@@ -6,6 +6,7 @@ the last chunk would be too short to be of use, the one before it ends earlier.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from whisperjob.model.manifest import MAX_CHUNK_BYTES, SAMPLE_RATE, CutKind
 from whisperjob_optimizer import mp3_sizes
@@ -48,23 +49,36 @@ def chunk_limit(max_chunk_seconds: int | None) -> int:
     return by_bytes if max_chunk_seconds is None else min(by_bytes, max_chunk_seconds * SAMPLE_RATE)
 
 
-def plan_chunks(total: int, limit: int, find_cut: CutFinder) -> list[ChunkRange]:
-    """Returns ranges that cover `total` samples in order, none longer than `limit`. Raises ValueError for none."""
+def plan_chunks(
+    total: int, limit: int, find_cut: CutFinder, silences: Sequence[tuple[int, int]] = ()
+) -> list[ChunkRange]:
+    """Returns ranges that cover `total` samples in order, none longer than `limit`. Raises ValueError for none.
+
+    Each of `silences`, [begin, end) in order, gets chunks of its own, which nobody has to send to a recogniser.
+    """
     if total < 1 or limit < 1:
         raise ValueError("nothing to plan")
+    bounds = sorted({0, total, *(bound for silence in silences for bound in silence if 0 < bound < total)})
     ranges: list[ChunkRange] = []
-    start = 0
-    while total - start > limit:
+    for begin, end in pairwise(bounds):
+        ranges += _plan_part(begin, end, limit, find_cut, CutKind.END if end == total else CutKind.QUIET)
+    return ranges
+
+
+def _plan_part(begin: int, end: int, limit: int, find_cut: CutFinder, last_cut: CutKind) -> list[ChunkRange]:
+    ranges: list[ChunkRange] = []
+    start = begin
+    while end - start > limit:
         high = start + limit
-        if total - MIN_LAST_SAMPLES > start + limit // 2:
-            high = min(high, total - MIN_LAST_SAMPLES)
+        if end - MIN_LAST_SAMPLES > start + limit // 2:
+            high = min(high, end - MIN_LAST_SAMPLES)
         low = max(start + limit // 2, high - SEARCH_SAMPLES, start + 1)
         low = min(low, high)
         cut = find_cut(low, high)
         at = min(max(cut.at, low), high)
         ranges.append(ChunkRange(start, at - start, CutKind.QUIET if cut.quiet else CutKind.FORCED))
         start = at
-    ranges.append(ChunkRange(start, total - start, CutKind.END))
+    ranges.append(ChunkRange(start, end - start, last_cut))
     return ranges
 
 

@@ -49,6 +49,9 @@ _ACTIVE = 1e-3
 _SILENT = 1e-4
 """A channel 40 dB below the loudest one is silent."""
 
+_AS_LOUD = 0.8
+"""Of channels that differ by less than 1 dB, the first one is taken."""
+
 _MAX_CANCELLED = 0.1
 _ALL_CANCELLED = 0.9
 
@@ -100,7 +103,7 @@ def check_mix(mix: Mix, rows: Sequence[Sequence[float]]) -> MixCorrection:
     if len(cancelled) > _MAX_CANCELLED * len(active):
         if channels == 2 and len(cancelled) >= _ALL_CANCELLED * len(active):
             return MixCorrection(Mix((0.5, -0.5)), 0.0)
-        best = totals.index(max(totals))
+        best = next(index for index, total in enumerate(totals) if total >= max(totals) * _AS_LOUD)
         return MixCorrection(Mix(tuple(float(i == best) for i in range(channels))), 0.0)
     active_weight = math.fsum(w for w, t in zip(weights, totals, strict=True) if t > max(totals) * _SILENT)
     return MixCorrection(None, -20 * math.log10(active_weight) if 0 < active_weight < 1 else 0.0)

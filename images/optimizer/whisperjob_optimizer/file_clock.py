@@ -18,6 +18,10 @@ _TOLERANCE = SAMPLE_RATE * 3 // 100
 """Containers round timestamps, and recorders take them from a clock of their own: 30 ms are no gap."""
 
 _SAMPLE_BYTES = 4
+_LONG_SILENCE = 10 * SAMPLE_RATE
+"""From here on a recogniser makes up words. Whisper (tiny.en), on 24 clips of speech with 428 words, had 5 too many with
+5 s of silence before each clip, as without; 35 with 20 s, and 64 with 75 s."""
+
 _MIN_SILENCE = 600 * SAMPLE_RATE
 _MIN_BYTES_PER_SECOND = 50
 """A recording has at least this many bytes for each second, pauses that its file leaves out included. Sound at the
@@ -49,6 +53,9 @@ class FileClock:
 
         self.silence = 0
         """The samples of silence so far."""
+
+        self.long_silences: list[tuple[int, int]] = []
+        """Where silence of ten seconds and more was put in: [begin, end) in samples."""
 
         self._begin = None if begin_seconds is None else math.floor(begin_seconds * SAMPLE_RATE + 0.5)
         self._max_silence = max_silence
@@ -82,6 +89,8 @@ class FileClock:
             missing = 0
         silence = missing if missing > (_TOLERANCE if self._position else 0) else 0
         self.silence += silence
+        if silence >= _LONG_SILENCE:
+            self.long_silences.append((self._position, self._position + silence))
         self._position += silence + samples
         self._end = start + samples
         return silence

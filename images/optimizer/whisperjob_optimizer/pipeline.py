@@ -245,7 +245,7 @@ def _plan_chunks(sound: DecodedTrack, limit: int) -> list[chunks.ChunkRange]:
     quiet_lufs = loudness.ABSOLUTE_GATE_LUFS
     if speech_lufs is not None:
         quiet_lufs = speech_lufs - sound_settings.QUIET_BELOW_SPEECH_LU
-    return chunks.plan_chunks(sound.pcm.samples, limit, steps.cut_finder(sound.pcm, quiet_lufs))
+    return chunks.plan_chunks(sound.pcm.samples, limit, steps.cut_finder(sound.pcm, quiet_lufs), sound.long_silences)
 
 
 def _optimize_sound(

@@ -78,7 +78,7 @@ class RecordingDecoder:
             warnings.append(WarningCode.SECOND_RECORDING)
         elif self._is_truncated(track, clock, decoded.pcm.samples):
             warnings.append(WarningCode.INPUT_TRUNCATED)
-        return DecodedTrack(found, decoded.pcm, tuple(warnings), correction.gain_db)
+        return DecodedTrack(found, decoded.pcm, tuple(warnings), correction.gain_db, _long_silences(clock))
 
     def _decode(self, track: Track, mix: Mix, path: Path) -> tuple[decoding.DecodedRecording, FileClock | None]:
         found, profile = self.recording.format(track), self.options.profile
@@ -110,8 +110,8 @@ class RecordingDecoder:
         found = self.recording.format(track)
         mix = Mix(tuple(float(index == channel) for index in range(found.channels)))
         path = self.workspace.scratch / f"decoded-{track.index}-{channel}.pcm"
-        decoded, _ = self._decode(track, mix, path)
-        return DecodedTrack(found, decoded.pcm)
+        decoded, clock = self._decode(track, mix, path)
+        return DecodedTrack(found, decoded.pcm, long_silences=_long_silences(clock))
 
     def measure(self, tracks: Sequence[Track]) -> list[float | None]:
         """Estimates the loudness of tracks, in LUFS."""
@@ -170,3 +170,7 @@ class RecordingDecoder:
         if failed:
             return InputError(JobCode.NOT_MEDIA, "The sound in this file is damaged and cannot be decoded.")
         return InputError(JobCode.EMPTY_INPUT, "The file has an audio stream, but there is no sound in it.")
+
+
+def _long_silences(clock: FileClock | None) -> tuple[tuple[int, int], ...]:
+    return () if clock is None else tuple(clock.long_silences)

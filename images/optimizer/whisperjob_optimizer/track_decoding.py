@@ -28,12 +28,14 @@ class DecodedTrack:
     """The sound of one track, or of several together, and what was odd about it.
 
     `compensation_db` is the gain that makes up for silent channels. `format` is that of the (first) track.
+    `long_silences` are the ones that timestamps asked for: [begin, end) in samples.
     """
 
     format: probe.SourceFormat
     pcm: PcmFile
     warnings: tuple[WarningCode, ...] = ()
     compensation_db: float = 0.0
+    long_silences: tuple[tuple[int, int], ...] = ()
 
     @property
     def momentary(self) -> "array[float]":

@@ -93,9 +93,10 @@ def write_clicks(
     return path
 
 
-def click_times(file: Path) -> list[float]:
-    """Returns when each click begins, in seconds: where the sound first exceeds half of the loudest moment."""
-    samples = decode(file)
+def click_times(*files: Path) -> list[float]:
+    """Returns when each click begins, in seconds, in files that follow one another: where the sound first exceeds half
+    of the loudest moment."""
+    samples = [sample for file in files for sample in decode(file)]
     threshold = max(map(abs, samples)) / 2
     times: list[float] = []
     last = -SAMPLE_RATE
