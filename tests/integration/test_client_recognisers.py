@@ -56,7 +56,7 @@ ROWS = {
         model="gpt-4o-transcribe",
         refused=(400, 400),
         notes=(IN_PARTS, NO_TIMES),
-        requests=4,
+        requests=5,
     ),
     "OpenAI gpt-4o-transcribe-diarize": Row(
         dialects.openai_diarize,

@@ -396,7 +396,7 @@ def test_a_silent_chunk_is_not_sent(tmp_path: Path, net: Network, service: Servi
     talk = Talk(tmp_path, file, net.url, service.key, asr)
     _, err = talk.run("--format", "json")
     assert sum(asr.received.values()) == 1
-    assert "Note: Of 4 chunks, 3 chunks are silent and were not sent to the speech recogniser." in err
+    assert "Note: Of 3 chunks, 2 chunks are silent and were not sent to the speech recogniser." in err
     check_words(talk.transcript()["words"], said)
 
 

@@ -34,7 +34,7 @@ ACTIVITY = {
     "a pause inside a turn": ([(2, -20, PAUSE), (0.3, PAUSE, PAUSE), (2, -20, PAUSE)], [(0, 0, 42)]),
     "a click": ([(2, -20, PAUSE), (1, PAUSE, PAUSE), (0.2, PAUSE, -20), (2, PAUSE, PAUSE)], [(0, 0, 19)]),
     "noise between words": ([(2, -20, -60), (2, -60, -60), (2, -60, -20)], [(0, 0, 19), (1, 39, 59)]),
-    "no numbers in silence": ([(3, math.nan, -20), (3, -20, math.nan)], [(1, 0, 29), (0, 29, 59)]),
+    "digital silence": ([(3, -math.inf, -20), (3, -20, -math.inf)], [(1, 0, 29), (0, 29, 59)]),
     "silence": ([(5, PAUSE, PAUSE)], []),
     "a silent channel": ([(5, -20, -math.inf)], [(0, 0, 49)]),
 }

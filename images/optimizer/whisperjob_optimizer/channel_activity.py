@@ -44,11 +44,7 @@ _MIN_MOMENTS = 20
 
 
 def find_activity(channels: Sequence[Sequence[float]], duration_seconds: float) -> ChannelActivity:
-    """Returns when each channel has sound, by their momentary loudness in LUFS, ten values a second.
-
-    In digital silence, ffmpeg's value may be no number.
-    """
-    channels = [[-math.inf if math.isnan(level) else level for level in channel] for channel in channels]
+    """Returns when each channel has sound, by their momentary loudness in LUFS, ten values a second."""
     levels = [integrated_lufs(channel) for channel in channels]
     loudest = max((level for level in levels if level is not None), default=0.0)
     balance = [0.0 if level is None else min(loudest - level, _MAX_BALANCE_LU) for level in levels]

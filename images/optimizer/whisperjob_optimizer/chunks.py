@@ -12,6 +12,9 @@ from whisperjob.model.manifest import MAX_CHUNK_BYTES, SAMPLE_RATE, CutKind
 from whisperjob_optimizer import mp3_sizes
 from whisperjob_optimizer.loudness import HOP_SAMPLES, WINDOW_SAMPLES
 
+_NOTHING_LUFS = -100.0
+"""What is measured below is digital silence and rounding."""
+
 SEARCH_SAMPLES = 30 * SAMPLE_RATE
 MIN_LAST_SAMPLES = 10 * SAMPLE_RATE
 """Services bill ten seconds at least, and a recogniser does badly on a word or two."""
@@ -89,7 +92,7 @@ def quietest_window(momentary: Sequence[float], low: int, high: int) -> tuple[in
     last = min(high // HOP_SAMPLES - 1, len(momentary) - 1)
     if last < first or first < 0:
         return None
-    best = min(range(first, last + 1), key=lambda i: (momentary[i], -i))
+    best = min(range(first, last + 1), key=lambda i: (max(momentary[i], _NOTHING_LUFS), -i))
     end = (best + 1) * HOP_SAMPLES
     return end - WINDOW_SAMPLES, end, momentary[best]
 

@@ -49,8 +49,8 @@ _ACTIVE = 1e-3
 _SILENT = 1e-4
 """A channel 40 dB below the loudest one is silent."""
 
-_AS_LOUD = 0.8
-"""Of channels that differ by less than 1 dB, the first one is taken."""
+_AS_LOUD = 0.95
+"""Of channels that differ by less than 0.2 dB, the first one is taken."""
 
 _MAX_CANCELLED = 0.1
 _ALL_CANCELLED = 0.9

@@ -19,8 +19,8 @@ _TOLERANCE = SAMPLE_RATE * 3 // 100
 
 _SAMPLE_BYTES = 4
 _LONG_SILENCE = 10 * SAMPLE_RATE
-"""From here on a recogniser makes up words. Whisper (tiny.en), on 24 clips of speech with 428 words, had 5 too many with
-5 s of silence before each clip, as without; 35 with 20 s, and 64 with 75 s."""
+"""From here on a recogniser makes up words. Whisper (tiny.en), on 24 clips of speech with 428 words, had 5 too many
+with 5 s of silence before each clip, as without; 35 with 20 s, and 64 with 75 s."""
 
 _MIN_SILENCE = 600 * SAMPLE_RATE
 _MIN_BYTES_PER_SECOND = 50

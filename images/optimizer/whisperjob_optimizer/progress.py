@@ -1,5 +1,6 @@
 """Parsers of what ffmpeg prints for programs: `-progress` reports and the `ametadata` filter's values. Pure."""
 
+import math
 from array import array
 from collections.abc import Iterable
 
@@ -25,10 +26,13 @@ def parse_metadata(line: str) -> tuple[str, float] | None:
 
 
 def read_values(lines: Iterable[str], into: "array[float]", offset: float = 0.0) -> None:
-    """Appends every value of a single key, less `offset`, as it comes: 4 bytes each, a day at 10 Hz is 3.5 MB."""
+    """Appends every value of a single key, less `offset`, as it comes: 4 bytes each, a day at 10 Hz is 3.5 MB.
+
+    In digital silence `ebur128` prints no number: its sliding sum may be a little below zero.
+    """
     for line in lines:
         if (parsed := parse_metadata(line)) is not None:
-            into.append(parsed[1] - offset)
+            into.append(-math.inf if math.isnan(parsed[1]) else parsed[1] - offset)
 
 
 def read_rows(lines: Iterable[str], into: list[dict[str, float]]) -> None:
