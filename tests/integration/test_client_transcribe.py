@@ -381,6 +381,18 @@ def test_silence_is_not_sent_and_gives_empty_files(silent: Talk, asr: AsrServer)
     assert transcript["words"] == transcript["paragraphs"] == transcript["speakers"] == []
 
 
+def test_in_a_silent_recording_nobody_is_looked_for(silent: Talk, net: Network, asr: AsrServer) -> None:
+    net.diarization_error = "Diarization failed: no model."
+    for _ in range(2):
+        out, _ = silent.run("--diarize", "--format", "json", "--json")
+        assert "speakersMissing" not in json.loads(out)
+        assert "Nobody speaks in this recording: the transcript is empty." in json.loads(out)["notes"]
+    assert silent.transcript()["words"] == []
+    assert not [request for request in net.requests if "diarize" in request]
+    silent.run("--diarize", "--format", "json", "--keep-doubtful", code=8)
+    assert net.requests["POST /diarize"], "who keeps all words wants to know whose they are"
+
+
 def test_silence_is_sent_on_request(silent: Talk, asr: AsrServer) -> None:
     silent.run("--format", "txt", "--keep-doubtful")
     assert sum(asr.answered.values()) == 1
@@ -398,6 +410,24 @@ def test_a_silent_chunk_is_not_sent(tmp_path: Path, net: Network, service: Servi
     assert sum(asr.received.values()) == 1
     assert "Note: Of 3 chunks, 2 chunks are silent and were not sent to the speech recogniser." in err
     check_words(talk.transcript()["words"], said)
+
+
+def test_notes_are_about_the_transcript_that_is_left(short: Talk, net: Network, asr: AsrServer) -> None:
+    net.speakers = {"segments": [], "exclusive": [], "num_speakers": 0, "total_segments": 0}
+    net.diarization_held, asr.marks = True, {"no_speech_prob": 0.8, "avg_logprob": -1.5}
+    with short.started("--format", "json", "--diarize") as process:
+        assert process.stderr is not None
+        early = process.stderr.readline()
+        assert "the speakers follow" in early
+        assert {word["doubt"] for word in short.transcript()["words"]} == {"silence"}
+        net.diarization_held = False
+        _, err = process.communicate(timeout=60)
+    notes = [line for line in err.splitlines() if line.startswith("Note: ")]
+    assert notes == [
+        f"Note: {len(SHORT)} words were left out: nobody was heard there, and the recogniser was not sure "
+        "(--keep-doubtful keeps them).",
+        "Note: Nobody speaks in this recording: the transcript is empty.",
+    ]
 
 
 def test_where_the_diarizer_heard_nobody_doubtful_words_are_left_out(short: Talk, net: Network, asr: AsrServer) -> None:

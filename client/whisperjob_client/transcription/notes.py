@@ -1,6 +1,6 @@
 """What a transcription says of its words, as sentences for its owner. Pure."""
 
-from whisperjob_client.transcript.transcript_model import Doubt, Transcript
+from whisperjob_client.transcript.transcript_model import Doubt, TimesOf, Transcript
 
 
 def describe_skipped(silent: int, chunks: int) -> str:
@@ -14,8 +14,10 @@ def describe_skipped(silent: int, chunks: int) -> str:
 
 
 def describe_words(merged: Transcript, written: Transcript) -> list[str]:
-    """Returns sentences about the words that are left out of a transcript, and about those that are marked in it."""
+    """Returns sentences about a transcript's times, and about words that are left out of it or marked in it."""
     notes = []
+    if written.origin is not None and written.origin.times is TimesOf.NOTHING:
+        notes.append("The recogniser gave no times; words are placed evenly, so times and speakers are estimates.")
     unheard = sum(word.doubt is Doubt.NOBODY_HEARD for word in merged.words)
     unheard -= sum(word.doubt is Doubt.NOBODY_HEARD for word in written.words)
     if unheard:

@@ -24,7 +24,6 @@ from whisperjob_client.transcript.transcript_model import (
     NoSpeaker,
     Origin,
     Speakers,
-    TimesOf,
     Transcript,
 )
 from whisperjob_client.transcription.answer_memo import AnswerMemo
@@ -129,7 +128,7 @@ class Transcriber:
             if skipped := sum(chunk.sha256 in self._unheard_chunks(job) for chunk in job.chunks):
                 self._watcher.note(describe_skipped(skipped, len(job.chunks)))
             answers, speakers = await self._answers_and_speakers(job, memo, checkpoint, speakers_step)
-        return self._transcription(job, answers, speakers)
+        return self._transcription(job, answers, speakers, self._watcher.note)
 
     def _unheard_chunks(self, job: Job) -> set[str]:
         """Returns the silent chunks, by hash: a recogniser would bill them, and answer with words that nobody said."""
@@ -157,14 +156,18 @@ class Transcriber:
         return job is not None and all(memo.get(chunk.sha256) is not None for chunk in job.chunks)
 
     def _wants_speakers(self, job: Job) -> bool:
-        """Returns whether the service is to say who speaks when. Of channels it knows which one is the louder one."""
+        """Returns whether the service is to say who speaks when. Of channels it knows which one is the louder one; in a
+        silent recording there is nobody to find."""
+        if self._unheard_chunks(job).issuperset(chunk.sha256 for chunk in job.chunks):
+            return False
         return self._options.diarize or is_multichannel(job.chunks)
 
     async def _answers_and_speakers(
         self, job: Job, memo: AnswerMemo, checkpoint: Checkpoint, speakers_step: SpeakersStep
     ) -> tuple[list[ChunkAnswer], Speakers]:
         """Returns an answer for each chunk, in order, and the speakers. Both are obtained at the same time."""
-        speakers = Speakers.unknown(NoSpeaker.PENDING if self._options.diarize else NoSpeaker.NOT_ASKED)
+        wanted = self._wants_speakers(job)
+        speakers = Speakers.unknown(NoSpeaker.PENDING if wanted else NoSpeaker.NOT_ASKED)
         failure: ClientError | None = None
 
         async def find_speakers() -> None:
@@ -175,7 +178,7 @@ class Transcriber:
                 failure = error
 
         async with anyio.create_task_group() as tasks:
-            if self._wants_speakers(job):
+            if wanted:
                 tasks.start_soon(find_speakers)
             try:
                 await self._recognise_missing(job.chunks, memo, checkpoint)
@@ -221,26 +224,21 @@ class Transcriber:
             self._pipeline = None
             self._account.update(memo.bookings())
 
-    def _transcription(self, job: Job, answers: Sequence[ChunkAnswer], speakers: Speakers) -> Transcription:
-        missing = speakers.missing if self._options.diarize else None
-        return Transcription(self._merge(job.chunks, answers, speakers), job, missing)
-
-    def _merge(self, chunks: Sequence[Chunk], answers: Sequence[ChunkAnswer], speakers: Speakers) -> Transcript:
-        places = [ChunkPlace(chunk.start_seconds, chunk.duration_seconds) for chunk in chunks]
+    def _transcription(
+        self, job: Job, answers: Sequence[ChunkAnswer], speakers: Speakers, note: Callable[[str], None] | None = None
+    ) -> Transcription:
+        """Returns what is known by now. `note` is called with sentences about the words; leave it out before the
+        speakers are known, because these decide which words are left out."""
+        places = [ChunkPlace(chunk.start_seconds, chunk.duration_seconds) for chunk in job.chunks]
         timed = [on_chunk_clock(answer, place.duration) for place, answer in zip(places, answers, strict=True)]
-        times = least_times(timed)
-        if times is TimesOf.NOTHING:
-            self._watcher.note(
-                "The recogniser gave no times; words are placed evenly, so times and speakers are estimates."
-            )
-        merged = merge_job(chunks, list(zip(places, timed, strict=True)), speakers, self._options.names)
-        transcript = replace(
-            merged.without(DROPPED[self._options.doubtful]),
-            origin=Origin(self._source_sha256, self._options.speech.model, times),
-        )
-        for note in describe_words(merged, transcript):
-            self._watcher.note(note)
-        return transcript
+        merged = merge_job(job.chunks, list(zip(places, timed, strict=True)), speakers, self._options.names)
+        origin = Origin(self._source_sha256, self._options.speech.model, least_times(timed))
+        transcript = replace(merged.without(DROPPED[self._options.doubtful]), origin=origin)
+        if note is not None:
+            for sentence in describe_words(merged, transcript):
+                note(sentence)
+        requested = self._options.diarize and self._wants_speakers(job)
+        return Transcription(transcript, job, speakers.missing if requested else None)
 
 
 def _answers(job: Job, memo: AnswerMemo) -> list[ChunkAnswer]:
