@@ -19,6 +19,7 @@ from whisperjob.model.errors import (
     StoreFullError,
     StoreUnavailableError,
 )
+from whisperjob.model.names import to_printable
 from whisperjob_api.errors import HTTP_STATUS, HttpCode, RequestError
 from whisperjob_api.schemas import ErrorBody
 
@@ -102,10 +103,15 @@ async def handle_error(request: Request, error: Exception) -> JSONResponse:
     request_error = to_request_error(error)
     if request_error.code is HttpCode.INTERNAL:
         log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    allowed = (
-        {"Allow": ", ".join(_list_methods(request))} if request_error.code is HttpCode.METHOD_NOT_ALLOWED else None
-    )
-    return error_response(request_error, allowed)
+    if request_error.code is HttpCode.METHOD_NOT_ALLOWED:
+        return _refuse_method(request.method, ", ".join(_list_methods(request)))
+    return error_response(request_error)
+
+
+def _refuse_method(method: str, allowed: str) -> JSONResponse:
+    """The sentence names what `Allow` does: `curl -T` shows the body alone, and sends PUT unless it is told not to."""
+    sentence = f"{to_printable(method)[:20]} is not allowed here; allowed: {allowed}."
+    return error_response(RequestError(HttpCode.METHOD_NOT_ALLOWED, sentence), {"Allow": allowed})
 
 
 def _list_methods(request: Request) -> list[str]:

@@ -8,8 +8,9 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, QueryParams
 
+from whisperjob_api.errors import HttpCode, RequestError
 from whisperjob_api.file_names import decode_encoded_words, decode_name_header, decode_text, parse_disposition
 from whisperjob_api.multipart_reader import parse_boundary
 from whisperjob_api.upload_form import OPTION_FIELDS, BodyReader, FormReader, UploadReader
@@ -22,18 +23,26 @@ BODY_TYPES: Final = ("application/octet-stream", "audio/*", "video/*")
 _BODY_TYPE: Final = re.compile(r"(audio|video)/[^/]+|(application|binary)/octet-stream|application/(mp4|mxf|ogg)")
 
 
-def open_upload(headers: Headers, query: Mapping[str, str], max_file_bytes: int) -> UploadReader:
+def open_upload(headers: Headers, query: QueryParams, max_file_bytes: int) -> UploadReader:
     """Returns the reader of the body. A field of a form goes before an option of the query.
 
     Raises RequestError if the body cannot be an upload, or if an option is invalid.
     """
-    options = {name: value for name, value in query.items() if name in OPTION_FIELDS}
+    options = _take_options(query)
     filename = _find_filename(headers, query)
     content_type = headers.get("content-type")
     media_type = (content_type or "").partition(";")[0].strip().lower()
     if _BODY_TYPE.fullmatch(media_type) or (not media_type and _has_body(headers)):
         return BodyReader(filename, content_type, options, max_file_bytes)
     return FormReader(parse_boundary(content_type), max_file_bytes, options, filename)
+
+
+def _take_options(query: QueryParams) -> dict[str, str]:
+    """Returns the options in the query. Raises RequestError if one is there twice, as it is refused in a form."""
+    for name in OPTION_FIELDS:
+        if len(query.getlist(name)) > 1:
+            raise RequestError(HttpCode.INVALID_REQUEST, f"The option `{name}` was sent twice.")
+    return {name: query[name] for name in OPTION_FIELDS if name in query}
 
 
 def _has_body(headers: Headers) -> bool:

@@ -80,6 +80,7 @@ async def test_the_options_of_a_body_stand_in_the_address(tmp_path: Path) -> Non
     ("query", "body", "content_type", "status", "code"),
     [
         pytest.param("profile=loud", SOUND, "audio/mpeg", 422, "invalid_request", id="option"),
+        pytest.param("profile=light&profile=none", SOUND, "audio/mpeg", 422, "invalid_request", id="option twice"),
         pytest.param("sampleRate=8000", SOUND, "audio/mpeg", 422, "invalid_request", id="rate alone"),
         pytest.param(
             "profile=loud", form(part("file", SOUND)), None, 422, "invalid_request", id="option beside a form"
