@@ -7,16 +7,18 @@ this holds for a later call too: x.mp3 becomes x.txt, and x.wav, which comes aft
 import os
 import re
 import stat
-from collections.abc import Collection, Iterator, Sequence
+import sys
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from whisperjob_cli.input_files import CHECKPOINT_ENDING, RECORDING_ENDINGS, Recording
+from whisperjob_client.atomic_files import write_atomically
 from whisperjob_client.errors import StorageError, UsageError
 from whisperjob_client.file_names import fit_name, name_limit
-from whisperjob_client.transcript.writers import Format
+from whisperjob_client.transcript.formats import Format
 
 STANDARD_OUTPUT: Final = "-"
 KNOWN_FORMATS: Final = ", ".join(Format)
@@ -78,6 +80,8 @@ def choose_output(text: str | None, formats: tuple[Format, ...], recordings: Seq
         if several or len(wanted) > 1:
             what = "the transcripts of several recordings" if several else "several formats"
             raise UsageError(f"{'Standard output' if text == '-' else text} cannot take {what}; give -o a folder.")
+        if text == STANDARD_OUTPUT and wanted[0] is Format.DOCX and sys.stdout.isatty():
+            raise UsageError("A docx is no text for a terminal; give -o a file.")
         return Output(wanted, stream=text)
     if text.endswith(("/", os.sep)) or path.is_dir():
         if path.exists() and not path.is_dir():
@@ -101,7 +105,7 @@ def _named_output(path: Path, formats: tuple[Format, ...], wanted: tuple[Format,
         )
     named = Format(ending.lower())
     if formats and named not in formats:
-        raise UsageError(f"{path} ends as {named}, but --format says {', '.join(formats)}.")
+        raise UsageError(f"{path} ends as {named}, but the format is {', '.join(formats)}.")
     return Output(formats or (named,), file=path)
 
 
@@ -131,6 +135,49 @@ def plan(recording: Recording, output: Output, inputs: Collection[str]) -> Targe
     raise UsageError(f"{recording.shown}: every name for its transcript in {folder} is taken.")
 
 
+def plan_conversion(source: Recording, output: Output, *, replace: bool = False) -> dict[Format, Path]:
+    """Returns the files that are made of a finished transcript, none for a stream. Earlier files are replaced.
+
+    Raises UsageError if one would replace the transcript itself, unless `replace` says that it may.
+    """
+    if output.stream is not None:
+        return {}
+    if output.file is not None:
+        files = _named_files(output.file, output.formats)
+    else:
+        folder = output.folder or (Path() if source.streamed else source.file.parent)
+        stem = source.name[: -len(".json")] if source.name.lower().endswith(".json") else source.name
+        limit = name_limit(folder)
+        files = {format_: folder / fit_name(stem, f".{format_}", limit) for format_ in output.formats}
+    if not replace:
+        _check_inputs(files.values(), {os.path.realpath(source.file)})
+    return files
+
+
+def write_file(target: Path, data: bytes) -> None:
+    """Writes a file whole, in a folder that need not exist yet. Raises StorageError."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError.from_os_error(error, target) from None
+    write_atomically(target, data)
+
+
+def write_stream(stream: str, data: bytes) -> None:
+    """Writes to standard output or to a device. Raises BrokenPipeError, StorageError."""
+    try:
+        if stream == STANDARD_OUTPUT:
+            sys.stdout.buffer.write(data)
+            sys.stdout.flush()
+        else:
+            with Path(stream).open("wb") as device:
+                device.write(data)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise StorageError.from_os_error(error, stream) from None
+
+
 def _names(recording: Recording) -> Iterator[str]:
     """Yields the name without its ending, the whole name, and then numbered ones."""
     name = recording.name
@@ -149,19 +196,29 @@ def _ending(file: Path) -> str:
 
 
 def _named_targets(recording: Recording, file: Path, formats: tuple[Format, ...], inputs: Collection[str]) -> Targets:
-    ending = _ending(file)
-    stem = file.name.removesuffix(ending)
-    limit = name_limit(file.parent)
-    if len(formats) == 1 and ending:
-        files = {formats[0]: file}
-    else:
-        files = {format_: file.with_name(fit_name(stem, f".{format_}", limit)) for format_ in formats}
-    for target in files.values():
-        if os.path.realpath(target) in inputs:
-            raise UsageError(f"{target} would be overwritten; choose another place for the transcript by -o.")
-    checkpoint = file.with_name(fit_name(stem, CHECKPOINT_ENDING, limit))
+    files = _named_files(file, formats)
+    _check_inputs(files.values(), inputs)
+    checkpoint = file.with_name(fit_name(_stem(file), CHECKPOINT_ENDING, name_limit(file.parent)))
     _reserve(checkpoint, recording, file.parent)
     return Targets(files, checkpoint, None, formats)
+
+
+def _named_files(file: Path, formats: tuple[Format, ...]) -> dict[Format, Path]:
+    """Returns the files of -o talk.srt; with several formats, or without an ending, they share what is before it."""
+    if len(formats) == 1 and _ending(file):
+        return {formats[0]: file}
+    limit = name_limit(file.parent)
+    return {format_: file.with_name(fit_name(_stem(file), f".{format_}", limit)) for format_ in formats}
+
+
+def _stem(file: Path) -> str:
+    return file.name.removesuffix(_ending(file))
+
+
+def _check_inputs(files: Iterable[Path], inputs: Collection[str]) -> None:
+    for file in files:
+        if os.path.realpath(file) in inputs:
+            raise UsageError(f"{file} would be overwritten; choose another place for the transcript by -o.")
 
 
 def _reserve(checkpoint: Path, recording: Recording, folder: Path) -> bool:

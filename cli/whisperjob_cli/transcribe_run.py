@@ -5,7 +5,6 @@ import contextlib
 import json
 import os
 import signal
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,10 +18,9 @@ from whisperjob_cli.display import Display
 from whisperjob_cli.exit_codes import SPEAKERS_MISSING, exit_code, worst
 from whisperjob_cli.input_files import Found, Recording
 from whisperjob_cli.interruptions import offer_to_cancel
-from whisperjob_cli.output_files import STANDARD_OUTPUT, Output, Targets, plan
+from whisperjob_cli.output_files import Output, Targets, plan, write_file, write_stream
 from whisperjob_cli.standard_streams import as_text, discard_output
 from whisperjob_client.async_client import AsyncClient
-from whisperjob_client.atomic_files import write_atomically
 from whisperjob_client.durations import clock
 from whisperjob_client.errors import (
     ClientError,
@@ -33,8 +31,8 @@ from whisperjob_client.errors import (
     UnauthorizedError,
     UnreachableError,
 )
+from whisperjob_client.transcript.formats import Format
 from whisperjob_client.transcript.transcript_model import NoSpeaker
-from whisperjob_client.transcript.writers import Format
 from whisperjob_client.transcription.transcriber import ServerRunner, Transcriber, Transcription
 
 _WITHOUT_SPEAKERS: Final = {
@@ -249,30 +247,11 @@ class TranscribeRun:
         assert report.transcription is not None
         title = as_text(report.recording.name)
         if targets.stream is not None:
-            _write_stream(targets.stream, self._render(report.transcription, targets.formats[0], title))
+            write_stream(targets.stream, self._render(report.transcription, targets.formats[0], title))
             return
         for format_, target in targets.files.items():
-            try:
-                target.parent.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise StorageError.from_os_error(error, target) from None
-            write_atomically(target, self._render(report.transcription, format_, title))
+            write_file(target, self._render(report.transcription, format_, title))
         report.files = {str(format_): str(target) for format_, target in targets.files.items()}
-
-
-def _write_stream(stream: str, data: bytes) -> None:
-    """Writes to standard output or to a device. Raises BrokenPipeError, StorageError."""
-    try:
-        if stream == STANDARD_OUTPUT:
-            sys.stdout.buffer.write(data)
-            sys.stdout.flush()
-        else:
-            with Path(stream).open("wb") as device:
-                device.write(data)
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise StorageError.from_os_error(error, stream) from None
 
 
 def _print_names(report: Report) -> None:

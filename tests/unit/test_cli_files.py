@@ -142,7 +142,7 @@ def test_the_files_of_one_transcript(output: str | None, formats: str, expected:
 @pytest.mark.parametrize(
     ("output", "formats", "recordings", "sentence"),
     [
-        ("out.srt", "txt", ["talk.mp4"], "out.srt ends as srt, but --format says txt."),
+        ("out.srt", "txt", ["talk.mp4"], "out.srt ends as srt, but the format is txt."),
         ("out.docs", "", ["talk.mp4"], "out.docs ends in .docs, which is no format of transcripts; there are txt"),
         ("talk.mp4", "", ["talk.mp4"], "talk.mp4 ends in .mp4, which is no format"),
         ("notes.txt", "", ["notes.txt"], "notes.txt would be overwritten"),

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from support.docs.reference_transcript import transcript_schema
+from whisperjob_cli.input_files import Recording
 from whisperjob_cli.main import app
-from whisperjob_cli.transcript import plan_targets
+from whisperjob_cli.output_files import choose_output, plan_conversion
 from whisperjob_client.errors import UsageError
 from whisperjob_client.transcript.document import SCHEMA_VERSION, read_document, write_document
 from whisperjob_client.transcript.merge import merge
@@ -215,6 +217,13 @@ def test_a_word_processors_document_has_names_times_and_text() -> None:
     assert file.core_properties.language == "en"
 
 
+def test_a_word_processors_document_can_be_made_of_any_text() -> None:
+    odd = "".join(map(chr, (*range(0x20), *range(0x7F, 0xA0), 0xD800, 0xDFFF, *range(0xFFF0, 0x10000), 0x1FFFE)))
+    transcript = Transcript((Word(0, 1, f"a{odd}b", f"x{odd}"),), 1, language=odd * 99, names={f"x{odd}": odd})
+    file = docx.Document(io.BytesIO(encode(transcript, Format.DOCX, odd * 99)))
+    assert file.paragraphs[1].text.endswith("b")
+
+
 _CUE = re.compile(r"(\S+) --> (\S+)\n(.*)", re.S)
 
 
@@ -283,12 +292,15 @@ def test_confidence_is_the_recognisers(body: dict[str, Any], expected: list[floa
         (None, [Format.SRT, Format.WORD_VTT], {Format.SRT: "talk.v2.srt", Format.WORD_VTT: "talk.v2.words.vtt"}),
         ("out.words.vtt", [], {Format.WORD_VTT: "out.words.vtt"}),
         ("out.VTT", [], {Format.VTT: "out.VTT"}),
-        ("out", [Format.DOCX], {Format.DOCX: "out"}),
-        ("-", [], {Format.TXT: "-"}),
+        ("out", [Format.DOCX], {Format.DOCX: "out.docx"}),
+        ("out.srt", [Format.TXT, Format.SRT], {Format.TXT: "out.txt", Format.SRT: "out.srt"}),
+        ("new/", [Format.MD], {Format.MD: "new/talk.v2.md"}),
+        ("-", [Format.JSON], {}),
     ],
 )
 def test_the_files_of_a_conversion(output: str | None, formats: list[Format], targets: dict[Format, str]) -> None:
-    found = plan_targets(Path("talk.v2.json"), Path(output) if output else None, formats)
+    source = Recording(Path("talk.v2.json"))
+    found = plan_conversion(source, choose_output(output, tuple(formats), [source]))
     assert {format_: str(file) for format_, file in found.items()} == targets
 
 
@@ -296,17 +308,20 @@ def test_the_files_of_a_conversion(output: str | None, formats: list[Format], ta
     ("output", "formats", "words"),
     [
         ("out.srt", [Format.TXT], "ends as srt"),
-        ("out.srt", [Format.TXT, Format.SRT], "is one file"),
+        ("-", [Format.TXT, Format.SRT], "cannot take several formats"),
+        ("out.doc", [], "which is no format of transcripts"),
         (None, [Format.JSON], "would be overwritten"),
+        ("talk.json", [], "would be overwritten"),
     ],
 )
 def test_contradictions_about_a_conversion(output: str | None, formats: list[Format], words: str) -> None:
+    source = Recording(Path("talk.json"))
     with pytest.raises(UsageError, match=words):
-        plan_targets(Path("talk.json"), Path(output) if output else None, formats)
+        plan_conversion(source, choose_output(output, tuple(formats), [source]))
 
 
-def run(*arguments: str, code: int = 0) -> str:
-    result = CliRunner().invoke(app, ["transcript", *arguments])
+def run(*arguments: str, code: int = 0, typed: str | None = None) -> str:
+    result = CliRunner().invoke(app, ["transcript", *arguments], input=typed)
     assert result.exit_code == code, result.output
     return result.output
 
@@ -322,5 +337,28 @@ def test_a_transcript_is_renamed_in_its_place_and_converted_to_all_formats(tmp_p
     assert (tmp_path / "talk.docx").read_bytes().startswith(b"PK")
     assert run("convert", str(file), "-o", "-").startswith("Anna: Hello there.")
     assert run("rename", str(file), "SPEAKER_07=Eve", code=2).startswith("There is no speaker SPEAKER_07")
-    assert run("convert", str(file), "-f", "pdf", code=2).startswith("'pdf' is no format; there are txt, ")
-    assert "No such file" in run("convert", str(tmp_path / "absent.json"), code=1)
+    assert run("convert", str(file), "-f", "pdf", code=2).startswith("'pdf' is no format of transcripts; there")
+    assert "No such file" in run("convert", str(tmp_path / "absent.json"), code=2)
+
+
+def test_a_transcript_is_converted_and_renamed_in_a_pipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    renamed = run("rename", "-", "SPEAKER_00=Anna", typed=write_document(TALK, "talk.mp4"))
+    assert run("convert", "-", typed=renamed).startswith("Anna: Hello there.")
+    assert not list(tmp_path.iterdir())
+    assert run("convert", "-", "-f", "srt,md", "-o", "new/", typed=renamed) == "new/stdin.srt\nnew/stdin.md\n"
+    assert run("rename", "-", "SPEAKER_00=Eve", "-o", "new/eve.txt", typed=renamed, code=2).startswith(
+        "new/eve.txt ends"
+    )
+
+
+def test_a_device_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+    file, pipe = tmp_path / "talk", tmp_path / "pipe"
+    file.write_text(write_document(TALK, "talk.mp4"))
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    run("convert", str(file), "-o", str(pipe))
+    assert os.read(reader, 1000).decode().startswith("Speaker 1: Hello there.")
+    os.close(reader)
+    assert pipe.is_fifo()
+    assert run("rename", str(file), "SPEAKER_00=Anna") == f"{file}\n", "the file itself, whatever its name"
