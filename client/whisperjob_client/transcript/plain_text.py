@@ -4,7 +4,8 @@ import re
 from typing import Final
 
 _LINE_BREAKS: Final = re.compile(r"[\t\n\v\f\r\x1c-\x1f\x85\u2028\u2029]")
-_CONTROLS: Final = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ufeff]")
+_CONTROLS: Final = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ufeff\ufffe\uffff]")
+"""With the two that Unicode assigns to nothing: XML, and so a docx, cannot have them."""
 _SURROGATES: Final = re.compile(r"[\ud800-\udfff]")
 
 
