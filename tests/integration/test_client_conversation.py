@@ -29,15 +29,15 @@ def talk() -> Conversation:
     return conversation()
 
 
-@pytest.fixture(scope="module")
-def folder(talk: Conversation, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which the conversation was transcribed in every format."""
-    folder = tmp_path_factory.mktemp("conversation")
+def transcribed(talk: Conversation, folder: Path, diarizer: Path) -> Path:
+    """Transcribes the conversation in every format into `folder`, and returns that."""
     shutil.copy(talk.file, folder / "call.wav")
     names = [option for name in talk.names for option in ("--speaker-name", name)]
     formats = [option for name in ("srt", "txt", "json") for option in ("--format", name)]
-    diarizer = {"WHISPERJOB_DIARIZER_PYTHON": str(talk.diarizer(folder / "diarizer"))}
-    with served(folder / "data", diarizer) as service, asr_server(ear=talk.hear) as asr:
+    with (
+        served(folder / "data", {"WHISPERJOB_DIARIZER_PYTHON": str(diarizer)}) as service,
+        asr_server(ear=talk.hear) as asr,
+    ):
         here = {"WHISPERJOB_URL": service.url, "WHISPERJOB_API_KEY": service.key, "GROQ_API_KEY": KEY}
         done = subprocess.run(
             [sys.executable, "-m", "whisperjob_client", "transcribe", "call.wav", "--diarize", *names, *formats],
@@ -52,14 +52,32 @@ def folder(talk: Conversation, tmp_path_factory: pytest.TempPathFactory) -> Path
     return folder
 
 
+@pytest.fixture(scope="module")
+def folder(talk: Conversation, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the conversation was transcribed in every format."""
+    folder = tmp_path_factory.mktemp("conversation")
+    return transcribed(talk, folder, talk.diarizer(folder / "diarizer"))
+
+
+def wrong_speakers(talk: Conversation, folder: Path) -> list[tuple[str, str]]:
+    """Returns the words that do not have who says them, with who does."""
+    words = json.loads((folder / "call.json").read_text())["words"]
+    numbers = {name: f"SPEAKER_{n:02d}" for n, name in enumerate(talk.names)}
+    return [(w["text"], name) for w, (name, _) in zip(words, talk.words, strict=True) if w["speaker"] != numbers[name]]
+
+
+def test_with_the_real_diarizers_turns_every_word_has_its_speaker(talk: Conversation, tmp_path: Path) -> None:
+    """The tutorial says so."""
+    transcribed(talk, tmp_path, talk.recorded_diarizer(tmp_path / "diarizer"))
+    assert wrong_speakers(talk, tmp_path) == []
+
+
 def test_every_word_has_its_time_and_its_speaker(talk: Conversation, folder: Path) -> None:
     words = json.loads((folder / "call.json").read_text())["words"]
     assert [word["text"] for word in words] == [word.text for _, word in talk.words]
     for found, (_, said) in zip(words, talk.words, strict=True):
         assert found["start"] == pytest.approx(said.start, abs=TOLERANCE_SECONDS)
-    numbers = {name: f"SPEAKER_{n:02d}" for n, name in enumerate(talk.names)}
-    wrong = [(w["text"], name) for w, (name, _) in zip(words, talk.words, strict=True) if w["speaker"] != numbers[name]]
-    assert wrong == [], "the words and the turns that come with the recording agree"
+    assert wrong_speakers(talk, folder) == [], "the words and the turns that come with the recording agree"
 
 
 def test_the_text_is_the_conversation(talk: Conversation, folder: Path) -> None:
