@@ -283,6 +283,7 @@ def main() -> None:
         if error.name is None or error.name.startswith("whisperjob"):
             raise
         typer.echo(
-            f"This needs the server's parts ({error.name} is missing): pip install 'whisperjob[local]'.", err=True
+            f"This needs the server's parts ({error.name} is missing): in the checkout, pip install '.[local]'.",
+            err=True,
         )
         sys.exit(USAGE)

@@ -39,7 +39,8 @@ def submit_all(
         except ClientError as error:
             if not several:
                 raise
-            sentence = f"{recording.shown}: {error.message.removeprefix(f'{recording.shown}: ')}"
+            named = error.message.startswith(recording.shown)
+            sentence = error.message if named else f"{recording.shown}: {error.message}"
             typer.echo(json.dumps({"error": sentence, "code": error.code}) if as_json else sentence, err=True)
             codes.append(exit_code(error))
         else:

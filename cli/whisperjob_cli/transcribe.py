@@ -262,7 +262,7 @@ def _build_recogniser(options: "SpeechOptions", api_key: str | None, timeout_sec
     try:
         from whisperjob_client.speech.groq_sdk import GroqRecogniser
     except ImportError:
-        raise UsageError("The package `groq` is missing: pip install 'whisperjob[client]'.") from None
+        raise UsageError(f"The package `groq` is missing: {sys.executable} -m pip install groq") from None
     return GroqRecogniser(options, timeout_seconds)
 
 

@@ -310,3 +310,11 @@ def take_terminal(terminal: int) -> None:
     import termios
 
     fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
+
+
+def test_an_upload_that_fails_does_not_end_the_others(desk: Desk) -> None:
+    desk.record("x.wav", "z.wav")
+    (desk.folder / "y.wav").touch()
+    out, err = desk.run("submit", "x.wav", "y.wav", "z.wav", code=2)
+    assert len(out.split()) == 2
+    assert "\ny.wav is empty.\n" in err

@@ -173,7 +173,7 @@ def test_what_needs_the_server_says_so_where_it_is_not_installed(shell: Shell) -
     done = subprocess.run([sys.executable, "-c", program], env=shell.environment, capture_output=True, text=True)
     assert done.returncode == 2
     assert re.fullmatch(
-        r"This needs the server's parts \(\w+ is missing\): pip install 'whisperjob\[local\]'.\n", done.stderr
+        r"This needs the server's parts \(\w+ is missing\): in the checkout, pip install '.\[local\]'.\n", done.stderr
     )
 
 
