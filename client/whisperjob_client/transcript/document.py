@@ -102,7 +102,10 @@ class TranscriptDocument(_Part):
 
     schema_version: Literal[2] = Field(default=SCHEMA_VERSION, description="The version of this schema.")
     title: str = Field(description="The recording's name.")
-    language: str | None = Field(description="ISO 639 code of the language of most of it; null if unknown.")
+    language: str | None = Field(
+        description="ISO 639 code of the language of most of it, or of --language where the recogniser tells none; "
+        "null if unknown."
+    )
     duration: float = Field(description="The recording's length in seconds.")
     source: DocumentSource | None = Field(default=None, description="The recording; null if unknown.")
     recogniser: DocumentRecogniser | None = Field(default=None, description="The recogniser; null if unknown.")

@@ -233,7 +233,8 @@ class Transcriber:
         timed = [on_chunk_clock(answer, place.duration) for place, answer in zip(places, answers, strict=True)]
         merged = merge_job(job.chunks, list(zip(places, timed, strict=True)), speakers, self._options.names)
         origin = Origin(self._source_sha256, self._options.speech.model, least_times(timed))
-        transcript = replace(merged.without(DROPPED[self._options.doubtful]), origin=origin)
+        language = merged.language or (self._options.speech.language if merged.words else None)
+        transcript = replace(merged.without(DROPPED[self._options.doubtful]), origin=origin, language=language)
         if note is not None:
             for sentence in describe_words(merged, transcript):
                 note(sentence)
