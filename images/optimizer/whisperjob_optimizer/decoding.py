@@ -54,8 +54,13 @@ def decode(
     limit: SampleLimit,
     path: Path,
     on_seconds: steps.OnSeconds,
+    *,
+    valid_only: bool = False,
 ) -> DecodedRecording:
-    """Decodes into `path`. Without a `clock`, the sound is taken as if it had no gap. Raises InputError by `limit`."""
+    """Decodes into `path`, `valid_only` as in command.decode. Without a `clock`, the sound has no gaps.
+
+    Raises InputError by `limit`.
+    """
     momentary: array[float] = array("f")
     rows: list[dict[str, float]] = []
     progress = steps.progress_reader(on_seconds)
@@ -69,6 +74,7 @@ def decode(
         layout,
         channels_fd=channels.fd if channels else None,
         times_fd=times.fd if times else None,
+        valid_only=valid_only,
     )
     filtering = command.band_pass(workspace.tools.ffmpeg, profile, progress_fd=progress.fd, loudness_fd=loudness.fd)
     repair = SampleRepair()
@@ -100,13 +106,15 @@ def decode(
 def _in_place(output: RawIOBase, clock: FileClock, times: PolledPipe) -> Iterator[bytes]:
     """Yields the decoder's output with silence where the clock has gaps, in pieces of at most PIECE_BYTES.
 
-    The time of each frame comes before its sound, see command.decode: it is there as soon as the sound is.
+    The decoder passes on the time of each frame before its sound, but writes both at once: a time may be late.
     """
     sound = 0
     segments: deque[Segment] = deque()
-    while piece := output.read(PIECE_BYTES):
+    while piece := times.read_beside(output, PIECE_BYTES):
         segments.extend(place_frames(clock, times.take_lines()))
         while piece:
+            while not sound and not segments and (lines := times.take_lines(wait=True)):
+                segments.extend(place_frames(clock, lines))
             if not sound and segments:
                 segment = segments.popleft()
                 sound = segment.samples * steps.SAMPLE_BYTES
