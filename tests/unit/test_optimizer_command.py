@@ -38,7 +38,10 @@ def test_decode_stereo() -> None:
     graph = (
         "[0:a:0]asplit[main][side];[side]asetnsamples=1024:p=0"
         ",aselect='lt(n\\,400)*lt(mod(n\\,8)\\,3)+gte(n\\,400)*lt(mod(n\\,80)\\,3)'"
-        ",aformat=channel_layouts=stereo,pan=3C|c0=c0|c1=c1|c2=0.5*c0+0.5*c1"
+        ",aformat=channel_layouts=stereo"
+        ",aeval='if(between(val(0)\\,-4294967296\\,4294967296)\\,val(0)\\,0)"
+        "|if(between(val(1)\\,-4294967296\\,4294967296)\\,val(1)\\,0)':c=same"
+        ",pan=3C|c0=c0|c1=c1|c2=0.5*c0+0.5*c1"
         ",asubcut=cutoff=200:order=6,aselect='eq(mod(n\\,3)\\,2)'"
         ",astats=metadata=1:reset=1:measure_perchannel=RMS_level:measure_overall=none"
         ",ametadata=mode=print:file='pipe\\:9',anullsink;"

@@ -36,6 +36,9 @@ _SPEECH_ONLY = "asubcut=cutoff=200:order=6"
 """Hum and a constant offset are no speech, whatever their phase: 72 dB less at 50 Hz. (`highpass` ignores
 channels without a name.)"""
 
+_LARGEST_SAMPLE = 2**32
+"""No sample is larger: sample_repair.py says why."""
+
 _BACK_SAMPLES = SAMPLE_RATE // 10
 _RISING_CLOCK = (
     "st(3,if(isnan(PTS),ld(1),PTS+ld(0)));"
@@ -105,16 +108,26 @@ def _measure(loudness_fd: int) -> str:
 
 
 def decode(
-    ffmpeg: str, source: FfmpegInput, mix: Mix, layout: str, *, channels_fd: int | None, times_fd: int | None
+    ffmpeg: str,
+    source: FfmpegInput,
+    mix: Mix,
+    layout: str,
+    *,
+    channels_fd: int | None,
+    times_fd: int | None,
+    valid_only: bool = False,
 ) -> list[str]:
     """Builds: one audio track → mono, 16 kHz, float PCM on standard output; levels of channels and mix into
     `channels_fd`; start and size of each frame into `times_fd` (file_clock.py), just before the frame itself.
 
-    `layout` is the channel layout that the mix was made for: if a stream changes it midway, ffmpeg converts first. The
+    `layout` is the channel layout that the mix was made for: if a stream changes it midway, ffmpeg converts first.
+    `valid_only` makes invalid samples silent in each channel, before the mix; it takes as long as all the rest. The
     filters have one thread: they have nothing to share, and waking others for each frame took a tenth of the time.
     """
     count = len(mix.weights)
     steps = [f"aformat=channel_layouts={layout}"] if layout else []
+    if valid_only:
+        steps.append(_valid_samples(count))
     if mix.weights != (1.0,) or not layout:
         steps.append(f"pan=mono|c0={mix.expression()}")
     steps.append(f"aresample={SAMPLE_RATE}:osf=flt")
@@ -124,7 +137,7 @@ def decode(
         graph += (
             f"asplit[main][side];[side]asetnsamples={_PROBED_SAMPLES}:p=0,aselect='{PROBED_FRAMES}'"
             + (f",aformat=channel_layouts={layout}" if layout else "")
-            + f",pan={count + 1}C|{copies}|c{count}={mix.expression()}"
+            + f",{_valid_samples(count)},pan={count + 1}C|{copies}|c{count}={mix.expression()}"
             + f",{_SPEECH_ONLY},aselect='{_SETTLED_FRAMES}'"
             + ",astats=metadata=1:reset=1:measure_perchannel=RMS_level:measure_overall=none,"
             + f"{_print_to(channels_fd)},anullsink;[main]"
@@ -161,6 +174,12 @@ def add(ffmpeg: str, one: str, gain_db: float, two: str, two_gain_db: float, *, 
         *(*_start(ffmpeg), *pcm, f"file:{one}", *pcm, f"file:{two}"),
         *("-filter_complex", graph, *_PCM, "pipe:1"),
     ]
+
+
+def _valid_samples(channels: int) -> str:
+    """Returns a filter that makes samples silent that are no numbers or too large. (`between` is 0 for no number.)"""
+    each = (rf"if(between(val({i})\,-{_LARGEST_SAMPLE}\,{_LARGEST_SAMPLE})\,val({i})\,0)" for i in range(channels))
+    return f"aeval='{'|'.join(each)}':c=same"
 
 
 def band_pass(ffmpeg: str, profile: Profile, *, progress_fd: int, loudness_fd: int) -> list[str]:

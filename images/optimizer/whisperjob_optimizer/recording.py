@@ -55,22 +55,25 @@ class RecordingDecoder:
     progress: Progress
 
     def decode(self, track: Track) -> DecodedTrack:
-        """Decodes a track, again if its channels cancel each other out. Raises InputError."""
+        """Decodes a track, again if its channels cancel each other out or samples were invalid. Raises InputError."""
         found = self.recording.format(track)
         path = self.workspace.scratch / f"decoded-{track.index}.pcm"
         mix = default_mix(found.channels, found.layout)
         decoded, clock = self._decode(track, mix, path)
         warnings: list[WarningCode] = []
         correction = check_mix(mix, decoded.levels)
+        repaired = decoded.repaired
         if correction.mix is not None:
             warnings.append(WarningCode.OPPOSITE_PHASE)
-            decoded, clock = self._decode(track, correction.mix, path)
         elif are_people(mix, decoded.levels):
             warnings.append(WarningCode.SEPARATE_CHANNELS)
+        in_mix = repaired and found.channels > 1  # there, an invalid sample of one channel was one of all
+        if correction.mix is not None or in_mix:
+            decoded, clock = self._decode(track, correction.mix or mix, path, valid_only=in_mix)
         if decoded.pcm.samples == 0:
             path.unlink()
             raise self._nothing_decoded(decoded.failed)
-        if decoded.repaired:
+        if repaired:
             warnings.append(WarningCode.INVALID_SAMPLES)
         if clock is not None and clock.discontinuities:
             warnings.append(WarningCode.TIMESTAMP_DISCONTINUITY)
@@ -80,7 +83,9 @@ class RecordingDecoder:
             warnings.append(WarningCode.INPUT_TRUNCATED)
         return DecodedTrack(found, decoded.pcm, tuple(warnings), correction.gain_db, _long_silences(clock))
 
-    def _decode(self, track: Track, mix: Mix, path: Path) -> tuple[decoding.DecodedRecording, FileClock | None]:
+    def _decode(
+        self, track: Track, mix: Mix, path: Path, *, valid_only: bool = False
+    ) -> tuple[decoding.DecodedRecording, FileClock | None]:
         found, profile = self.recording.format(track), self.options.profile
         on_seconds = self.progress.between(Step.ANALYZING_LOUDNESS, 10, 40, found.declared_seconds)
         self.progress.report(Step.ANALYZING_LOUDNESS, 10)
@@ -89,8 +94,8 @@ class RecordingDecoder:
             clock = FileClock(found.begin_seconds, silence_limit(self.recording.size_bytes))
         source = replace(self.recording.input, track=track.index)
         limit = self._sample_limit()
-        decoded = decoding.decode(self.workspace, source, mix, found.layout, profile, clock, limit, path, on_seconds)
-        return decoded, clock
+        settings = (mix, found.layout, profile, clock, limit, path, on_seconds)
+        return decoding.decode(self.workspace, source, *settings, valid_only=valid_only), clock
 
     def decode_channels(self, indices: Sequence[int]) -> list[DecodedTrack]:
         """Decodes every channel of tracks that were decoded before: the tracks in order, and in each its channels.
