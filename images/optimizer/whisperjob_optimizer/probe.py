@@ -19,6 +19,9 @@ _EXACT_CONTAINERS = frozenset(
 )
 """Demuxers whose stream duration comes from sample counts or tables in a header."""
 
+_FRAGMENTS_FOLLOW = b"mvex"
+"""The box of an MP4's index that says so."""
+
 CONFIDENT_SCORE = 51
 """Of ffmpeg's own score, up to 100. An extension alone scores 50; content with no more is probed again with it."""
 
@@ -103,6 +106,8 @@ def identify(output: ProbeOutput, head: bytes, track: int = 0) -> SourceFormat:
     of_stream = _seconds(first.get("duration"))
     tagged = _clock(str(first.get("tags", {}).get("DURATION", "")))
     layout = str(first.get("channel_layout", ""))
+    # The fragments of a live stream begin anywhere, and ffprobe takes the end of the last one for the length.
+    counted = demuxers & _EXACT_CONTAINERS and not ("mov" in demuxers and _FRAGMENTS_FOLLOW in head)
     return SourceFormat(
         container=name,
         codec=codec,
@@ -110,9 +115,9 @@ def identify(output: ProbeOutput, head: bytes, track: int = 0) -> SourceFormat:
         channels=channels,
         layout="" if layout == "unknown" else layout,
         declared_seconds=of_stream or tagged or _seconds(output.format.get("duration")),
-        exact_seconds=of_stream if demuxers & _EXACT_CONTAINERS else None,
+        exact_seconds=of_stream if counted else None,
         ffmpeg_version=output.version,
-        exact_end_seconds=None if demuxers & _EXACT_CONTAINERS else tagged,
+        exact_end_seconds=None if counted else of_stream if "mov" in demuxers else tagged,
         timed=bool(demuxers & formats.TIMED_DEMUXERS),
         begin_seconds=_find_begin(output, int(first.get("index", 0))),
     )
