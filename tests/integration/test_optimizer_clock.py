@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from support.audio.clicks import CLICK_TIMES, CONTAINERS, SECONDS, Container, click_times, write_clicks
+from support.audio.media import ffmpeg
 from support.audio.optimizing import optimized
 from whisperjob.model.errors import WarningCode
+from whisperjob.model.protocol import WorkLimits
 
 DISCONTINUITY = (WarningCode.TIMESTAMP_DISCONTINUITY,)
 BY_EXTENSION = {container.extension: container for container in CONTAINERS}
@@ -94,3 +96,26 @@ def test_clicks_are_where_they_were(case: str, extension: str, tmp_path: Path) -
             "late": [True, False],
             "gap": [False, True, False],
         }[case]
+
+
+@pytest.mark.parametrize("samples", [1, 32_000])
+def test_frames_may_have_any_length(samples: int, tmp_path: Path) -> None:
+    """More reports on frames than a pipe holds come before the sound that they are about."""
+    source = tmp_path / "talk.mka"
+    clicks = "aevalsrc='0.7*sin(2*PI*1000*t)*lt(mod(t+0.5,1),0.004)':s=16000:d=4"
+    ffmpeg("-f", "lavfi", "-i", f"{clicks},asetnsamples={samples}:p=0", "-c:a", "pcm_s16le", source)
+    result = optimized(source, limits=WorkLimits(run_seconds=60))
+    assert click_times(result.chunks[0]) == pytest.approx(CLICK_TIMES[:4], abs=0.005)
+
+
+def test_a_clock_of_mpeg_ts_that_was_set_back_is_no_gap_of_a_day(tmp_path: Path) -> None:
+    """It has 33 bits: what is earlier than the beginning seems to be a day later. The larger a file, the more silence
+    may be in it, so this one has 5 MB of padding."""
+    ts = BY_EXTENSION["ts"]
+    first = write_clicks(tmp_path / "first.ts", ts, clock=1000)
+    second = write_clicks(tmp_path / "second.ts", ts, seconds=5, shift=0.75)
+    null_packet = b"\x47\x1f\xff\x10" + bytes(184)
+    (tmp_path / "padding.ts").write_bytes(null_packet * 28_000)
+    result = optimized(join(tmp_path, "set_back.ts", first, tmp_path / "padding.ts", second))
+    assert result.manifest.warnings == DISCONTINUITY
+    assert len(click_times(result.chunks[0])) == len(RESTARTED)

@@ -23,6 +23,10 @@ _LONG_SILENCE = 10 * SAMPLE_RATE
 with 5 s of silence before each clip, as without; 35 with 20 s, and 64 with 75 s."""
 
 _MIN_SILENCE = 600 * SAMPLE_RATE
+_MAX_SILENCE = 6 * 3600 * SAMPLE_RATE
+"""Longer pauses are mostly none: a clock that was set back in MPEG-TS, where it has 33 bits, appears as one that jumps
+ahead by up to 26 hours."""
+
 _MIN_BYTES_PER_SECOND = 50
 """A recording has at least this many bytes for each second, pauses that its file leaves out included. Sound at the
 lowest bit rates takes ten times as much; less means that a timestamp is wrong."""
@@ -38,7 +42,7 @@ class Segment:
 
 def silence_limit(size_bytes: int) -> int:
     """Returns how many samples of silence a file's timestamps may ask for in all, by the size of the file."""
-    return max(_MIN_SILENCE, size_bytes // _MIN_BYTES_PER_SECOND * SAMPLE_RATE)
+    return min(max(_MIN_SILENCE, size_bytes // _MIN_BYTES_PER_SECOND * SAMPLE_RATE), _MAX_SILENCE)
 
 
 class FileClock:
