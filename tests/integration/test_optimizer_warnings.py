@@ -10,7 +10,7 @@ import pytest
 from support.audio.clicks import CLICK_TIMES, click_times
 from support.audio.media import decode, ffmpeg, integrated_lufs
 from support.audio.optimizing import optimized
-from whisperjob.model.errors import WarningCode
+from whisperjob.model.errors import InputError, WarningCode
 from whisperjob.model.phase import Profile
 
 SECONDS = 6
@@ -59,6 +59,25 @@ class TestSamplesThatAreNoNumbers:
         result = optimized(write_float_wav(tmp_path / "talk.wav", samples, channels=2))
         assert result.manifest.warnings == (WarningCode.INVALID_SAMPLES,)
         assert integrated_lufs(result.chunks[0]) == pytest.approx(-16, abs=1)
+
+    @pytest.mark.parametrize("value", [math.nan, math.inf])
+    def test_one_channel_without_a_number_leaves_the_other(self, value: float, tmp_path: Path) -> None:
+        samples = array("f", [value]) * (2 * SECONDS * RATE)
+        samples[::2] = array("f", (0.1 * math.sin(2 * math.pi * 440 * i / RATE) for i in range(SECONDS * RATE)))
+        result = optimized(write_float_wav(tmp_path / "talk.wav", samples, channels=2))
+        assert result.manifest.warnings == (WarningCode.INVALID_SAMPLES,)
+        heard = levels(result.chunks[0])
+        assert min(heard) > 0.8 * max(heard) > 0.05
+
+    def test_one_does_not_hide_the_phase_of_what_follows(self, tmp_path: Path) -> None:
+        samples = array("f", [0.0]) * (2 * SECONDS * RATE)
+        for i in range(SECONDS * RATE):
+            samples[2 * i + i // (RATE * SECONDS // 2)] = 0.1 * math.sin(2 * math.pi * 440 * i / RATE)
+        samples[2 * 2500 + 1] = math.nan
+        result = optimized(write_float_wav(tmp_path / "talk.wav", samples, channels=2))
+        assert result.manifest.warnings == (WarningCode.INVALID_SAMPLES,)
+        heard = levels(result.chunks[0])
+        assert min(heard) > 0.8 * max(heard) > 0.05
 
     @pytest.mark.parametrize("scale", [2.0**15, 2.0**31])
     def test_floats_in_the_range_of_integers_are_sound(self, scale: float, tmp_path: Path) -> None:
@@ -125,6 +144,17 @@ class TestTruncation:
         assert result.manifest.warnings == ()
         assert result.manifest.duration_seconds == pytest.approx(SECONDS + 75, abs=0.1)
 
+    def test_fragments_of_a_live_stream_begin_anywhere(self, tmp_path: Path) -> None:
+        folder, source = tmp_path / "hls", tmp_path / "talk.mp4"
+        folder.mkdir()
+        fragments = ("-f", "hls", "-hls_time", "1", "-hls_segment_type", "fmp4", "-hls_list_size", "0")
+        ffmpeg("-f", "lavfi", "-i", f"aevalsrc={TONE}", "-c:a", "aac", *fragments, folder / "s.m3u8")
+        last = sorted(folder.glob("*.m4s"))[2:]
+        source.write_bytes(b"".join(file.read_bytes() for file in (folder / "init.mp4", *last)))
+        assert optimized(source).manifest.warnings == ()
+        source.write_bytes(source.read_bytes()[: source.stat().st_size * 2 // 3])
+        assert optimized(source).manifest.warnings == (WarningCode.INPUT_TRUNCATED,)
+
 
 class TestSecondRecording:
     @pytest.mark.parametrize("extension", ["wav", "aiff", "caf", "w64", "mp4", "mov", "m4a", "flv", "wmv"])
@@ -134,6 +164,23 @@ class TestSecondRecording:
         source.write_bytes(one.read_bytes() * 2)
         assert optimized(one).manifest.warnings == ()
         assert optimized(source).manifest.warnings == (WarningCode.SECOND_RECORDING,)
+
+    @pytest.mark.parametrize(("count", "warned"), [(2, False), (3, True)])
+    def test_ffmpeg_reads_two_of_matroska(self, count: int, warned: bool, tmp_path: Path) -> None:
+        one, source = tmp_path / "one.mkv", tmp_path / "more.mkv"
+        ffmpeg("-f", "lavfi", "-i", f"aevalsrc={TONE}", "-c:a", "libopus", one)
+        source.write_bytes(one.read_bytes() * count)
+        result = optimized(source)
+        assert (WarningCode.SECOND_RECORDING in result.manifest.warnings) is warned
+        assert result.manifest.duration_seconds == pytest.approx(2 * SECONDS, abs=0.1)
+
+    def test_all_of_matroska_without_sizes_is_read(self, tmp_path: Path) -> None:
+        one, source = tmp_path / "one.webm", tmp_path / "more.webm"
+        ffmpeg("-f", "lavfi", "-i", f"aevalsrc={TONE}", "-c:a", "libopus", "-live", "1", one)
+        source.write_bytes(one.read_bytes() * 4)
+        result = optimized(source)
+        assert result.manifest.warnings == (WarningCode.TIMESTAMP_DISCONTINUITY,)
+        assert result.manifest.duration_seconds == pytest.approx(4 * SECONDS, abs=0.1)
 
     def test_fragments_that_begin_again(self, tmp_path: Path) -> None:
         one, source = tmp_path / "one.mp4", tmp_path / "two.mp4"
@@ -161,3 +208,20 @@ def test_a_gap_that_cannot_be_true_is_bounded_and_told(tmp_path: Path) -> None:
     result = optimized(source)
     assert result.manifest.warnings == (WarningCode.TIMESTAMP_DISCONTINUITY,)
     assert click_times(result.chunks[0]) == pytest.approx(CLICK_TIMES, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        pytest.param("1a45dfa301fffffffffffffe", id="Matroska"),
+        pytest.param("3026b2758e66cf11a6d900aa0062ce6cffffffffffffffff", id="ASF"),
+        pytest.param("726966662e91cf11a5d628db04c10000ffffffffffffff7f", id="W64"),
+        pytest.param("0000001866747970" + "4d344120" * 4 + "000000016d6461747fffffffffffffff", id="MP4"),
+        pytest.param("636166660001000064657363" + "7fffffffffffffff", id="CAF"),
+    ],
+)
+def test_a_size_that_no_file_can_have_is_the_files_fault(head: str, tmp_path: Path) -> None:
+    source = tmp_path / "talk"
+    source.write_bytes(bytes.fromhex(head) + bytes(1000))
+    with pytest.raises(InputError):
+        optimized(source)

@@ -9,17 +9,21 @@ from typing import BinaryIO
 
 HEAD_BYTES = 64 * 1024
 
+# Bytes that somebody chose must not take long: nothing that was matched is tried again in another way (++, *+, ?>).
 _PLAYLIST = re.compile(
     rb"""\A(?:\xef\xbb\xbf)?\s*(?:
         \#EXTM3U | \#EXT-X- | ffconcat\b | \[playlist\] | \[reference\] | \[InternetShortcut\] | \#EXTINF
-      | v=0\s*\r?\n(?:[a-z]=.*\r?\n)* | SMPTE-IMF
-      | (?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*(?:<!DOCTYPE[^>]*>\s*)?
+      | v=0\s*\n | SMPTE-IMF
+      | (?:<\?xml[^>]*>\s*)?+(?:<!--(?>.*?-->)\s*+)*+(?:<!DOCTYPE[^>]*>\s*)?+
         <(?:MPD|SmoothStreamingMedia|playlist|smil|asx|CompositionPlaylist|AssetMap|WinAmpPlaylist|rss)\b
       | (?:rtsp|rtmp|mms|https?)://\S+\s
     )""",
     re.VERBOSE | re.IGNORECASE | re.DOTALL,
 )
-_CONCAT_LINE = re.compile(rb"\A(?:\s*(?:#[^\n]*)?\n)*\s*file\s+['\"]?\S", re.IGNORECASE)
+_CONCAT_LINE = re.compile(rb"\A\s*+(?:#[^\n]*+\s*+)*+file\s+['\"]?\S", re.IGNORECASE)
+
+_FARTHEST_OFFSET = 2**40
+"""Sizes in a file can be anything up to 2**64, and a file system takes less."""
 
 _MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")
 _MP4_MAX_BOXES = 10_000
@@ -65,6 +69,14 @@ def mp4_sound_is_encrypted(index: bytes) -> bool:
     return _MP4_ENCRYPTED_SOUND.search(index) is not None
 
 
+def read_at(file: BinaryIO, at: int, count: int) -> bytes:
+    """Reads bytes at an offset that a file's own sizes gave, so that it may lie far beyond the end."""
+    if at > _FARTHEST_OFFSET:
+        return b""
+    file.seek(at)
+    return file.read(count)
+
+
 def read_mp4_index(file: BinaryIO) -> bytes | None:
     """Returns the beginning of the `moov` box of an MP4 or MOV, wherever it lies; None if such a file has none.
 
@@ -72,8 +84,7 @@ def read_mp4_index(file: BinaryIO) -> bytes | None:
     """
     at = 0
     for _ in range(_MP4_MAX_BOXES):
-        file.seek(at)
-        header = file.read(16)
+        header = read_at(file, at, 16)
         if at == 0 and header[4:8] not in _MP4_BOXES:
             return b""
         if len(header) < 8:
@@ -82,8 +93,7 @@ def read_mp4_index(file: BinaryIO) -> bytes | None:
         if size == 1 and len(header) == 16:
             size = int.from_bytes(header[8:16])
         if header[4:8] == b"moov":
-            file.seek(at)
-            return file.read(min(size or _MP4_INDEX_BYTES, _MP4_INDEX_BYTES))
+            return read_at(file, at, min(size or _MP4_INDEX_BYTES, _MP4_INDEX_BYTES))
         if size < 8:
             return None
         at += size

@@ -1,20 +1,23 @@
 """Finds out whether a file has a second recording behind the first, which ffmpeg does not read.
 
-Some recorders append to the file of the day before, and some people join files byte by byte. Formats whose second part
-ffmpeg does read (MP3, Ogg, Matroska, MPEG-TS and others) are not looked at here.
+Some recorders append to the file of the day before, and some people join files byte by byte. Formats of which ffmpeg
+does read all parts (MP3, Ogg, MPEG-TS and others) are not looked at here. Of Matroska it reads two, or all that have no
+size.
 """
 
-import re
 from collections.abc import Iterator
 from typing import BinaryIO, Literal
 
-_STARTS = (b"RIFF", b"RF64", b"FORM", b"fLaC", b"OggS", b"FLV\x01", b"caff", b"\x1a\x45\xdf\xa3")
+from whisperjob_optimizer.file_signatures import read_at
+
+_EBML = b"\x1a\x45\xdf\xa3"
+_STARTS = (b"RIFF", b"RF64", b"FORM", b"fLaC", b"OggS", b"FLV\x01", b"caff", _EBML)
 _ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _W64_RIFF = bytes.fromhex("726966662e91cf11a5d628db04c10000")
 _MAX_PARTS = 1_000_000
 _FLV_TAGS = (8, 9, 18)
 _SEARCHED_BYTES = 64 * 1024
-_FIRST_TIME = re.compile(rb"moof.*?tfdt(?:\0...(?P<short>....)|\x01...(?P<long>.{8}))", re.DOTALL)
+_MAX_SEARCHES = 1000
 _HEADER_BYTES = 24
 
 
@@ -37,13 +40,14 @@ def _ends(file: BinaryIO) -> Iterator[int]:
         yield _flv_end(file)
     elif head[:16] == _ASF_HEADER:
         yield from _asf_ends(file)
+    elif head[:4] == _EBML:
+        yield from _matroska_ends(file)
     elif head[4:8] == b"ftyp":
         yield from _mp4_ends(file)
 
 
 def _read(file: BinaryIO, at: int) -> bytes:
-    file.seek(at)
-    return file.read(_HEADER_BYTES)
+    return read_at(file, at, _HEADER_BYTES)
 
 
 def _begins_recording(file: BinaryIO, at: int) -> bool:
@@ -99,9 +103,24 @@ def _asf_ends(file: BinaryIO) -> Iterator[int]:
         yield at
 
 
+def _matroska_ends(file: BinaryIO) -> Iterator[int]:
+    """Yields where ffmpeg stops: behind the first recording, or behind the second if that is Matroska, too."""
+    at = 0
+    for element in range(4):  # a header and a segment of each
+        header = _read(file, at)
+        length = 9 - header[4].bit_length() if len(header) == _HEADER_BYTES else 9
+        size = int.from_bytes(header[4 : 4 + length]) & ((1 << 7 * length) - 1)
+        if length > 8 or size == (1 << 7 * length) - 1:  # a stream that never ended has no size
+            return
+        at += 4 + length + size
+        if element == 1 and _read(file, at)[:4] != _EBML:
+            break
+    yield at
+
+
 def _mp4_ends(file: BinaryIO) -> Iterator[int]:
     """Yields where each box ends. In a file of fragments, only a clock that begins again makes a second recording."""
-    at, fragments = 0, False
+    at, fragments, searches = 0, False, 0
     for _ in range(_MAX_PARTS):
         header = _read(file, at)
         size = int.from_bytes(header[8:16]) if header[:4] == b"\0\0\0\x01" else int.from_bytes(header[:4])
@@ -109,12 +128,21 @@ def _mp4_ends(file: BinaryIO) -> Iterator[int]:
             return
         fragments = fragments or header[4:8] == b"moof"
         at += size
-        if not fragments or (_read(file, at)[4:8] == b"ftyp" and _fragments_begin_again(file, at)):
+        if not fragments:
             yield at
+        elif searches < _MAX_SEARCHES and _read(file, at)[4:8] == b"ftyp":
+            searches += 1
+            if _fragments_begin_again(file, at):
+                yield at
 
 
 def _fragments_begin_again(file: BinaryIO, at: int) -> bool:
     """Returns whether the first fragment from `at` on begins at time 0, by its `tfdt` box."""
-    file.seek(at)
-    found = _FIRST_TIME.search(file.read(_SEARCHED_BYTES))
-    return found is not None and not (found["short"] or found["long"]).strip(b"\0")
+    data = read_at(file, at, _SEARCHED_BYTES)
+    fragment = data.find(b"moof")
+    box = data.find(b"tfdt", fragment) + 4 if fragment >= 0 else 0
+    if box < 8:
+        return False
+    length = 8 if data[box : box + 1] == b"\x01" else 4
+    time = data[box + 4 : box + 4 + length]
+    return len(time) == length and not any(time)
