@@ -164,6 +164,8 @@ def _examine(
     raw = options.raw_format
     if raw is None and file_signatures.is_playlist(head):
         raise InputError(JobCode.PLAYLIST_REFUSED, "The file is a playlist, not a recording.")
+    if raw is None and (archive := foreign_files.describe_archive(head)):
+        raise InputError(JobCode.NOT_MEDIA, archive)
     if raw is None and index and file_signatures.mp4_sound_is_encrypted(index):
         raise InputError(JobCode.ENCRYPTED, "The recording is encrypted and cannot be opened.")
     examined = steps.examine(workspace, source, "" if raw else extension)
