@@ -121,8 +121,8 @@ def decode(
     `channels_fd`; start and size of each frame into `times_fd` (file_clock.py), just before the frame itself.
 
     `layout` is the channel layout that the mix was made for: if a stream changes it midway, ffmpeg converts first.
-    `valid_only` makes invalid samples silent in each channel, before the mix; it takes as long as all the rest. The
-    filters have one thread: they have nothing to share, and waking others for each frame took a tenth of the time.
+    `valid_only` makes invalid samples silent in each channel, before the mix; it takes three times as long as the rest.
+    The filters have one thread: they have nothing to share, and waking others for each frame took a tenth of the time.
     """
     count = len(mix.weights)
     steps = [f"aformat=channel_layouts={layout}"] if layout else []
