@@ -32,7 +32,7 @@ async def test_a_wrong_method_gets_the_allowed_ones(tmp_path: Path) -> None:
                 answer = await server.client.request(method, path)
                 assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
                 assert answer.headers["allow"] == allowed, path
-                assert answer.json()["error"] == f"{method} is not allowed here; allowed: {allowed}."
+                assert answer.json()["error"] == f"{method} is not allowed here; allowed are {allowed}."
 
 
 async def test_the_docs_need_no_key_and_no_internet(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """The service held to its own description: schemathesis makes requests of every kind from it and judges the answers."""
 
 import asyncio
+import json
+import re
 import sys
 from pathlib import Path
 
@@ -61,3 +63,42 @@ async def test_the_service_matches_its_openapi_document(tmp_path: Path, known_jo
                 process.kill()
                 await process.wait()
         assert process.returncode == 0, output.decode()
+
+
+async def test_the_description_has_every_route_with_examples(tmp_path: Path) -> None:
+    async with serving_api(tmp_path, api_settings()) as server:
+        described = (await server.client.get("/openapi.json")).json()
+        routes = {(method, path) for path, methods in described["paths"].items() for method in methods}
+        assert routes == {
+            ("get", "/health"),
+            ("get", "/livez"),
+            ("get", "/readyz"),
+            ("get", "/stats"),
+            ("post", "/whisper_optimize"),
+            ("get", "/jobs"),
+            ("get", "/job/{job_id}"),
+            ("delete", "/job/{job_id}"),
+            ("get", "/job/{job_id}/download/{filename}"),
+            ("post", "/demo_trim"),
+            ("post", "/diarize"),
+            ("get", "/diarize/{job_id}"),
+        }
+        schemas = described["components"]["schemas"]
+        for name in (
+            "Accepted",
+            "JobView",
+            "JobPage",
+            "Stats",
+            "Trimmed",
+            "NotTrimmed",
+            "DiarizationView",
+            "ErrorBody",
+        ):
+            assert schemas[name]["examples"], name
+        references = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(described)))
+        assert references == set(schemas), "every reference leads somewhere, and nothing is left over"
+        form = described["paths"]["/whisper_optimize"]["post"]["requestBody"]["content"]["multipart/form-data"]
+        assert set(form["schema"]["properties"]) == {
+            "file", "profile", "maxChunkSeconds", "rawFormat", "sampleRate", "channels", "track", "language",
+            "multichannel",
+        }  # fmt: skip

@@ -1,31 +1,22 @@
 """`whisperjob transcribe` as a user runs it: a process, the real service, and a strict stand-in of the speech API."""
 
 import json
-import os
 import re
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from support.audio.tone_speech import Said, script, write_tones
+from support.audio.tone_speech import write_tones
 from support.client.asr_server import KEY, AsrServer, Fault, asr_server
 from support.client.proxy import Network, network
-from support.programs.environment import unconfigured
+from support.client.talk import SAID, SECONDS, SHORT, Talk, check_words, two_speakers
 from support.service.serving import Service, served
 from support.waiting import until_sync
 
-SECONDS = 125.0
 CHUNKS = 3
-TURN_WORDS = 7
 TOLERANCE_SECONDS = 0.05
-SAID = script(SECONDS)
-SHORT = script(8)
 
 
 @pytest.fixture(scope="module")
@@ -60,47 +51,6 @@ def net(service: Service) -> Iterator[Network]:
         yield net
 
 
-class Talk:
-    """A copy of the recording in a folder of its own, and the command that transcribes it."""
-
-    def __init__(self, folder: Path, recording: Path, server: str, key: str, asr: AsrServer) -> None:
-        self.file = folder / "talk.wav"
-        os.link(recording, self.file)
-        self.environment = {
-            **unconfigured(),
-            "WHISPERJOB_URL": server,
-            "WHISPERJOB_API_KEY": key,
-            "WHISPERJOB_CONFIG": str(folder / "config.toml"),
-            "GROQ_API_KEY": KEY,
-            "GROQ_BASE_URL": asr.url,
-        }
-        (folder / "config.toml").write_text("")
-
-    @contextmanager
-    def started(self, *options: str) -> Iterator[subprocess.Popen[str]]:
-        command = [sys.executable, "-m", "whisperjob_client", "transcribe", str(self.file), *options]
-        with subprocess.Popen(
-            [*command, "--max-chunk-seconds", "60", "--profile", "none"],
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as process:
-            try:
-                yield process
-            finally:
-                process.kill()
-
-    def run(self, *options: str, code: int = 0) -> tuple[str, str]:
-        with self.started(*options) as process:
-            out, err = process.communicate(timeout=90)
-        assert process.returncode == code, f"exit code {process.returncode}\n{out}\n{err}"
-        return out, err
-
-    def transcript(self) -> dict[str, Any]:
-        return dict(json.loads(self.file.with_suffix(".json").read_text()))
-
-
 @pytest.fixture
 def talk(tmp_path: Path, recording: Path, net: Network, service: Service, asr: AsrServer) -> Talk:
     return Talk(tmp_path, recording, net.url, service.key, asr)
@@ -110,27 +60,6 @@ def talk(tmp_path: Path, recording: Path, net: Network, service: Service, asr: A
 def short(tmp_path: Path, short_recording: Path, net: Network, service: Service, asr: AsrServer) -> Talk:
     """One chunk."""
     return Talk(tmp_path, short_recording, net.url, service.key, asr)
-
-
-def two_speakers() -> tuple[dict[str, Any], list[str]]:
-    """Returns a diarization with turns of a few words, and the speaker of each word."""
-    turns, speakers = [], []
-    for index in range(0, len(SAID), TURN_WORDS):
-        group = SAID[index : index + TURN_WORDS]
-        speaker = f"SPEAKER_{index // TURN_WORDS % 2:02d}"
-        turns.append({"start": group[0].start - 0.1, "end": group[-1].end + 0.1, "speaker": speaker})
-        speakers += [speaker] * len(group)
-    overlapping = [{"start": 0, "end": SECONDS, "speaker": "SPEAKER_00"}, *turns]
-    result = {"segments": overlapping, "exclusive": turns, "num_speakers": 2, "total_segments": len(turns)}
-    return {**result, "notes": ["It went on with the CPU."]}, speakers
-
-
-def check_words(found: list[dict[str, Any]], said: list[Said] = SAID) -> None:
-    """Checks that every word of the recording is there once, in order, at its time."""
-    assert [re.sub(r"\W", "", word["text"]).lower() for word in found] == [word.text for word in said]
-    for word, truth in zip(found, said, strict=True):
-        assert word["start"] == pytest.approx(truth.start, abs=TOLERANCE_SECONDS)
-        assert word["end"] == pytest.approx(truth.end, abs=TOLERANCE_SECONDS)
 
 
 def test_a_conversation_becomes_a_transcript_with_names(talk: Talk, net: Network, asr: AsrServer) -> None:
@@ -357,85 +286,3 @@ def test_a_missing_key_costs_no_upload(short: Talk, net: Network) -> None:
     _, err = short.run(code=2)
     assert "GROQ_API_KEY is not set" in err
     assert not net.requests
-
-
-@pytest.fixture
-def silent(tmp_path: Path, net: Network, service: Service, asr: AsrServer) -> Talk:
-    """Eight seconds in which nothing can be heard, and a recogniser that hears something."""
-    file = tmp_path / "silence.wav"
-    write_tones(file, [], 8)
-    asr.ear = lambda audio: ([[Said("you", 1.0, 1.5)]], 8.0)
-    return Talk(tmp_path, file, net.url, service.key, asr)
-
-
-def test_silence_is_not_sent_and_gives_empty_files(silent: Talk, asr: AsrServer) -> None:
-    formats = [option for name in ("txt", "srt", "vtt", "json", "md") for option in ("--format", name)]
-    out, _ = silent.run(*formats, "--json")
-    notes = json.loads(out)["notes"]
-    assert "Nothing was sent to the speech recogniser, because nothing can be heard." in notes
-    assert "Nobody speaks in this recording: the transcript is empty." in notes
-    assert not asr.received
-    files = {name: silent.file.with_suffix(f".{name}").read_text() for name in ("txt", "srt", "vtt", "md")}
-    assert files == {"txt": "", "srt": "", "vtt": "WEBVTT\n", "md": "# talk.wav\n"}
-    transcript = silent.transcript()
-    assert transcript["words"] == transcript["paragraphs"] == transcript["speakers"] == []
-
-
-def test_in_a_silent_recording_nobody_is_looked_for(silent: Talk, net: Network, asr: AsrServer) -> None:
-    net.diarization_error = "Diarization failed: no model."
-    for _ in range(2):
-        out, _ = silent.run("--diarize", "--format", "json", "--json")
-        assert "speakersMissing" not in json.loads(out)
-        assert "Nobody speaks in this recording: the transcript is empty." in json.loads(out)["notes"]
-    assert silent.transcript()["words"] == []
-    assert not [request for request in net.requests if "diarize" in request]
-    silent.run("--diarize", "--format", "json", "--keep-doubtful", code=8)
-    assert net.requests["POST /diarize"], "who keeps all words wants to know whose they are"
-
-
-def test_silence_is_sent_on_request(silent: Talk, asr: AsrServer) -> None:
-    silent.run("--format", "txt", "--keep-doubtful")
-    assert sum(asr.answered.values()) == 1
-    assert silent.file.with_suffix(".txt").read_text() == "you\n"
-    silent.run("--format", "txt")
-    assert silent.file.with_suffix(".txt").read_text() == "", "the stored answer is not used without the request"
-
-
-def test_a_silent_chunk_is_not_sent(tmp_path: Path, net: Network, service: Service, asr: AsrServer) -> None:
-    file = tmp_path / "half.wav"
-    said = [word for word in SAID if word.end < 28]  # no chunk ends before 30 s
-    write_tones(file, said, SECONDS)
-    talk = Talk(tmp_path, file, net.url, service.key, asr)
-    _, err = talk.run("--format", "json")
-    assert sum(asr.received.values()) == 1
-    assert "Note: Of 3 chunks, 2 chunks are silent and were not sent to the speech recogniser." in err
-    check_words(talk.transcript()["words"], said)
-
-
-def test_notes_are_about_the_transcript_that_is_left(short: Talk, net: Network, asr: AsrServer) -> None:
-    net.speakers = {"segments": [], "exclusive": [], "num_speakers": 0, "total_segments": 0}
-    net.diarization_held, asr.marks = True, {"no_speech_prob": 0.8, "avg_logprob": -1.5}
-    with short.started("--format", "json", "--diarize") as process:
-        assert process.stderr is not None
-        early = process.stderr.readline()
-        assert "the speakers follow" in early
-        assert {word["doubt"] for word in short.transcript()["words"]} == {"silence"}
-        net.diarization_held = False
-        _, err = process.communicate(timeout=60)
-    notes = [line for line in err.splitlines() if line.startswith("Note: ")]
-    assert notes == [
-        f"Note: {len(SHORT)} words were left out: nobody was heard there, and the recogniser was not sure "
-        "(--keep-doubtful keeps them).",
-        "Note: Nobody speaks in this recording: the transcript is empty.",
-    ]
-
-
-def test_where_the_diarizer_heard_nobody_doubtful_words_are_left_out(short: Talk, net: Network, asr: AsrServer) -> None:
-    net.speakers = {"segments": [], "exclusive": [], "num_speakers": 0, "total_segments": 0}
-    asr.marks = {"no_speech_prob": 0.8}
-    _, err = short.run("--format", "json", "--diarize")
-    assert "Note: Nobody speaks in this recording: the transcript is empty." in err
-    assert short.transcript()["words"] == []
-    short.run("--format", "json", "--diarize", "--keep-doubtful")
-    check_words(short.transcript()["words"], SHORT)
-    assert {word["doubt"] for word in short.transcript()["words"]} == {"nobody_heard"}
