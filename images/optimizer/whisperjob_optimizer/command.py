@@ -160,7 +160,7 @@ def measure_tracks(
     to_mono = f"aformat=sample_fmts=flt:sample_rates={SAMPLE_RATE}:channel_layouts=mono"
     outputs: list[str] = []
     for index, fd in loudness_fds.items():
-        outputs += ["-map", f"0:a:{index}", "-af", f"{to_mono},{_measure(fd)}", "-f", "null", "-"]
+        outputs += ["-map", f"0:a:{index}", "-af", f"{to_mono},{_valid_samples(1)},{_measure(fd)}", "-f", "null", "-"]
     window = [] if seconds is None else ["-ss", f"{start_seconds:.3f}", "-t", f"{seconds:.3f}"]
     return [*_start(ffmpeg), *window, *source.options(), *outputs]
 
