@@ -20,7 +20,7 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from whisperjob_client.errors import UsageError
+from whisperjob_client.errors import ClientError, UnauthorizedError, UsageError
 
 SERVER_VARIABLE: Final = "WHISPERJOB_URL"
 KEY_VARIABLE: Final = "WHISPERJOB_API_KEY"
@@ -71,3 +71,10 @@ def load_config(environment: Mapping[str, str]) -> Config:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise UsageError(f"{file}: {where}: {first['msg']}.") from None
+
+
+def error_sentence(error: ClientError) -> str:
+    """Returns what the error says and, if the service refused the key, where the command takes the key from."""
+    if isinstance(error, UnauthorizedError):
+        return f"{error.message} {KEY_VARIABLE} or --api-key must be the service's key, which `make run` prints."
+    return error.message

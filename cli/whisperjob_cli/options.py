@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, Literal, get_args
 
 import typer
 
-from whisperjob_cli.config import KEY_VARIABLE, SERVER_VARIABLE, Config, load_config
+from whisperjob_cli.config import KEY_VARIABLE, SERVER_VARIABLE, Config, error_sentence, load_config
 from whisperjob_cli.exit_codes import FAILED, INTERRUPTED, exit_code
 from whisperjob_cli.interruptions import termination_unwinds
 from whisperjob_cli.standard_streams import discard_output
@@ -226,7 +226,7 @@ def reported_errors(as_json: bool = False) -> Iterator[None]:
         with termination_unwinds():
             yield
     except ClientError as error:
-        text = json.dumps({"error": error.message, "code": error.code}) if as_json else error.message
+        text = json.dumps({"error": error.message, "code": error.code}) if as_json else error_sentence(error)
         typer.echo(text, err=True)
         sys.exit(exit_code(error))
     except KeyboardInterrupt:

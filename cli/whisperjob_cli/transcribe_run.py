@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from whisperjob_cli.config import error_sentence
 from whisperjob_cli.display import Display
 from whisperjob_cli.exit_codes import SPEAKERS_MISSING, exit_code, worst
 from whisperjob_cli.input_files import Found, Recording
@@ -147,7 +148,7 @@ class TranscribeRun:
                 typer.echo(f"[{number}/{len(found.recordings)}] {recording.shown}", err=True)
             report = self._transcribe(recording)
             if report.error is not None and not self._as_json:
-                typer.echo(report.error.message, err=True)
+                typer.echo(error_sentence(report.error), err=True)
             reports.append(report)
             if not self._as_json:
                 _print_names(report)

@@ -112,6 +112,7 @@ def test_a_failed_job_says_why(shell: Shell) -> None:
 def test_errors_have_their_exit_codes(shell: Shell) -> None:
     _, err = shell.run("jobs", "--api-key", "wrong", "--json", code=4)
     assert json.loads(err) == {"error": "The X-API-Key header is missing or wrong.", "code": "unauthorized"}
+    assert "WHISPERJOB_API_KEY" in shell.run("jobs", "--api-key", "wrong", code=4)[1]
     assert "no URL" in shell.run("jobs", "--server", "nonsense", code=2)[1]
     shell.environment["WHISPERJOB_URL"] = "http://127.0.0.1:9"
     assert "No WhisperJob service answers" in shell.run("status", "x", code=3)[1]
