@@ -123,6 +123,7 @@ def test_a_loops_words_repeat_what_is_before_them(texts: list[str]) -> None:
     ("speakers", "marks", "notes"),
     [
         (SOMEBODY, {}, []),
+        (NOBODY, {}, ["No word has a speaker: at the words' times, the diarizer heard nobody."]),
         (
             NOBODY,
             {"avg_logprob": -1.2},

@@ -1,6 +1,6 @@
 """What a transcription says of its words, as sentences for its owner. Pure."""
 
-from whisperjob_client.transcript.transcript_model import Doubt, TimesOf, Transcript
+from whisperjob_client.transcript.transcript_model import Doubt, NoSpeaker, TimesOf, Transcript
 
 
 def describe_skipped(silent: int, chunks: int) -> str:
@@ -27,6 +27,8 @@ def describe_words(merged: Transcript, written: Transcript) -> list[str]:
     if doubtful:
         were = "1 word was" if doubtful == 1 else f"{doubtful} words were"
         notes.append(f"{were} probably made up in silence or by repetition; JSON marks them.")
+    if written.words and all(word.no_speaker is NoSpeaker.NOBODY_HEARD for word in written.words):
+        notes.append("No word has a speaker: at the words' times, the diarizer heard nobody.")
     if not written.words:
         notes.append("Nobody speaks in this recording: the transcript is empty.")
     return notes
