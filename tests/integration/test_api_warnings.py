@@ -29,7 +29,7 @@ def unknown(kind: str, name: str, meant: str | None = None) -> dict[str, str]:
         ("samplerate", "sampleRate"),
         ("channel", "channels"),
         ("File", "file"),
-        ("language", None),
+        ("comment", None),
         ("x", None),
         ("", None),
         ("x" * 10_000, None),

@@ -52,10 +52,11 @@ _DESCRIPTIONS: Final = {
 
 
 def _build_field_schema(name: str) -> dict[str, Any]:
-    """Returns the schema of a form field: its enum in place, and not nullable, because a form has no null."""
+    """Returns the schema of a form field: its enum in place, not nullable, because a form has no null, and without a
+    least length, because a blank field counts as absent."""
     field = _SCHEMA["properties"][name] | {"description": _DESCRIPTIONS[name]}
     types = [option for option in field.get("anyOf", [field]) if option.get("type") != "null"]
-    schema = dict(types[0])
+    schema = {key: value for key, value in types[0].items() if key != "minLength"}
     reference = schema.pop("$ref", "").rpartition("/")[2]
     definition = _SCHEMA["$defs"].get(reference, {})
     enum = {key: value for key, value in definition.items() if key in ("type", "enum")}

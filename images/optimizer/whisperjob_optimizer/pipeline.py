@@ -43,7 +43,7 @@ from whisperjob_optimizer.reporting import OnProgress, Progress
 from whisperjob_optimizer.second_recording import has_second_recording
 from whisperjob_optimizer.tools import Tools, Workspace
 from whisperjob_optimizer.track_decoding import DecodedTrack, decode_tracks
-from whisperjob_optimizer.tracks import Track, is_left_out, parse_tracks, select, to_entries
+from whisperjob_optimizer.tracks import AUTO, Track, is_left_out, parse_tracks, select, to_entries
 
 _OF_MIXED_CHANNELS = (WarningCode.OPPOSITE_PHASE, WarningCode.SEPARATE_CHANNELS)
 """Warnings that have no meaning where channels are treated apart."""
@@ -215,7 +215,7 @@ def _optimize_audio(
     found = decode_tracks(select(recording.tracks, options.track, options.language), decoder)
     tracks = to_entries(recording.tracks, found.used, found.unusable)
     warnings = found.sound.warnings
-    if is_left_out(tracks):
+    if is_left_out(tracks) and (options.track in (None, AUTO) or found.sound.silent):
         warnings = (*warnings, WarningCode.TRACKS_LEFT_OUT)
     if found.sound.silent:
         warnings = (*warnings, WarningCode.SILENT)
