@@ -44,8 +44,8 @@ def offer_to_cancel(job_id: str, cancel: Callable[[str], object], *, may_ask: bo
     continues = f"Job {job_id} continues on the server; `whisperjob delete {job_id}` cancels it."
     if not may_ask or sys.stdin is None or not (sys.stdin.isatty() and sys.stderr.isatty()):
         return continues
-    typer.echo(f"Cancel job {job_id} on the server, too? [y/N] ", err=True, nl=False)
-    try:
+    try:  # another Ctrl-C may come as soon as the question is on the terminal
+        typer.echo(f"Cancel job {job_id} on the server, too? [y/N] ", err=True, nl=False)
         answer = sys.stdin.readline()
     except KeyboardInterrupt:
         typer.echo(err=True)
