@@ -117,6 +117,11 @@ def test_a_few_words_at_a_long_chunks_beginning_show_their_unit_by_their_length(
     assert [(word.start, word.end) for word in answer.words] == [(0.4, 0.8), (pytest.approx(1.1), pytest.approx(1.5))]
 
 
+def test_words_behind_a_chunks_end_are_in_no_other_unit() -> None:
+    answer = on_chunk_clock(parse_answer({"text": "", "words": words(SPOKEN)}), 30)
+    assert [(word.start, word.end) for word in answer.words[:40]] == [(start, end) for _, start, end in SPOKEN[:40]]
+
+
 def test_one_long_segment_over_a_whole_chunk_is_no_other_unit() -> None:
     said = " ".join(text for text, _, _ in SPOKEN)
     answer = on_chunk_clock(parse_answer({"segments": [{"text": said, "start": 0, "end": 600}]}), 600)

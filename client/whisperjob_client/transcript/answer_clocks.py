@@ -28,6 +28,9 @@ SECONDS_PER_LETTER: Final = 0.07
 SLOWEST_SECONDS_PER_LETTER: Final = 2.0
 """Nobody speaks so slowly: such times are in another unit, though they lie inside the chunk."""
 
+FASTEST_SECONDS_PER_LETTER: Final = 0.007
+"""Nobody speaks so fast: words that last so short in a unit are words behind the chunk's end, in seconds."""
+
 MOST: Final = 0.8
 """The share of an answer's times that must agree with an assumption about it."""
 
@@ -100,6 +103,8 @@ def _unit(entries: Sequence[Timed], duration: float, reported_duration: float | 
     if _fit(starts, 1.0, duration) and (pace is None or pace <= SLOWEST_SECONDS_PER_LETTER):
         return 1.0
     fitting = [unit for unit in UNITS if _fit(starts, unit, duration)]
+    if pace is not None:
+        fitting = [unit for unit in fitting if pace * unit >= FASTEST_SECONDS_PER_LETTER]
     if not fitting or (pace is None and fitting[0] == 1.0):
         return 1.0
     if reported_duration is not None and reported_duration > 2 * duration:
