@@ -6,6 +6,7 @@ this holds for a later call too: x.mp3 becomes x.txt, and x.wav, which comes aft
 
 import os
 import re
+import shutil
 import stat
 import sys
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -25,6 +26,8 @@ KNOWN_FORMATS: Final = ", ".join(Format)
 
 _OWNER_NAME: Final = "recording"
 """Inside a checkpoint's folder: the recording whose transcript has this name, relative to the folder around it."""
+
+_LOCK_NAME: Final = "lock"
 
 _ENDING = re.compile(r"\.(?=[^.]*[A-Za-z])[A-Za-z0-9]+$")
 """An ending has a letter: in `interview 2024.05.13` there is none."""
@@ -237,6 +240,21 @@ def _reserve(checkpoint: Path, recording: Recording, folder: Path) -> bool:
         return False  # a file has the name of the folder
     except OSError as error:
         raise StorageError.from_os_error(error, checkpoint) from None
+
+
+def discard_checkpoint(checkpoint: Path, *, job_failed: bool) -> None:
+    """Removes a checkpoint that spares a later run nothing: no answer is in it, and no job, or one that failed.
+
+    A folder with any other file stays as it is.
+    """
+    try:
+        files = [file for file in checkpoint.rglob("*") if not file.is_dir()]
+    except OSError:
+        return
+    jobs = [file for file in files if re.fullmatch(r"job-[0-9a-f]{16}\.json", file.name)]
+    others = [file for file in files if file not in jobs and file.name not in (_OWNER_NAME, _LOCK_NAME)]
+    if not others and (job_failed or not jobs):
+        shutil.rmtree(checkpoint, ignore_errors=True)
 
 
 def _may_belong_to_another(recording: Recording, files: Collection[Path], checkpoint: Path) -> bool:

@@ -19,13 +19,14 @@ from whisperjob_cli.display import Display
 from whisperjob_cli.exit_codes import SPEAKERS_MISSING, exit_code, worst
 from whisperjob_cli.input_files import Found, Recording
 from whisperjob_cli.interruptions import offer_to_cancel
-from whisperjob_cli.output_files import Output, Targets, plan, write_file, write_stream
+from whisperjob_cli.output_files import Output, Targets, discard_checkpoint, plan, write_file, write_stream
 from whisperjob_cli.standard_streams import as_text, discard_output
 from whisperjob_client.async_client import AsyncClient
 from whisperjob_client.durations import clock
 from whisperjob_client.errors import (
     ClientError,
     DiarizationUnavailableError,
+    InUseError,
     JobFailedError,
     StoppedError,
     StorageError,
@@ -169,6 +170,7 @@ class TranscribeRun:
         display = Display(quiet=self._as_json)
         for sentence in notes:
             display.note(sentence)
+        targets: Targets | None = None
         try:
             targets = self._plan(recording)
             with display, recording.readable(targets.checkpoint) as file:
@@ -180,6 +182,8 @@ class TranscribeRun:
             report.error = DiarizationUnavailableError(error.status, error.code, f"{error.message} {_NO_NAMES}")
         except ClientError as error:
             report.error = error
+        if targets is not None and report.error is not None and not isinstance(report.error, InUseError):
+            discard_checkpoint(targets.checkpoint, job_failed=isinstance(report.error, JobFailedError))
         report.notes = display.notes
         return report
 

@@ -21,6 +21,10 @@ class UsageError(ClientError):
     code = "usage"
 
 
+class InUseError(UsageError):
+    """Another run of this program works on the same recording."""
+
+
 class UnreachableError(ClientError):
     """No answer arrived: there was no connection, or it broke. Trying again later may help."""
 

@@ -111,6 +111,8 @@ def test_a_folder_of_recordings_becomes_transcripts_and_a_table(desk: Desk) -> N
     assert [line.split()[0] for line in table[1:]] == ["talks/letter.mp3", "talks/a/x.wav", "talks/b/x.wav"]
     assert "0:00:04  out/a/x.txt, out/a/x.srt" in table[2]
     assert not re.search(r"not_media(?!\))", table[1]), "a code never stands alone"
+    assert not list(desk.folder.rglob("letter*.whisperjob")), "nothing is left of a file that was refused"
+    assert list(desk.folder.rglob("x.whisperjob")), "what was recognised is there for another run"
 
 
 def test_many_recordings_as_json(desk: Desk) -> None:

@@ -286,3 +286,4 @@ def test_a_missing_key_costs_no_upload(short: Talk, net: Network) -> None:
     _, err = short.run(code=2)
     assert "GROQ_API_KEY is not set" in err
     assert not net.requests
+    assert not short.file.with_suffix(".whisperjob").exists()

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from whisperjob_client.atomic_files import write_atomically
-from whisperjob_client.errors import StorageError, UsageError
+from whisperjob_client.errors import InUseError, StorageError
 from whisperjob_client.models import DiarizationResult, Job
 
 S = TypeVar("S", bound=BaseModel)
@@ -95,7 +95,7 @@ class Checkpoint:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Raises UsageError if another run works here, StorageError if the folder cannot be made."""
+        """Raises InUseError if another run works here, StorageError if the folder cannot be made."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             lock = (self.folder / "lock").open("w")
@@ -105,7 +105,7 @@ class Checkpoint:
             try:
                 _lock(lock.fileno())
             except BlockingIOError:
-                raise UsageError(f"Another run works on this recording ({self.folder} is locked).") from None
+                raise InUseError(f"Another run works on this recording ({self.folder} is locked).") from None
             yield
 
     def _file(self, kind: str, key: Key) -> Path:
