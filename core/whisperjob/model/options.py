@@ -17,17 +17,35 @@ MAX_SPEAKERS = 64
 MAX_CHOICE_LENGTH = 64
 """The longest choice of a track or a language, in characters; names of languages are shorter."""
 
-Choice = Annotated[str, StringConstraints(min_length=1, max_length=MAX_CHOICE_LENGTH)]
+_Choice = Annotated[str, StringConstraints(min_length=1, max_length=MAX_CHOICE_LENGTH)]
+
+# The choices of an upload that its record keeps under the same names.
+ProfileChoice = Annotated[Profile, Field(description="full, light (band-pass and loudness) or none")]
+ChunkSeconds = Annotated[
+    int | None, Field(ge=MIN_CHUNK_SECONDS, le=MAX_CHUNK_SECONDS, description="Longest chunk, seconds")
+]
+TrackChoice = Annotated[
+    _Choice | None,
+    Field(
+        description="Which of several audio tracks: auto, an index (the first is 0), a language (de, deu, German) "
+        "or mix, which is all together"
+    ),
+]
+LanguageChoice = Annotated[
+    _Choice | None,
+    Field(description="Language of the speech (de, deu, German); of several tracks, those in it come first"),
+]
+Multichannel = Annotated[
+    bool, Field(description="One person speaks on each channel: they are treated and transcribed apart")
+]
 
 
 class AudioOptions(Model):
     """How a recording is read and made into chunks. `raw_format`, `sample_rate` and `channels` describe headerless PCM
     and nothing else."""
 
-    profile: Profile = Field(default=Profile.FULL, description="full, light (band-pass and loudness) or none")
-    max_chunk_seconds: int | None = Field(
-        default=None, ge=MIN_CHUNK_SECONDS, le=MAX_CHUNK_SECONDS, description="Longest chunk, seconds"
-    )
+    profile: ProfileChoice = Profile.FULL
+    max_chunk_seconds: ChunkSeconds = None
     raw_format: RawFormat | None = Field(default=None, description="Sample layout of headerless PCM")
     sample_rate: int | None = Field(
         default=None, ge=MIN_SAMPLE_RATE, le=MAX_SAMPLE_RATE, description="Sample rate of headerless PCM, Hz"
@@ -35,19 +53,9 @@ class AudioOptions(Model):
     channels: int | None = Field(
         default=None, ge=1, le=MAX_CHANNELS, description="Channels of headerless PCM, interleaved"
     )
-    track: Choice | None = Field(
-        default=None,
-        description="Which of several audio tracks: auto, an index (the first is 0), a language (de, deu, German) "
-        "or mix, which is all together",
-    )
-    language: Choice | None = Field(
-        default=None,
-        description="Language of the speech (de, deu, German); of several tracks, those in it come first",
-    )
-
-    multichannel: bool = Field(
-        default=False, description="One person speaks on each channel: they are treated and transcribed apart"
-    )
+    track: TrackChoice = None
+    language: LanguageChoice = None
+    multichannel: Multichannel = False
 
 
 class SpeakerCount(Model):

@@ -13,13 +13,15 @@ from whisperjob.model.base import DNS_LABEL, Model, Sha256
 from whisperjob.model.errors import JobCode
 from whisperjob.model.options import (
     MAX_CHANNELS,
-    MAX_CHUNK_SECONDS,
     MAX_SAMPLE_RATE,
-    MIN_CHUNK_SECONDS,
     MIN_SAMPLE_RATE,
     AudioOptions,
-    Choice,
+    ChunkSeconds,
+    LanguageChoice,
+    Multichannel,
+    ProfileChoice,
     SpeakerCount,
+    TrackChoice,
 )
 from whisperjob.model.phase import ConditionType, DiarizeStep, Phase, Profile, RawFormat, Step
 
@@ -78,22 +80,11 @@ class Spec(Model):
     tenant: Annotated[str, StringConstraints(pattern=f"^{DNS_LABEL}$")] = Field(
         default="default", description="The tenant that owns the job; look-ups find only jobs of the caller's tenant"
     )
-    profile: Profile = Field(default=Profile.FULL, description="full, light (band-pass and loudness) or none")
-    max_chunk_seconds: int | None = Field(
-        default=None, ge=MIN_CHUNK_SECONDS, le=MAX_CHUNK_SECONDS, description="Longest chunk, seconds"
-    )
-    track: Choice | None = Field(
-        default=None,
-        description="Which of several audio tracks: auto, an index (the first is 0), a language (de, deu, German) "
-        "or mix, which is all together",
-    )
-    language: Choice | None = Field(
-        default=None,
-        description="Language of the speech (de, deu, German); of several tracks, those in it come first",
-    )
-    multichannel: bool = Field(
-        default=False, description="One person speaks on each channel: they are treated and transcribed apart"
-    )
+    profile: ProfileChoice = Profile.FULL
+    max_chunk_seconds: ChunkSeconds = None
+    track: TrackChoice = None
+    language: LanguageChoice = None
+    multichannel: Multichannel = False
     priority: int = Field(default=0, ge=-1000, le=1000, description="Higher starts first")
     suspend: bool = Field(default=False, description="Holds the job; its worker is stopped")
     cancel: bool = Field(default=False, description="Ends the job for good")
