@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args
 
 import typer
+from typer.models import OptionInfo
 
 from whisperjob_cli.config import KEY_VARIABLE, SERVER_VARIABLE, Config, error_sentence, load_config
 from whisperjob_cli.exit_codes import FAILED, INTERRUPTED, exit_code
 from whisperjob_cli.interruptions import termination_unwinds
+from whisperjob_cli.output_files import KNOWN_FORMATS
 from whisperjob_cli.standard_streams import discard_output
 from whisperjob_client.connection import DEFAULT_URL, Connection
 from whisperjob_client.errors import ClientError
@@ -106,6 +108,23 @@ NumSpeakers = Annotated[
 Timeout = Annotated[
     float | None, typer.Option("--timeout", min=0, help="Give up after this many seconds; the job goes on.")
 ]
+
+TranscriptFormats = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--format",
+        "-f",
+        metavar="FORMAT,…",
+        help=f"{KNOWN_FORMATS}; several with commas.  Default: the ending of -o, or txt.",
+    ),
+]
+
+
+def output_option(default: str) -> OptionInfo:
+    """Returns the option -o of commands that write transcripts. `default` says where to without it."""
+    places = "A file, a folder (existing, or with a / at its end), or - for standard output."
+    help_text = f"{places}  Default: {default}"
+    return typer.Option("--output", "-o", metavar="PATH", help=help_text)  # type: ignore[no-any-return]  # typer returns Any
 
 
 @dataclass(frozen=True, kw_only=True)

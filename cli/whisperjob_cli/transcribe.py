@@ -21,12 +21,14 @@ from whisperjob_cli.options import (
     ProfileChoice,
     Server,
     TrackChoice,
+    TranscriptFormats,
     build_connection,
     expand_options,
     load_settings,
+    output_option,
     reported_errors,
 )
-from whisperjob_cli.output_files import KNOWN_FORMATS, STANDARD_OUTPUT, choose_output, parse_formats
+from whisperjob_cli.output_files import STANDARD_OUTPUT, choose_output, parse_formats
 from whisperjob_client.errors import UsageError
 from whisperjob_client.speech.rate_limits import BASE_TIER, UNLIMITED, Booking, Limits
 from whisperjob_client.transcript.formats import Format, check_formats
@@ -47,25 +49,8 @@ class TranscribeArguments:
     """The options of `transcribe` and of `local transcribe`."""
 
     files: InputFiles
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="PATH",
-            help="A file, a folder (existing, or with a / at its end), or - for standard output.  "
-            "Default: beside each FILE, with the format's ending.",
-        ),
-    ] = None
-    formats: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--format",
-            "-f",
-            metavar="FORMAT,…",
-            help=f"{KNOWN_FORMATS}; several with commas.  Default: the ending of -o, or txt.",
-        ),
-    ] = None
+    output: Annotated[str | None, output_option("beside each FILE, with the format's ending.")] = None
+    formats: TranscriptFormats = None
     language: Annotated[
         str | None,
         typer.Option("--language", help="Language of the speech (en, de, …); recognition is better with it."),

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from whisperjob_cli.input_files import Recording, take_file
-from whisperjob_cli.options import reported_errors
+from whisperjob_cli.options import TranscriptFormats, output_option, reported_errors
 from whisperjob_cli.output_files import (
-    KNOWN_FORMATS,
     Output,
     choose_output,
     parse_formats,
@@ -38,25 +37,8 @@ TranscriptFile = Annotated[
 @transcript_app.command()
 def convert(
     file: TranscriptFile,
-    formats: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--format",
-            "-f",
-            metavar="FORMAT,…",
-            help=f"{KNOWN_FORMATS}; several with commas.  Default: the ending of -o, or txt.",
-        ),
-    ] = None,
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="PATH",
-            help="A file, a folder (existing, or with a / at its end), or - for standard output.  "
-            "Default: beside FILE.json.",
-        ),
-    ] = None,
+    formats: TranscriptFormats = None,
+    output: Annotated[str | None, output_option("beside FILE.json.")] = None,
 ) -> None:
     """Write a transcript in other formats. Nothing is recognised again."""
     from whisperjob_client.transcript.writers import encode
@@ -77,16 +59,7 @@ def rename(
         list[str],
         typer.Argument(metavar="SPEAKER=NAME...", help="As in SPEAKER_00=Anna.  Two with the same name become one."),
     ],
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="PATH",
-            help="A file, a folder (existing, or with a / at its end), or - for standard output.  "
-            "Default: FILE.json itself.",
-        ),
-    ] = None,
+    output: Annotated[str | None, output_option("FILE.json itself.")] = None,
 ) -> None:
     """Give speakers names. Speakers with the same name become one: the diarizer may have heard two.
 
