@@ -15,7 +15,6 @@ from whisperjob.worker.processes.runner import Program
 from whisperjob_optimizer import command, steps
 from whisperjob_optimizer.downmix import MAX_PROBED_CHANNELS, Mix
 from whisperjob_optimizer.file_clock import FileClock, Segment, place_frames
-from whisperjob_optimizer.loudness import WINDOW_SAMPLES, rms_lufs
 from whisperjob_optimizer.progress import read_rows
 from whisperjob_optimizer.sample_repair import PIECE_BYTES, SampleRepair
 from whisperjob_optimizer.tools import Workspace
@@ -97,9 +96,7 @@ def decode(
             Program(filtering, stdout=out, readers=(progress, loudness)),
         )
     steps.check_success(workspace, filtered)
-    pcm = steps.PcmFile(path, path.stat().st_size // steps.SAMPLE_BYTES, momentary)
-    if 0 < pcm.samples < WINDOW_SAMPLES:
-        pcm = steps.PcmFile(path, pcm.samples, array("f", [rms_lufs(pcm.read(0, pcm.samples))]))
+    pcm = steps.measured(path, momentary)
     return DecodedRecording(pcm, [list(row.values()) for row in rows], decoded.returncode != 0, repair.found)
 
 

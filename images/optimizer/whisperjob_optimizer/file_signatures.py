@@ -5,6 +5,7 @@ allow-list of formats.py would refuse it a second time.
 """
 
 import re
+from collections.abc import Iterator
 from typing import BinaryIO
 
 HEAD_BYTES = 64 * 1024
@@ -31,13 +32,13 @@ _MP4_INDEX_BYTES = 1024 * 1024
 _MP4_ENCRYPTED_SOUND = re.compile(rb"stsd.{12}(?:enca|drms|aavd)", re.DOTALL)
 """Sample entries whose sound is encrypted: Common Encryption, FairPlay, Audible. ffmpeg does not report the first."""
 
-_ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
+ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _ASF_ENCRYPTION = (
     bytes.fromhex("fbb3112223bdd211b4b700a0c955fc6e"),
     bytes.fromhex("14e68a292226174cb935dae07ee9289c"),
     bytes.fromhex("9d8c17314f03dc11bd5d0050c24b8e53"),
 )
-_EBML = bytes.fromhex("1a45dfa3")
+EBML = bytes.fromhex("1a45dfa3")
 _MATROSKA_ENCRYPTION = bytes.fromhex("6240")  # ContentEncoding; its child below makes it encryption, not compression
 _MATROSKA_CONTENT_ENCRYPTION = bytes.fromhex("5035")
 _TS_PACKET = 188
@@ -53,9 +54,9 @@ def looks_encrypted(head: bytes) -> bool:
 
     To be used only if the probe or the decoder found no sound: two of the marks are short enough to occur by chance.
     """
-    if head.startswith(_ASF_HEADER):
+    if head.startswith(ASF_HEADER):
         return any(mark in head for mark in _ASF_ENCRYPTION)
-    if head.startswith(_EBML):
+    if head.startswith(EBML):
         return _MATROSKA_ENCRYPTION in head and _MATROSKA_CONTENT_ENCRYPTION in head
     if head[:1] == b"\x47" and head[_TS_PACKET : _TS_PACKET + 1] == b"\x47":
         packets = range(0, len(head) - _TS_PACKET, _TS_PACKET)
@@ -77,24 +78,33 @@ def read_at(file: BinaryIO, at: int, count: int) -> bytes:
     return file.read(count)
 
 
+def mp4_boxes(file: BinaryIO, most: int) -> Iterator[tuple[bytes, int, int]]:
+    """Yields (name, begin, size) of the boxes of an MP4 or MOV on the highest level; a size of 0 is up to the end.
+
+    It ends where there is no box any more, behind one without a size and behind `most` of them.
+    """
+    at = 0
+    for _ in range(most):
+        header = read_at(file, at, 16)
+        if len(header) < 8:
+            return
+        size = int.from_bytes(header[:4])
+        if size == 1 and len(header) == 16:
+            size = int.from_bytes(header[8:16])
+        yield header[4:8], at, size
+        if size < 8:
+            return
+        at += size
+
+
 def read_mp4_index(file: BinaryIO) -> bytes | None:
     """Returns the beginning of the `moov` box of an MP4 or MOV, wherever it lies; None if such a file has none.
 
     For other files it returns nothing (b"").
     """
-    at = 0
-    for _ in range(_MP4_MAX_BOXES):
-        header = read_at(file, at, 16)
-        if at == 0 and header[4:8] not in _MP4_BOXES:
-            return b""
-        if len(header) < 8:
-            return None
-        size = int.from_bytes(header[:4])
-        if size == 1 and len(header) == 16:
-            size = int.from_bytes(header[8:16])
-        if header[4:8] == b"moov":
+    if read_at(file, 0, 8)[4:] not in _MP4_BOXES:
+        return b""
+    for name, at, size in mp4_boxes(file, _MP4_MAX_BOXES):
+        if name == b"moov":
             return read_at(file, at, min(size or _MP4_INDEX_BYTES, _MP4_INDEX_BYTES))
-        if size < 8:
-            return None
-        at += size
     return None

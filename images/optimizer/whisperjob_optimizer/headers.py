@@ -26,7 +26,7 @@ def exact_seconds(head: bytes, probed: float | None) -> float | None:
 def _count_seconds(head: bytes) -> float | None:
     if head[:4] in (b"RIFF", b"RF64") and head[8:12] == b"WAVE":
         return _wav(head)
-    if head[:16] == _W64_RIFF:
+    if head[:16] == W64_RIFF:
         return _w64(head)
     if head[:4] == b".snd":
         return _au(head)
@@ -71,7 +71,7 @@ def _wav(head: bytes) -> float | None:
     return None
 
 
-_W64_RIFF = bytes.fromhex("726966662e91cf11a5d628db04c10000")
+W64_RIFF = bytes.fromhex("726966662e91cf11a5d628db04c10000")
 _W64_FORMAT = bytes.fromhex("666d7420f3acd3118cd100c04f8edb8a")
 _W64_DATA = bytes.fromhex("64617461f3acd3118cd100c04f8edb8a")
 

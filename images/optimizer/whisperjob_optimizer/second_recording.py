@@ -8,12 +8,10 @@ size.
 from collections.abc import Iterator
 from typing import BinaryIO, Literal
 
-from whisperjob_optimizer.file_signatures import read_at
+from whisperjob_optimizer.file_signatures import ASF_HEADER, EBML, mp4_boxes, read_at
+from whisperjob_optimizer.headers import W64_RIFF
 
-_EBML = b"\x1a\x45\xdf\xa3"
-_STARTS = (b"RIFF", b"RF64", b"FORM", b"fLaC", b"OggS", b"FLV\x01", b"caff", _EBML)
-_ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
-_W64_RIFF = bytes.fromhex("726966662e91cf11a5d628db04c10000")
+_STARTS = (b"RIFF", b"RF64", b"FORM", b"fLaC", b"OggS", b"FLV\x01", b"caff", EBML)
 _MAX_PARTS = 1_000_000
 _FLV_TAGS = (8, 9, 18)
 _SEARCHED_BYTES = 64 * 1024
@@ -32,15 +30,15 @@ def _ends(file: BinaryIO) -> Iterator[int]:
         yield from _riff_ends(file, "little")
     elif head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
         yield from _riff_ends(file, "big")
-    elif head[:16] == _W64_RIFF:
+    elif head[:16] == W64_RIFF:
         yield (int.from_bytes(head[16:24], "little") + 7) & ~7
     elif head[:4] == b"caff":
         yield from _caf_ends(file)
     elif head[:3] == b"FLV":
         yield _flv_end(file)
-    elif head[:16] == _ASF_HEADER:
+    elif head[:16] == ASF_HEADER:
         yield from _asf_ends(file)
-    elif head[:4] == _EBML:
+    elif head[:4] == EBML:
         yield from _matroska_ends(file)
     elif head[4:8] == b"ftyp":
         yield from _mp4_ends(file)
@@ -52,7 +50,7 @@ def _read(file: BinaryIO, at: int) -> bytes:
 
 def _begins_recording(file: BinaryIO, at: int) -> bool:
     head = _read(file, at)
-    return head.startswith((*_STARTS, _ASF_HEADER, _W64_RIFF)) or head[4:8] == b"ftyp"
+    return head.startswith((*_STARTS, ASF_HEADER, W64_RIFF)) or head[4:8] == b"ftyp"
 
 
 def _riff_ends(file: BinaryIO, order: Literal["little", "big"]) -> Iterator[int]:
@@ -113,27 +111,25 @@ def _matroska_ends(file: BinaryIO) -> Iterator[int]:
         if length > 8 or size == (1 << 7 * length) - 1:  # a stream that never ended has no size
             return
         at += 4 + length + size
-        if element == 1 and _read(file, at)[:4] != _EBML:
+        if element == 1 and _read(file, at)[:4] != EBML:
             break
     yield at
 
 
 def _mp4_ends(file: BinaryIO) -> Iterator[int]:
     """Yields where each box ends. In a file of fragments, only a clock that begins again makes a second recording."""
-    at, fragments, searches = 0, False, 0
-    for _ in range(_MAX_PARTS):
-        header = _read(file, at)
-        size = int.from_bytes(header[8:16]) if header[:4] == b"\0\0\0\x01" else int.from_bytes(header[:4])
-        if len(header) < 8 or size < 8:
+    fragments, searches = False, 0
+    for name, begin, size in mp4_boxes(file, _MAX_PARTS):
+        if size < 8:
             return
-        fragments = fragments or header[4:8] == b"moof"
-        at += size
+        fragments = fragments or name == b"moof"
+        end = begin + size
         if not fragments:
-            yield at
-        elif searches < _MAX_SEARCHES and _read(file, at)[4:8] == b"ftyp":
+            yield end
+        elif searches < _MAX_SEARCHES and _read(file, end)[4:8] == b"ftyp":
             searches += 1
-            if _fragments_begin_again(file, at):
-                yield at
+            if _fragments_begin_again(file, end):
+                yield end
 
 
 def _fragments_begin_again(file: BinaryIO, at: int) -> bool:

@@ -70,6 +70,14 @@ class PcmFile:
         return samples
 
 
+def measured(path: Path, momentary: "array[float]") -> PcmFile:
+    """Returns a file that was written whole, with what was measured of it; a sound too short for that has one value."""
+    pcm = PcmFile(path, path.stat().st_size // SAMPLE_BYTES, momentary)
+    if 0 < pcm.samples < WINDOW_SAMPLES:
+        return PcmFile(path, pcm.samples, array("f", [rms_lufs(pcm.read(0, pcm.samples))]))
+    return pcm
+
+
 @dataclass(frozen=True, slots=True)
 class EncodedChunk:
     """An MP3, and its loudness and true peak when decoded."""
@@ -172,12 +180,9 @@ def add(workspace: Workspace, one: PcmFile, gain_db: float, two: PcmFile, two_ga
     )
     with path.open("wb") as out:
         check_success(workspace, workspace.runner.run(Program(argv, stdout=out, readers=(loudness,))))
-    samples = path.stat().st_size // SAMPLE_BYTES
-    if samples != max(one.samples, two.samples):
+    total = measured(path, momentary)
+    if total.samples != max(one.samples, two.samples):
         raise ProgramError("adding tracks changed the number of samples")
-    total = PcmFile(path, samples, momentary)
-    if samples < WINDOW_SAMPLES:
-        total = PcmFile(path, samples, array("f", [rms_lufs(total.read(0, samples))]))
     return total
 
 
@@ -223,10 +228,7 @@ def enhance(workspace: Workspace, pcm: PcmFile, enhancement: Enhancement, path: 
         momentary.extend(values)
     if path.stat().st_size != pcm.samples * SAMPLE_BYTES:
         raise ProgramError("enhancement changed the number of samples")
-    if pcm.samples < WINDOW_SAMPLES:
-        enhanced = PcmFile(path, pcm.samples, momentary)
-        momentary = array("f", [rms_lufs(enhanced.read(0, pcm.samples))])
-    return PcmFile(path, pcm.samples, momentary)
+    return measured(path, momentary)
 
 
 def encode(

@@ -65,7 +65,7 @@ class PolledPipe:
 
     def __init__(self) -> None:
         reading, self.fd = os.pipe()
-        with suppress(OSError):
+        with suppress(OSError, AttributeError):  # not every system can change the size
             fcntl.fcntl(self.fd, fcntl.F_SETPIPE_SZ, _LARGE_PIPE_BYTES)
         os.set_blocking(reading, False)
         self._file = os.fdopen(reading, "rb", buffering=0)
