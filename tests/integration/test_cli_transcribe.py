@@ -8,18 +8,20 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from support.audio.tone_speech import script, write_tones
-from support.client.asr_server import KEY, AsrServer, asr_server
-from support.client.proxy import Network, network
+from support.client.asr_server import KEY, AsrServer
+from support.client.proxy import Network
 from support.programs.environment import unconfigured
-from support.service.serving import Service, served
+from support.service.serving import Service
 from support.waiting import until_sync
+
+pytest_plugins = ["support.client.fixtures"]
 
 SECONDS = 4
 TEXT = "Anchor bridge candle desert."
@@ -27,28 +29,10 @@ COMMAND = (sys.executable, "-m", "whisperjob_client")
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with served(tmp_path_factory.mktemp("service") / "data") as service:
-        yield service
-
-
-@pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     file = tmp_path_factory.mktemp("recording") / "sound.wav"
     write_tones(file, script(SECONDS), SECONDS)
     return file.read_bytes()
-
-
-@pytest.fixture
-def asr() -> Iterator[AsrServer]:
-    with asr_server() as asr:
-        yield asr
-
-
-@pytest.fixture
-def net(service: Service) -> Iterator[Network]:
-    with network(service.url) as net:
-        yield net
 
 
 class Desk:

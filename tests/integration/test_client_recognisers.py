@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +15,9 @@ from support.audio.tone_speech import script, write_tones
 from support.client import asr_dialects as dialects
 from support.client.asr_dialects import KEY, Dialect, dialect_server
 from support.programs.environment import unconfigured
-from support.service.serving import Service, served
+from support.service.serving import Service
+
+pytest_plugins = ["support.client.fixtures"]
 
 SECONDS = 125.0
 SAID = script(SECONDS)
@@ -84,12 +85,6 @@ ROWS = {
         requests=5,
     ),
 }
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with served(tmp_path_factory.mktemp("service") / "data") as service:
-        yield service
 
 
 @pytest.fixture(scope="module")

@@ -3,26 +3,20 @@
 import json
 import re
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from support.audio.tone_speech import write_tones
-from support.client.asr_server import KEY, AsrServer, Fault, asr_server
-from support.client.proxy import Network, network
-from support.client.talk import SAID, SECONDS, SHORT, Talk, check_words, two_speakers
-from support.service.serving import Service, served
+from support.client.asr_server import KEY, AsrServer, Fault
+from support.client.proxy import Network
+from support.client.talk import SAID, SECONDS, SHORT, TOLERANCE_SECONDS, Talk, check_words, two_speakers
+from support.service.serving import Service
 from support.waiting import until_sync
 
+pytest_plugins = ["support.client.fixtures"]
+
 CHUNKS = 3
-TOLERANCE_SECONDS = 0.05
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with served(tmp_path_factory.mktemp("service") / "data") as service:
-        yield service
 
 
 @pytest.fixture(scope="module")
@@ -32,34 +26,9 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-@pytest.fixture(scope="module")
-def short_recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("recording") / "short.wav"
-    write_tones(file, SHORT, 8)
-    return file
-
-
-@pytest.fixture
-def asr() -> Iterator[AsrServer]:
-    with asr_server() as asr:
-        yield asr
-
-
-@pytest.fixture
-def net(service: Service) -> Iterator[Network]:
-    with network(service.url) as net:
-        yield net
-
-
 @pytest.fixture
 def talk(tmp_path: Path, recording: Path, net: Network, service: Service, asr: AsrServer) -> Talk:
     return Talk(tmp_path, recording, net.url, service.key, asr)
-
-
-@pytest.fixture
-def short(tmp_path: Path, short_recording: Path, net: Network, service: Service, asr: AsrServer) -> Talk:
-    """One chunk."""
-    return Talk(tmp_path, short_recording, net.url, service.key, asr)
 
 
 def test_a_conversation_becomes_a_transcript_with_names(talk: Talk, net: Network, asr: AsrServer) -> None:
