@@ -109,7 +109,7 @@ async def handle_error(request: Request, error: Exception) -> JSONResponse:
 
 
 def _refuse_method(method: str, allowed: str) -> JSONResponse:
-    """The sentence names what `Allow` does: `curl -T` shows the body alone, and sends PUT unless it is told not to."""
+    """The sentence repeats the header `Allow`: curl shows the body only, and its option -T sends PUT by default."""
     sentence = f"{to_printable(method)[:20]} is not allowed here; allowed are {allowed}."
     return error_response(RequestError(HttpCode.METHOD_NOT_ALLOWED, sentence), {"Allow": allowed})
 

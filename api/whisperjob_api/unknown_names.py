@@ -1,6 +1,6 @@
 """Warns of names in a request that the service does not know, such as a typo in an option.
 
-They are no errors, so that newer clients can speak to older services; but whoever sent one should learn that it had no
+They are no errors, so that newer clients can speak to older services. But the sender should learn that the name had no
 effect. The warnings are in the header `Warning` of every answer, as the Kubernetes API server does it, and in the JSON
 of those that have the field `warnings` for them.
 """

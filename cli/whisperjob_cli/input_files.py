@@ -137,7 +137,7 @@ class _Search:
 
     def found(self) -> Found:
         recordings = list(self._recordings.values())
-        if not recordings:  # whoever names nothing but a text file means it
+        if not recordings:  # if the user names only text files, these are meant
             recordings, self._own = [Recording(file) for file in self._own if file.is_file()], []
         if not recordings:
             skipped = self._foreign + self._unreadable

@@ -39,7 +39,7 @@ def _raise(_number: int, _frame: FrameType | None) -> NoReturn:
 def offer_to_cancel(job_id: str, cancel: Callable[[str], object], *, may_ask: bool) -> str:
     """Asks on a terminal whether the server's job is to be cancelled too, and does it. Returns what is so now.
 
-    Another Ctrl-C is a no. Elsewhere nobody is asked. Raises what `cancel` raises.
+    Another Ctrl-C means no. Without a terminal, there is no question. Raises what `cancel` raises.
     """
     continues = f"Job {job_id} continues on the server; `whisperjob delete {job_id}` cancels it."
     if not may_ask or sys.stdin is None or not (sys.stdin.isatty() and sys.stderr.isatty()):

@@ -1,4 +1,4 @@
-"""Where transcripts go: the formats and -o as a user gives them, and the files and the checkpoint of each recording.
+"""Decides where transcripts are written: reads --format and -o, and plans the files and checkpoint of a recording.
 
 Two recordings never write to the same file. A recording reserves a name by a file in its checkpoint's folder, so that
 this holds for a later call too: x.mp3 becomes x.txt, and x.wav, which comes after it, x.wav.txt.
@@ -258,7 +258,7 @@ def discard_checkpoint(checkpoint: Path, *, job_failed: bool) -> None:
 
 
 def _may_belong_to_another(recording: Recording, files: Collection[Path], checkpoint: Path) -> bool:
-    """Returns whether a transcript that nobody reserved is there, and another recording that it may belong to."""
+    """Returns whether there is a transcript with this name that may belong to another recording in the same folder."""
     if recording.streamed or (checkpoint / _OWNER_NAME).exists() or not any(file.exists() for file in files):
         return False
     stem = _ENDING.sub("", recording.file.name)

@@ -11,7 +11,7 @@ from typing import Final
 from whisperjob_client.durations import rough_duration
 
 _LARGEST_SHARE: Final = 0.95
-"""Of a chunk, as long as its answer is not there: an estimate must not claim that it is."""
+"""The largest estimate for a chunk that has no answer yet: progress must not say that it is finished."""
 
 _SHOWN_SECONDS: Final = 3.0
 """A wait is shown from this length on."""

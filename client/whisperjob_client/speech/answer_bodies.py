@@ -26,7 +26,7 @@ def read_answer(content: bytes, charset: str | None = None) -> dict[str, Any]:
     if isinstance(body, str) and body.lstrip().startswith("{"):
         body = _parsed(body)  # JSON inside a JSON string
     if isinstance(body, str):
-        return _without_surrogates(_subtitles(body) or {"text": body.strip()})  # type: ignore[no-any-return]
+        return _without_surrogates(_subtitles(body) or {"text": body.strip()})  # type: ignore[no-any-return]  # as below
     if (refusal := embedded_refusal(body, content)) is not None:
         raise to_error(refusal)
     if not isinstance(body, dict):
