@@ -120,7 +120,6 @@ class _RequestCycle:
         self._settings = settings
         self._receive = receive
         self._send = send
-        self._method: str = scope["method"]
         length = headers.get("content-length", "")
         self._declared_bytes = int(length) if length.isdecimal() and len(length) < 19 else 0
         self._body_ended = not self._declared_bytes and "transfer-encoding" not in headers
