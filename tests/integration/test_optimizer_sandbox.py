@@ -11,6 +11,7 @@ import pytest
 
 from support.audio.media import write_speech
 from whisperjob.worker.processes import sandbox
+from whisperjob.worker.processes.limits import ADDRESS_SPACE_BYTES
 
 pytestmark = pytest.mark.skipif(not sandbox.filter_program(), reason="there is no libseccomp here")
 
@@ -45,7 +46,7 @@ def test_no_network_no_privileges_no_runaway_memory() -> None:
         "kill": EPERM,
         "file": 0,
         "core": 0,
-        "memory": sandbox.ADDRESS_SPACE_BYTES,
+        "memory": ADDRESS_SPACE_BYTES,
         "privileges": ["1", "2"],
     }
 

@@ -5,7 +5,9 @@ Every program belongs to a ProcessGroup, so that a signal, the death of the pare
 
 import os
 import shutil
+import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -15,7 +17,9 @@ from pathlib import Path
 from typing import IO, Final, cast
 
 from whisperjob.model.errors import WhisperJobError
+from whisperjob.worker.processes.confine import NOT_CONFINED, NOT_STARTED
 from whisperjob.worker.processes.deadline import Deadline
+from whisperjob.worker.processes.limits import DEFAULT_LIMITS, Limits, Resource
 from whisperjob.worker.processes.process_group import ProcessGroup
 from whisperjob.worker.processes.report_pipes import LineReader, ReportPipe
 from whisperjob.worker.processes.sandbox import bare_environment, confined
@@ -25,12 +29,22 @@ TO_CALLER: Final = subprocess.PIPE
 
 _STDERR_TAIL_BYTES = 4096
 _READ_BYTES = 65536
-_NOT_STARTED = (126, 127)
-"""Exit codes of a shell or wrapper that could not run the program."""
+_CPU_ACCURACY_SECONDS = 0.5
+"""The kernel rounds down, and counts the limit on another clock than it shows."""
+
+_NOT_STARTED = (NOT_CONFINED, NOT_STARTED)
 
 
 class ProgramError(WhisperJobError):
     """A program is missing, was killed, or failed on what it must be able to do; the recording is not at fault."""
+
+
+class LimitError(ProgramError):
+    """The kernel ended a program that needed more of a resource than its Limits grant."""
+
+    def __init__(self, name: str, resource: Resource) -> None:
+        super().__init__(f"{name} reached its limit of {resource}")
+        self.resource = resource
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +60,8 @@ class Program:
 
     niceness: int = 0
     """How much lower its priority is than that of this process."""
+
+    limits: Limits = DEFAULT_LIMITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +79,7 @@ class RunningProgram:
         self._process = process
         self._program = program
         self._deadline = deadline
+        self._cpu_seconds = 0.0
         self._tail = b""
         assert process.stderr is not None
         self._stderr = threading.Thread(target=self._drain, args=(process.stderr,), daemon=True)
@@ -77,7 +94,8 @@ class RunningProgram:
     def wait(self) -> CompletedProgram:
         """Waits for the end of the program and of all that it wrote.
 
-        Raises ProgramError when it was killed by a signal, InputError (run_deadline) when that was the deadline's.
+        Raises ProgramError when it was not started or was killed by a signal, LimitError when that was the signal of
+        one of its limits, InputError (run_deadline) when it was the deadline's.
         """
         self._wait_for_exit()
         for reader in self._program.readers:
@@ -87,6 +105,8 @@ class RunningProgram:
         tail = " ".join(self._tail.decode(errors="replace").split())
         if returncode < 0 and self._deadline is not None and self._deadline.left_seconds <= 0:
             raise self._deadline.to_error()
+        if resource := self._reached_limit(returncode):
+            raise LimitError(Path(self._program.argv[0]).name, resource)
         if returncode < 0 or returncode in _NOT_STARTED:
             name = Path(self._program.argv[0]).name
             how = f"ended by signal {-returncode}" if returncode < 0 else f"not started ({returncode})"
@@ -101,20 +121,43 @@ class RunningProgram:
         if self._process.stdout is not None:
             self._process.stdout.close()
 
+    def _reached_limit(self, returncode: int) -> Resource | None:
+        limits = self._program.limits
+        if returncode == -signal.SIGXFSZ:
+            return Resource.FILE
+        killed = returncode == -signal.SIGKILL
+        if killed and limits.cpu_seconds and self._cpu_seconds > limits.cpu_seconds - _CPU_ACCURACY_SECONDS:
+            return Resource.CPU
+        return None
+
     def _wait_for_exit(self) -> None:
         if self._deadline is None:
-            self._process.wait()
+            self._reap()
             return
         timer = threading.Timer(max(0.0, self._deadline.left_seconds), self._process.kill)  # wait(timeout) polls
         timer.daemon = True
         timer.start()
-        self._process.wait()
+        self._reap()
         timer.cancel()
+
+    def _reap(self) -> None:
+        """Waits for the exit, and notes the processor time while the kernel still remembers it."""
+        if sys.platform == "linux":
+            with suppress(ChildProcessError, FileNotFoundError):  # whoever killed it has reaped it
+                os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
+                self._cpu_seconds = _cpu_seconds(self._process.pid)
+        self._process.wait()
 
     def _drain(self, stream: IO[bytes]) -> None:
         with stream:
             while piece := stream.read(_READ_BYTES):
                 self._tail = (self._tail + piece)[-_STDERR_TAIL_BYTES:]
+
+
+def _cpu_seconds(pid: int) -> float:
+    """Returns the processor time of all threads of a process, which may be a zombie."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +180,7 @@ class Runner:
         """Starts a program that lives no longer than the block. Raises OSError."""
         try:
             process = subprocess.Popen(  # noqa: S603  the command line is built by the workers, and confined
-                confined(program.argv),
+                confined(program.argv, program.limits),
                 stdin=subprocess.DEVNULL if program.stdin is None else program.stdin,
                 stdout=subprocess.DEVNULL if program.stdout is None else program.stdout,
                 stderr=subprocess.PIPE,

@@ -13,8 +13,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-ADDRESS_SPACE_BYTES = 8 * 1024**3
-"""ffmpeg maps about half a GiB of libraries. The limit ends a runaway decoder before it takes the machine's memory."""
+from whisperjob.worker.processes.limits import DEFAULT_LIMITS, Limits
 
 _DENIED = (
     *("socket", "socketpair", "connect", "bind", "listen", "accept", "accept4", "sendto", "sendmsg", "sendmmsg"),
@@ -52,7 +51,7 @@ def filter_program() -> bytes:
         return file.read()
 
 
-def confined(argv: list[str]) -> list[str]:
+def confined(argv: list[str], limits: Limits = DEFAULT_LIMITS) -> list[str]:
     """Returns `argv`, whose program is an absolute path, as a command that confines itself first.
 
     It works on Linux only; on other systems `argv` comes back unchanged.
@@ -61,7 +60,7 @@ def confined(argv: list[str]) -> list[str]:
         return argv
     wrapper = Path(__file__).with_name("confine.py")
     return [
-        *(sys.executable, "-I", "-S", str(wrapper), str(os.getpid()), str(ADDRESS_SPACE_BYTES)),
+        *(sys.executable, "-I", "-S", str(wrapper), str(os.getpid()), limits.to_argument()),
         *(base64.b64encode(filter_program()).decode(), *argv),
     ]
 
