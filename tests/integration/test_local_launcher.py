@@ -122,6 +122,20 @@ async def test_higher_priority_first_then_the_older_job(bench: Bench) -> None:
     assert (bench.notes / "order").read_text().split() == [blocker, urgent, old, young, low]
 
 
+async def test_tenants_take_turns_and_no_priority_passes_another_tenant(bench: Bench) -> None:
+    blocker = await bench.start("blocker", tenant="alice")
+    await bench.running(blocker)
+    many = [await bench.start(f"many-{n}", "0", age=90 - n, tenant="alice", priority=1000) for n in range(8)]
+    few = [await bench.start(f"few-{n}", "0", age=9 - n, tenant="bob", priority=-5) for n in range(3)]
+    await bench.launcher.stop(blocker)
+    await bench.ended(many[-1])
+    order = (bench.notes / "order").read_text().split()
+    assert order[0] == blocker
+    assert max(order.index(name) for name in few) <= 6
+    assert [name for name in order if name in many] == many
+    assert [name for name in order if name in few] == few
+
+
 async def test_a_pending_child_is_forgotten_when_stopped(bench: Bench) -> None:
     blocker = await bench.start("blocker")
     await bench.running(blocker)

@@ -76,7 +76,7 @@ async def passes(tmp_path: Path) -> AsyncIterator[Passes]:
         workers, store = WorkerIndex(), FolderStore(tmp_path)
         launcher, recorder = ScriptedLauncher(), LogEventRecorder()
         reconciler = Reconciler(
-            Observer(cache, store, workers, throttle, Policy()),
+            Observer(cache, store, workers, throttle, Policy(), shares={}),
             Applier(records, cache, store, launcher, workers, throttle, recorder, keep_source=False),
             time.wall,
         )

@@ -3,32 +3,38 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+from whisperjob.deciding.fair_share import FairShare, Waiting
 from whisperjob.engine.worker_index import WorkerIndex
 from whisperjob.model.phase import Stage
 from whisperjob.model.resource import WhisperJob
 from whisperjob.model.stages import ActiveWork, active_stage, stage_state
 
 _LAST = datetime.max.replace(tzinfo=UTC)
-_Rank = tuple[int, datetime, str]
 
 
-def attempts_ahead(work: ActiveWork, jobs: Iterable[WhisperJob], workers: WorkerIndex) -> int:
-    """Counts other jobs with work at the same stage that have a worker, or that wait and come first. Pure.
+def attempts_ahead(
+    work: ActiveWork, jobs: Iterable[WhisperJob], workers: WorkerIndex, share: FairShare, now: float
+) -> int:
+    """Counts other jobs with work at the same stage that have a worker, or that wait and come first.
 
-    Jobs that wait are ordered by priority, then by the time of their request.
+    `share` is that of the stage, and `now` is in seconds of a monotonic clock.
     """
-    rank = _rank(work)
-    others = (job for job in jobs if job.uid != work.job.uid and active_stage(job) is work.stage)
-    return sum(_has_worker(job, work.stage, workers) or _comes_before(job, work.stage, rank) for job in others)
+    running: dict[str, str] = {}
+    waiting = [_to_waiting(work)]
+    for job in jobs:
+        if job.uid == work.job.uid or active_stage(job) is not work.stage:
+            continue
+        if _has_worker(job, work.stage, workers):
+            running[job.uid] = job.spec.tenant
+        elif _may_start(other := ActiveWork(job, work.stage, stage_state(job, work.stage))):
+            waiting.append(_to_waiting(other))
+    order = share.order(waiting, running, now)
+    before = next(place for place, one in enumerate(order) if one.name == work.job.uid)
+    return len(running) + before
 
 
 def _has_worker(job: WhisperJob, stage: Stage, workers: WorkerIndex) -> bool:
     return any(w.stage is stage and not w.state.ended for w in workers.of(job.uid))
-
-
-def _comes_before(job: WhisperJob, stage: Stage, rank: _Rank) -> bool:
-    work = ActiveWork(job, stage, stage_state(job, stage))
-    return _may_start(work) and _rank(work) < rank
 
 
 def _may_start(work: ActiveWork) -> bool:
@@ -36,5 +42,6 @@ def _may_start(work: ActiveWork) -> bool:
     return not work.job.spec.suspend and work.state.next_attempt_time is None
 
 
-def _rank(work: ActiveWork) -> _Rank:
-    return (-work.job.spec.priority, work.state.request_time or _LAST, work.job.uid)
+def _to_waiting(work: ActiveWork) -> Waiting:
+    spec = work.job.spec
+    return Waiting(work.job.uid, spec.tenant, spec.priority, work.state.request_time or _LAST)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from whisperjob.deciding.decision import AT_ONCE, Policy, ProgressReport
+from whisperjob.deciding.fair_share import FairShare
 from whisperjob.engine.applying import Applier
 from whisperjob.engine.claims import build_claim
 from whisperjob.engine.event_log import LogEventRecorder
@@ -21,6 +22,7 @@ from whisperjob.model import names
 from whisperjob.model.backoff import Backoff
 from whisperjob.model.clock import utc_now
 from whisperjob.model.errors import AttemptOverError, ProtocolViolationError, StoreError, WhisperJobError
+from whisperjob.model.phase import Stage
 from whisperjob.model.protocol import Claim, ProgressPost
 from whisperjob.model.resource import WhisperJob
 from whisperjob.model.settings import EngineSettings
@@ -88,7 +90,8 @@ class Engine:
             event_recorder=event_recorder or LogEventRecorder(),
             keep_source=settings.keep_source,
         )
-        observer = Observer(cache, store, self._workers, self._progress, self._policy)
+        shares = {stage: FairShare() for stage in Stage}
+        observer = Observer(cache, store, self._workers, self._progress, self._policy, shares)
         self._reconciler = Reconciler(observer, self._applier, clock)
         cache.subscribe(self._record_changed)
         launcher.subscribe(self._worker_changed)

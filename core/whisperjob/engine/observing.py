@@ -1,9 +1,12 @@
 """Observes one job: its record, its workers, what they reported and what they left. The decision follows from that."""
 
 import asyncio
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from whisperjob.deciding.decision import Observed, Policy, Result
+from whisperjob.deciding.fair_share import FairShare
 from whisperjob.deciding.rules import needs_result
 from whisperjob.deciding.view import current_worker
 from whisperjob.engine.attempt_results import read_result
@@ -11,6 +14,7 @@ from whisperjob.engine.capacity import attempts_ahead
 from whisperjob.engine.progress_throttle import ProgressThrottle
 from whisperjob.engine.worker_index import WorkerIndex
 from whisperjob.model import names
+from whisperjob.model.phase import Stage
 from whisperjob.model.resource import WhisperJob
 from whisperjob.model.stages import ActiveWork, active_work
 from whisperjob.records.cache import RecordCache
@@ -26,6 +30,7 @@ class Observer:
     workers: WorkerIndex
     progress: ProgressThrottle
     policy: Policy
+    shares: Mapping[Stage, FairShare]
 
     async def observe(self, name: str) -> tuple[WhisperJob, Observed] | None:
         """Returns the job and what was observed of it; None if there is no such job, or it is being deleted.
@@ -57,4 +62,4 @@ class Observer:
         """Counts only where there is a limit: looking at all jobs for nothing would be waste."""
         if self.policy.limit_of(work.stage) is None:
             return 0
-        return attempts_ahead(work, self.cache.all(), self.workers)
+        return attempts_ahead(work, self.cache.all(), self.workers, self.shares[work.stage], time.monotonic())

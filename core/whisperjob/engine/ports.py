@@ -44,7 +44,8 @@ class Launcher(Protocol):
     async def start(self, launch: Launch) -> Worker:
         """Starts a worker; returns one of that name as it is, if it exists already.
 
-        It may be Pending for long: the launcher (or a scheduler) decides when there is room, higher priority first.
+        It may be Pending for long: the launcher (or a scheduler) decides when there is room. Of one tenant the highest
+        priority goes first.
         """
         ...
 

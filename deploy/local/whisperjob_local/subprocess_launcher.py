@@ -1,7 +1,8 @@
 """Workers as subprocesses: what embedded mode has for batch/v1 Jobs and their scheduler.
 
-At most as many workers of a stage run at a time as its capacity. The others are Pending; the highest priority starts
-first, then the oldest job. Each attempt has a random token, of which only the hash is stored here.
+At most as many workers of a stage run at a time as its capacity. The others are Pending; tenants take turns
+(`deciding.fair_share`), and of one tenant the highest priority starts first, then the oldest job. Each attempt has a
+random token, of which only the hash is stored here.
 """
 
 import asyncio
@@ -10,11 +11,14 @@ import logging
 import secrets
 import shutil
 import signal
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
+from itertools import islice
 from pathlib import Path
 
+from whisperjob.deciding.fair_share import FairShare, Waiting
 from whisperjob.engine.ports import Launch, WorkerIdentity
 from whisperjob.model.clock import utc_now
 from whisperjob.model.phase import Reason, Stage
@@ -33,14 +37,13 @@ class _Attempt:
 
     launch: Launch
     worker: Worker
-    order: int
     process: WorkerProcess | None = None
     task: asyncio.Task[None] | None = None
 
-    @property
-    def rank(self) -> tuple[int, datetime, int]:
-        """The rank of an attempt in the queue; the lowest starts first."""
-        return -self.launch.job.spec.priority, self.launch.job.metadata.creation_timestamp, self.order
+    def to_waiting(self) -> Waiting:
+        """Returns what decides when the attempt starts."""
+        job = self.launch.job
+        return Waiting(self.launch.name, job.spec.tenant, job.spec.priority, job.metadata.creation_timestamp)
 
 
 class SubprocessLauncher:
@@ -65,7 +68,7 @@ class SubprocessLauncher:
         self._attempts: dict[str, _Attempt] = {}
         self._identities: dict[bytes, WorkerIdentity] = {}
         self._callbacks: list[Callable[[Worker], None]] = []
-        self._started = 0
+        self._shares = {stage: FairShare() for stage in programs}
         self._closed = False
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir(parents=True, exist_ok=True)
@@ -88,8 +91,7 @@ class SubprocessLauncher:
             reason=Reason.WAITING,
             message="waiting for a free worker",
         )
-        self._started += 1
-        attempt = _Attempt(launch, worker, self._started)
+        attempt = _Attempt(launch, worker)
         self._attempts[launch.name] = attempt
         self._notify(worker)
         self._start_pending()
@@ -133,10 +135,12 @@ class SubprocessLauncher:
         unfinished = [a for a in self._attempts.values() if not a.worker.state.ended]
         for stage, program in self._programs.items():
             attempts = [a for a in unfinished if a.launch.stage is stage]
-            pending = sorted((a for a in attempts if a.task is None and not a.worker.stopping), key=lambda a: a.rank)
+            running = {a.launch.name: a.launch.job.spec.tenant for a in attempts if a.task is not None}
+            pending = {a.launch.name: a for a in attempts if a.task is None and not a.worker.stopping}
             capacity = len(attempts) if program.capacity is None else program.capacity
-            room = max(0, capacity - sum(1 for a in attempts if a.task is not None))
-            for attempt in pending[:room]:
+            order = self._shares[stage].order([a.to_waiting() for a in pending.values()], running, time.monotonic())
+            for waiting in islice(order, max(0, capacity - len(running))):
+                attempt = pending[waiting.name]
                 attempt.task = asyncio.create_task(self._run(attempt), name=attempt.worker.name)
 
     async def _run(self, attempt: _Attempt) -> None:
