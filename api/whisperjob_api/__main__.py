@@ -20,7 +20,7 @@ from whisperjob_api.admission import UploadGate
 from whisperjob_api.api_metrics import ApiMetrics, MetricsMiddleware
 from whisperjob_api.app import create_app
 from whisperjob_api.cluster_settings import ClusterApiSettings
-from whisperjob_api.http_protocol import ApiProtocol
+from whisperjob_api.http_protocol import build_protocol
 from whisperjob_api.services import ApiDependencies
 from whisperjob_kubernetes.connection import connect
 from whisperjob_kubernetes.records import KubernetesRecords
@@ -52,7 +52,7 @@ async def _serve() -> None:
             MetricsMiddleware(app, app.routes, ApiMetrics(registry)),
             bind(cluster_settings.host, cluster_settings.port),
             grace=cluster_settings.shutdown_grace,
-            http=ApiProtocol,
+            http=build_protocol(settings),
         )
         metrics = Listener(
             create_metrics_app(registry),

@@ -22,10 +22,10 @@ def resolve_client_address(
     """
     if precision is ClientAddress.NONE:
         return None
-    address = _parse(peer)
+    address = parse_address(peer)
     hops = [hop for value in forwarded_for for hop in value.split(",")]
-    while address is not None and hops and _is_in(address, trusted):
-        hop = _parse(hops.pop())
+    while address is not None and hops and is_in(address, trusted):
+        hop = parse_address(hops.pop())
         if hop is None:
             break
         address = hop
@@ -34,7 +34,7 @@ def resolve_client_address(
     return str(address) if precision is ClientAddress.FULL else _truncate(address)
 
 
-def _parse(text: str | None) -> Address | None:
+def parse_address(text: str | None) -> Address | None:
     """Parses an address, also as `[v6]:port` or `v4:port`; an IPv4 address inside IPv6 becomes IPv4."""
     if text is None:
         return None
@@ -50,7 +50,8 @@ def _parse(text: str | None) -> Address | None:
     return address.ipv4_mapped or address if isinstance(address, IPv6Address) else address
 
 
-def _is_in(address: Address, networks: Sequence[Network]) -> bool:
+def is_in(address: Address, networks: Sequence[Network]) -> bool:
+    """Returns whether the address is in one of the networks."""
     return any(address.version == network.version and address in network for network in networks)
 
 

@@ -1,8 +1,9 @@
 """uvicorn's HTTP protocol with the limits that it lacks, before a request reaches the app and after it left the app.
 
-A server uses it by `uvicorn.Config(app, http=ApiProtocol)`. uvicorn does not limit how long or how large the head of a
-request may be, nor how long a response may stay unread; its own limit of connections responds in plain text, and it
-accepts requests without a Host or with two. The errors of this module have the JSON of all others.
+A server uses it by `uvicorn.Config(app, http=build_protocol(settings))`. uvicorn does not limit how long or how large
+the head of a request may be, nor how long a response may stay unread; its own limit of connections responds in plain
+text and does not ask whose they are, and it accepts requests without a Host or with two. The errors of this module have
+the JSON of all others.
 
 Every request gets its path here, before metrics, keys and routes see it: without double slashes and without one at the
 end, which people and programs that join addresses add.
@@ -10,12 +11,16 @@ end, which people and programs that join addresses add.
 
 import asyncio
 import re
+from collections.abc import Sequence
 from enum import Enum, auto
 from typing import ClassVar, Final
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from whisperjob.model.settings import ApiSettings
+from whisperjob_api.client_address import Network
+from whisperjob_api.connection_shares import Activity, HeldConnection, choose_to_close, find_owner
 from whisperjob_api.errors import HttpCode
 from whisperjob_api.schemas import ErrorBody
 
@@ -76,13 +81,20 @@ class ApiProtocol(HttpToolsProtocol):
     linger_seconds: ClassVar[float] = 2.0
     """How long a refused client may go on sending. Closing at once would reset the connection, and hide the reason."""
 
-    max_connections: ClassVar[int] = 400
-    """Each connection may also hold an open file: together well under the usual 1024 descriptors of a process."""
+    stall_seconds: ClassVar[float] = 2.0
+    """A client that neither sends nor reads for so long may lose its connection to another client."""
+
+    max_connections: ClassVar[int] = ApiSettings.model_fields["max_connections"].default
+    trusted_proxies: ClassVar[Sequence[Network]] = ()
+
+    owner: str | None = None
+    """Whose share of the connections this one counts in."""
 
     _head = _Head.NOT_STARTED
     _head_bytes = 0
     _unreported_bytes = 0
     _parser_progressed = False
+    _progress_at = 0.0
     _refused = False
     _refusal: _Refusal | None = None
     _upgrading = False
@@ -92,10 +104,51 @@ class ApiProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
-        if len(self.connections) > self.max_connections:
+        self._progress_at = self.loop.time()
+        self.owner = find_owner(self.client[0] if self.client else None, self.trusted_proxies)
+        if len(self.connections) > self.max_connections and not self._make_room():
             self._refuse(_Refusal.TOO_BUSY)
         else:
             self._start_head_timer()
+
+    def _make_room(self) -> bool:
+        """Closes another connection, if one has to give way to this one. Returns whether this one may stay."""
+        others = [
+            one for one in self.connections if one is not self and isinstance(one, ApiProtocol) and not one.is_closing
+        ]
+        if len(others) < self.max_connections:
+            return True
+        index = choose_to_close([one.to_held() for one in others], self.owner)
+        if index is not None:
+            others[index].give_way()
+        return index is not None
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether this connection takes no further request, and is no longer counted."""
+        return self._refused or self.transport.is_closing()
+
+    def to_held(self) -> HeldConnection:
+        """Returns what decides whether this connection has to give way to another."""
+        return HeldConnection(self.owner, self._find_activity(), self._progress_at)
+
+    def _find_activity(self) -> Activity:
+        if not self._in_flight:
+            return Activity.HEAD if self._head is _Head.STARTED else Activity.IDLE
+        waits_for_body = self.cycle.more_body and not self.flow.read_paused
+        stalled = self.loop.time() - self._progress_at >= self.stall_seconds
+        return Activity.STALLED if stalled and (waits_for_body or self.flow.write_paused) else Activity.BUSY
+
+    def give_way(self) -> None:
+        """Ends this connection in favour of another. A client that has sent part of a request is told so."""
+        if self._in_flight and self.flow.write_paused:
+            self._refused = True
+            self.transport.abort()  # closing would wait until the client has read what is buffered
+        elif self._in_flight or self._head is _Head.STARTED:
+            self._refuse(_Refusal.TOO_BUSY)
+        else:
+            self._refused = True
+            self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_head_timer()
@@ -107,6 +160,7 @@ class ApiProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._refused:
             return
+        self._progress_at = self.loop.time()
         self._unset_keepalive_if_required()
         if not self._in_flight:
             if self._head is _Head.COMPLETE:
@@ -178,10 +232,12 @@ class ApiProtocol(HttpToolsProtocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
+        self._progress_at = self.loop.time()
         self._unread_timer = self.loop.call_later(self.unread_seconds, self.transport.abort)
 
     def resume_writing(self) -> None:
         super().resume_writing()
+        self._progress_at = self.loop.time()
         self._stop_unread_timer()
 
     @property
@@ -265,3 +321,9 @@ class ApiProtocol(HttpToolsProtocol):
         if self._unread_timer is not None:
             self._unread_timer.cancel()
             self._unread_timer = None
+
+
+def build_protocol(settings: ApiSettings) -> type[ApiProtocol]:
+    """Returns the protocol with the limits of these settings."""
+    limits = {"max_connections": settings.max_connections, "trusted_proxies": settings.trusted_proxies}
+    return type("ConfiguredApiProtocol", (ApiProtocol,), limits)

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -111,23 +110,6 @@ async def test_a_small_body_that_drips_is_refused(tmp_path: Path, monkeypatch: p
     async with serving_api(tmp_path) as server, connected(server.port) as client:
         await client.send(head.encode() + b'Content-Length: 100\r\n\r\n{"jobId"')
         assert await gets_error(client, 408, "request_timeout")
-        assert await still_serves(server)
-
-
-async def test_connections_are_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ApiProtocol, "max_connections", 3)
-    async with serving_api(tmp_path) as server:
-        async with AsyncExitStack() as clients:
-            for _ in range(3):
-                client = await clients.enter_async_context(connected(server.port))
-                await client.send(HEALTH)
-                assert (await client.answer()).status == 200
-            async with connected(server.port) as one_more:
-                answer = await one_more.answer()
-                assert (answer.status, answer.code) == (503, "unavailable")
-                assert int(answer.headers["retry-after"]) > 0
-                assert await one_more.closed_by_server()
-        await until(lambda: not server.uvicorn.server_state.connections, "the connections to close")
         assert await still_serves(server)
 
 

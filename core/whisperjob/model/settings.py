@@ -86,6 +86,12 @@ class ApiSettings(Settings):
     max_concurrent_uploads: int = Field(
         default=16, ge=1, description="Uploads at a time; further ones get 503. Each may use up to 64 MB of memory."
     )
+    max_connections: int = Field(
+        default=400,
+        ge=1,
+        description="Open connections; beyond them, the address that holds most loses idle ones, or gets 503. "
+        "Each may need two of the file descriptors that the process may open.",
+    )
     max_unfinished_jobs: int = Field(
         default=1000,
         ge=1,

@@ -27,7 +27,7 @@ from whisperjob.serving.supervisor import TaskSupervisor
 from whisperjob.stores.open import open_store
 from whisperjob.stores.port import ObjectStore
 from whisperjob_api.app import create_app
-from whisperjob_api.http_protocol import ApiProtocol
+from whisperjob_api.http_protocol import build_protocol
 from whisperjob_api.services import ApiDependencies
 from whisperjob_local.service_settings import ServiceSettings
 from whisperjob_local.standby import StandbyWorker
@@ -115,7 +115,7 @@ async def run_service(settings: ServiceSettings, body: Callable[[RunningService]
         )
         app = _create_app(dependencies)
         served: ASGIApp = metrics.wrap(app, cache, engine, launcher) if metrics else app
-        front = Listener(served, public, grace=local.shutdown_grace, http=ApiProtocol)
+        front = Listener(served, public, grace=local.shutdown_grace, http=build_protocol(api_settings))
         tasks = TaskSupervisor()
         stack.push_async_callback(tasks.cancel)
 

@@ -26,7 +26,7 @@ from whisperjob.stores.folder import FolderStore
 from whisperjob.stores.port import ObjectStore
 from whisperjob_api.admission import UploadGate
 from whisperjob_api.app import ApiDependencies, create_app
-from whisperjob_api.http_protocol import ApiProtocol
+from whisperjob_api.http_protocol import build_protocol
 
 KEY = "the-key-of-alice"
 OTHER_KEY = "the-key-of-bob"
@@ -99,7 +99,7 @@ async def serving_api(
     listener.bind(("127.0.0.1", 0))
     config = uvicorn.Config(
         create_app(dependencies),
-        http=ApiProtocol,
+        http=build_protocol(dependencies.settings),
         lifespan="off",
         log_config=None,
         proxy_headers=False,
