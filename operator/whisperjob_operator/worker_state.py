@@ -97,7 +97,9 @@ def _with_job(worker: Worker, job: KubeJob, pod: KubePod | None) -> Worker:
 
 def _with_pod(worker: Worker, pod: KubePod, now: datetime, lost_after: timedelta) -> Worker:
     ended = pod.container.state.terminated if pod.container else None
-    worker = replace(worker, started_at=_started_at(pod), ended_at=ended.finished_at if ended else None)
+    worker = replace(
+        worker, started_at=_started_at(pod, worker.created_at), ended_at=ended.finished_at if ended else None
+    )
     if pod.status.phase == "Succeeded":
         return replace(worker, state=WorkerState.SUCCEEDED, reason=Reason.SUCCEEDED)
     if pod.status.phase == "Failed":
@@ -119,13 +121,16 @@ def is_lost(pod: KubePod, now: datetime, lost_after: timedelta) -> bool:
     return due is not None and not pod.status.ended and now >= due + lost_after
 
 
-def _started_at(pod: KubePod) -> datetime | None:
+def _started_at(pod: KubePod, created_at: datetime) -> datetime | None:
+    """Returns when the container started by the clock of its node, which may be wrong: never before its Job."""
     if pod.container is None:
         return None
     state = pod.container.state
     if state.running:
-        return state.running.started_at or pod.status.start_time
-    return state.terminated.started_at if state.terminated else None
+        started_at = state.running.started_at or pod.status.start_time
+    else:
+        started_at = state.terminated.started_at if state.terminated else None
+    return max(started_at, created_at) if started_at else None
 
 
 def _pending(worker: Worker, pod: KubePod) -> Worker:

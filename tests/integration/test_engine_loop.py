@@ -13,12 +13,15 @@ import httpx
 import pytest
 
 from support.builders import a_manifest, a_spec
+from support.clocks import Clocks
 from support.waiting import until
 from support.workers.scripted_launcher import ScriptedLauncher
 from whisperjob.engine.loop import Engine
 from whisperjob.engine.ports import Launch, WorkerIdentity
+from whisperjob.engine.watched_clock import DELETION_GRACE, WatchedClock
 from whisperjob.engine.work_app import create_work_app
 from whisperjob.model import names
+from whisperjob.model.clock import utc_now
 from whisperjob.model.errors import AttemptOverError, JobCode
 from whisperjob.model.manifest import Verdict
 from whisperjob.model.phase import Phase, Stage, Step
@@ -75,11 +78,13 @@ class World:
 
 
 @asynccontextmanager
-async def a_world(folder: Path, settings: EngineSettings = SETTINGS, *, alone: bool = True) -> AsyncIterator[World]:
+async def a_world(
+    folder: Path, settings: EngineSettings = SETTINGS, *, alone: bool = True, clock: WatchedClock | None = None
+) -> AsyncIterator[World]:
     records = await SqliteRecords.open(folder / "jobs.sqlite")
     cache = RecordCache(records)
     store, launcher = FolderStore(folder), ScriptedLauncher()
-    engine = Engine(records=records, cache=cache, store=store, launcher=launcher, settings=settings)
+    engine = Engine(records=records, cache=cache, store=store, launcher=launcher, settings=settings, clock=clock)
     tasks = [asyncio.create_task(cache.run()), asyncio.create_task(engine.run())]
     await engine.prepare(alone=alone)
     try:
@@ -210,6 +215,32 @@ async def test_an_ended_job_goes_when_its_time_is_over(world: World) -> None:
     world.publish(launch)
     world.launcher.becomes(launch, WorkerState.SUCCEEDED)
     await until(lambda: world.cache.get("talk") is None and world.stored_keys() == [], "record and objects to go")
+
+
+@pytest.mark.parametrize("jump", [timedelta(days=8), timedelta(days=-8)], ids=str)
+async def test_a_clock_that_jumps_fails_no_job_and_deletes_none(tmp_path: Path, jump: timedelta) -> None:
+    clocks = Clocks(wall=utc_now())
+    async with a_world(tmp_path, clock=clocks.watched) as world:
+        await world.submit("ended")
+        ended = await world.launch(1)
+        world.publish(ended)
+        world.launcher.becomes(ended, WorkerState.SUCCEEDED)
+        await world.phase(Phase.COMPLETED, "ended")
+        await world.submit("running")
+        running = await world.launch(2)
+        world.launcher.becomes(running, WorkerState.RUNNING)
+        await world.phase(Phase.PROCESSING, "running")
+        clocks.jump(jump)
+        await world.engine.resync()
+        world.publish(running)
+        world.launcher.becomes(running, WorkerState.SUCCEEDED)
+        await world.phase(Phase.COMPLETED, "running")
+        assert world.status("ended").phase is Phase.COMPLETED
+        assert len(world.stored_keys()) == 4
+        if jump > timedelta(0):  # nobody put the clock right: it counts
+            clocks.pass_time(DELETION_GRACE)
+            await world.engine.resync()
+            await until(lambda: world.cache.get("ended") is None, "the retention to be over")
 
 
 class TestRestart:

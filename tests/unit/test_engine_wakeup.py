@@ -15,6 +15,7 @@ from whisperjob.engine.event_log import LogEventRecorder
 from whisperjob.engine.observing import Observer
 from whisperjob.engine.progress_throttle import ProgressThrottle
 from whisperjob.engine.reconcile import Reconciler
+from whisperjob.engine.watched_clock import WatchedClock
 from whisperjob.engine.worker_index import WorkerIndex
 from whisperjob.model.phase import Phase, Step
 from whisperjob.model.resource import Output, Status, WhisperJob
@@ -75,10 +76,11 @@ async def passes(tmp_path: Path) -> AsyncIterator[Passes]:
         throttle = ProgressThrottle(INTERVAL, time.monotonic)
         workers, store = WorkerIndex(), FolderStore(tmp_path)
         launcher, recorder = ScriptedLauncher(), LogEventRecorder()
+        clock = WatchedClock(time.wall, time.monotonic)
         reconciler = Reconciler(
-            Observer(cache, store, workers, throttle, Policy(), shares={}),
+            Observer(cache, store, workers, throttle, Policy(), shares={}, clock=clock),
             Applier(records, cache, store, launcher, workers, throttle, recorder, keep_source=False),
-            time.wall,
+            clock,
         )
         passes = Passes(records, cache, throttle, time, reconciler)
         workers.put(a_worker(job_uid=passes.job.uid))

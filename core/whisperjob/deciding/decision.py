@@ -1,7 +1,8 @@
 """What a decision is made of, and what it says: plain data, so that tests of decisions are tables."""
 
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from whisperjob.model import defaults
 from whisperjob.model.backoff import Backoff
@@ -104,12 +105,17 @@ class Observed:
 
     `result` is that of the active stage's attempt; it is read only when `needs_result` says so. `ahead` counts the
     attempts of other jobs at the active stage that run already, or that start before this job's.
+
+    `ages` says how long ago moments of the job and its workers were, by monotonic time; the age of any other is counted
+    by the time of day. For `deletion_held` nothing may be deleted because of its age: the clock may be wrong.
     """
 
     workers: tuple[Worker, ...] = ()
     result: Result | None = None
     report: ProgressReport | None = None
     ahead: int = 0
+    ages: Mapping[datetime, timedelta] = field(default_factory=dict)
+    deletion_held: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)

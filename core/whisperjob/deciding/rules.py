@@ -59,6 +59,7 @@ def expire(job: WhisperJob, observed: Observed, now: datetime, policy: Policy) -
     ttl = job.spec.ttl_seconds_after_finished
     left = ended + (policy.retention if ttl is None else timedelta(seconds=ttl)) - now
     stop = workers_to_stop(job, observed)
+    left = max(left, observed.deletion_held)
     if left > timedelta(0):
         return Decision(stop=stop, requeue_after=left)
     event = Event(Reason.EXPIRED, "The job was deleted because its retention time has passed")
@@ -174,22 +175,22 @@ def resume(view: View) -> Decision | None:
 def start_deadline(view: View) -> Decision | None:
     """No worker has begun to run in time."""
     worker = view.current
-    due = _start_due(view)
-    if due is None or due > view.now or (worker and worker.state is WorkerState.RUNNING):
+    left = _start_left(view)
+    if left is None or left > timedelta(0) or (worker and worker.state is WorkerState.RUNNING):
         return None
     cause = f" ({worker.message})" if worker and worker.message else ""
     message = f"No worker could be started in time{cause}."
     return failed(view, JobCode.START_DEADLINE, Reason.DEADLINE_EXCEEDED, message)
 
 
-def _start_due(view: View) -> datetime | None:
-    """Returns when a worker must run at the latest; None while the job does not wait for one."""
+def _start_left(view: View) -> timedelta | None:
+    """Returns for how long the job may still wait for a worker; None while it does not wait for one."""
     scheduled = view.job.status.condition(ConditionType.SCHEDULED)
     if scheduled and scheduled.status == "True":
         return None
     since = scheduled.last_transition_time if scheduled else view.job.metadata.creation_timestamp
     limit = view.job.spec.deadlines.start_seconds
-    return since + (view.policy.start_deadline if limit is None else timedelta(seconds=limit))
+    return (view.policy.start_deadline if limit is None else timedelta(seconds=limit)) - view.age_of(since)
 
 
 def give_up_stuck(view: View) -> Decision | None:
@@ -197,9 +198,14 @@ def give_up_stuck(view: View) -> Decision | None:
     worker = view.current
     if worker is None or worker.state is not WorkerState.RUNNING or worker.started_at is None:
         return None
-    if view.now < worker.started_at + run_limit(view.job, view.policy) + view.policy.stuck_after:
+    if _run_left(view, worker.started_at) > timedelta(0):
         return None
     return failed(view, JobCode.RUN_DEADLINE, Reason.DEADLINE_EXCEEDED, "The worker reached its run deadline.")
+
+
+def _run_left(view: View, started_at: datetime) -> timedelta:
+    """Returns after what time a worker is given up that its launcher does not end."""
+    return run_limit(view.job, view.policy) + view.policy.stuck_after - view.age_of(started_at)
 
 
 def run_limit(job: WhisperJob, policy: Policy) -> timedelta:
@@ -242,10 +248,10 @@ def advance(view: View) -> Decision | None:
 
 def _until_deadline(view: View, worker: Worker) -> timedelta | None:
     if worker.state is WorkerState.RUNNING and worker.started_at is not None:
-        due: datetime | None = worker.started_at + run_limit(view.job, view.policy) + view.policy.stuck_after
+        left: timedelta | None = _run_left(view, worker.started_at)
     else:
-        due = _start_due(view)
-    return None if due is None else max(due - view.now, AT_ONCE)
+        left = _start_left(view)
+    return None if left is None else max(left, AT_ONCE)
 
 
 def _runs(view: View, worker: Worker) -> bool:
@@ -292,9 +298,10 @@ def _with_progress(view: View, state: StageState, worker: Worker) -> StageState:
 def back_off(view: View) -> Decision | None:
     """The last attempt failed and was counted: wait."""
     due = view.state.next_attempt_time
-    if due is None or due <= view.now:
+    left = timedelta(0) if due is None else -view.age_of(due)
+    if left <= timedelta(0):
         return None
-    return Decision(stop=view.stops(), requeue_after=due - view.now)
+    return Decision(stop=view.stops(), requeue_after=left)
 
 
 def wait_for_capacity(view: View) -> Decision | None:
@@ -305,10 +312,10 @@ def wait_for_capacity(view: View) -> Decision | None:
     message = f"{limit} {view.definition.work_noun}(s) are running, which is the limit."
     conditions = view.conditions_with(ConditionType.SCHEDULED, False, Reason.WAITING, message)
     unchanged = conditions == view.job.status.conditions
-    due = _start_due(view)
+    left = _start_left(view)
     return Decision(
         status=None if unchanged else view.status_with(view.state, conditions),
-        requeue_after=None if due is None else max(due - view.now, AT_ONCE),
+        requeue_after=None if left is None else max(left, AT_ONCE),
     )
 
 

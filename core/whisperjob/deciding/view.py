@@ -1,7 +1,7 @@
 """A job and what was observed of it, as the rules of one stage read it."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from whisperjob.deciding.decision import Observed, Policy
 from whisperjob.model.phase import ConditionType, Reason, Stage
@@ -19,6 +19,18 @@ def current_worker(work: ActiveWork, workers: tuple[Worker, ...]) -> Worker | No
 def workers_to_stop(job: WhisperJob, observed: Observed, *, but: Worker | None = None) -> tuple[str, ...]:
     """Names every worker of the job that is not being stopped yet: no two may work for a job at a time."""
     return tuple(w.name for w in observed.workers if w.job_uid == job.uid and w is not but and not w.stopping)
+
+
+def moments_of_work(work: ActiveWork, workers: tuple[Worker, ...]) -> tuple[datetime, ...]:
+    """Returns the moments from which, or to which, the rules count."""
+    scheduled = work.job.status.condition(ConditionType.SCHEDULED)
+    moments = (
+        work.job.metadata.creation_timestamp,
+        scheduled.last_transition_time if scheduled else None,
+        work.state.next_attempt_time,
+        *(worker.started_at for worker in workers),
+    )
+    return tuple(moment for moment in moments if moment is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +76,11 @@ class View:
     def newest_attempt(self) -> int:
         """The highest attempt that any worker of the stage makes; 0 where there is none."""
         return max((w.attempt for w in self.workers), default=0)
+
+    def age_of(self, moment: datetime) -> timedelta:
+        """Returns how long ago this moment of the job was, whatever the clock did since; negative if it is ahead."""
+        age = self.observed.ages.get(moment)
+        return self.now - moment if age is None else age
 
     def stops(self, *, but: Worker | None = None) -> tuple[str, ...]:
         """Names the workers to stop, all but one."""

@@ -6,7 +6,7 @@ from typing import Final
 
 from cachetools import LRUCache
 from prometheus_client import CollectorRegistry, Counter, Histogram
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from whisperjob.deciding.decision import Event
@@ -61,7 +61,7 @@ class EngineMetrics:
     def watch(self, cache: RecordCache, engine: Engine) -> None:
         """Adds the state of cache and engine, which is read when Prometheus scrapes it."""
         self._registry.register(CacheState(cache))
-        self._registry.register(_QueueState(engine))
+        self._registry.register(_EngineState(engine))
 
 
 class _CountingEventRecorder:
@@ -94,7 +94,7 @@ class CacheState(Collector):
         )
 
 
-class _QueueState(Collector):
+class _EngineState(Collector):
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
@@ -104,4 +104,12 @@ class _QueueState(Collector):
             "whisperjob_queue_oldest_seconds",
             "Seconds that the first of them has waited",
             value=self._engine.oldest_wait.total_seconds(),
+        )
+        yield CounterMetricFamily(
+            "whisperjob_clock_jumps", "Jumps of the time of day since the start", value=self._engine.clock.jumps
+        )
+        yield GaugeMetricFamily(
+            "whisperjob_deletion_held_seconds",
+            "Seconds for which nothing is deleted because of its age, since the clock may be wrong",
+            value=self._engine.clock.held().total_seconds(),
         )

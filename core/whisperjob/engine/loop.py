@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from whisperjob.deciding.decision import AT_ONCE, Policy, ProgressReport
 from whisperjob.deciding.fair_share import FairShare
@@ -17,10 +17,10 @@ from whisperjob.engine.ports import EventRecorder, Launcher, WorkerIdentity
 from whisperjob.engine.progress_throttle import ProgressThrottle
 from whisperjob.engine.queue import WorkQueue
 from whisperjob.engine.reconcile import Reconciler
+from whisperjob.engine.watched_clock import WatchedClock, newest_moment
 from whisperjob.engine.worker_index import WorkerIndex
 from whisperjob.model import names
 from whisperjob.model.backoff import Backoff
-from whisperjob.model.clock import utc_now
 from whisperjob.model.errors import AttemptOverError, ProtocolViolationError, StoreError, WhisperJobError
 from whisperjob.model.phase import Stage
 from whisperjob.model.protocol import Claim, ProgressPost
@@ -66,7 +66,7 @@ class Engine:
         diarizes: bool = False,
         event_recorder: EventRecorder | None = None,
         on_pass: Callable[[float, bool], None] | None = None,
-        clock: Callable[[], datetime] = utc_now,
+        clock: WatchedClock | None = None,
     ) -> None:
         """`on_pass` is called after every pass over a job with its seconds, and whether it must be tried again."""
         self._records = records
@@ -74,7 +74,8 @@ class Engine:
         self._store = store
         self._launcher = launcher
         self._settings = settings
-        self._clock = clock
+        self.clock = clock or WatchedClock()
+        self._clock_resumed = False
         self._on_pass = on_pass
         self._queue = WorkQueue()
         self._workers = WorkerIndex()
@@ -91,8 +92,8 @@ class Engine:
             keep_source=settings.keep_source,
         )
         shares = {stage: FairShare() for stage in Stage}
-        observer = Observer(cache, store, self._workers, self._progress, self._policy, shares)
-        self._reconciler = Reconciler(observer, self._applier, clock)
+        observer = Observer(cache, store, self._workers, self._progress, self._policy, shares, self.clock)
+        self._reconciler = Reconciler(observer, self._applier, self.clock)
         cache.subscribe(self._record_changed)
         launcher.subscribe(self._worker_changed)
 
@@ -103,6 +104,7 @@ class Engine:
         a record is an orphan, and so is every unfinished write.
         """
         await self._cache.wait_synced()
+        self._resume_clock()
         try:
             await self._sweep(timedelta(0) if alone else self._settings.orphan_age, alone=alone)
         except StoreError as error:
@@ -130,7 +132,7 @@ class Engine:
         """Returns what the worker is to do and what it may touch. Raises AttemptOverError, StoreError."""
         job = self._job_of(worker)
         return await asyncio.to_thread(
-            build_claim, job, worker, self._store, self._settings, self._policy, self._clock()
+            build_claim, job, worker, self._store, self._settings, self._policy, self.clock.now()
         )
 
     def report(self, worker: WorkerIdentity, post: ProgressPost) -> None:
@@ -204,6 +206,7 @@ class Engine:
         """Reads everything again: records, workers, objects. Raises what the ports raise."""
         self._workers.replace(await self._launcher.workers())
         await self._cache.relist()
+        self._resume_clock()
         living = {job.uid for job in self._cache.all()}
         for worker in self._workers.all():
             if worker.job_uid not in living:
@@ -211,6 +214,12 @@ class Engine:
         for job in list(self._cache.all()):
             self._queue.add(job.name)
         await self._sweep(self._settings.orphan_age, alone=False)
+
+    def _resume_clock(self) -> None:
+        """Compares the clock, once, with what the records say of earlier runs."""
+        if not self._clock_resumed:
+            self.clock.resume(newest_moment(self._cache.all()))
+            self._clock_resumed = True
 
     async def _sweep(self, upload_age: timedelta, *, alone: bool) -> None:
         unfinished_age = timedelta(0) if alone else _UNFINISHED_UPLOAD_AGE

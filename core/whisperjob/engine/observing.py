@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from whisperjob.deciding.decision import Observed, Policy, Result
 from whisperjob.deciding.fair_share import FairShare
 from whisperjob.deciding.rules import needs_result
-from whisperjob.deciding.view import current_worker
+from whisperjob.deciding.view import current_worker, moments_of_work
 from whisperjob.engine.attempt_results import read_result
 from whisperjob.engine.capacity import attempts_ahead
 from whisperjob.engine.progress_throttle import ProgressThrottle
+from whisperjob.engine.watched_clock import WatchedClock
 from whisperjob.engine.worker_index import WorkerIndex
 from whisperjob.model import names
 from whisperjob.model.phase import Stage
@@ -31,6 +32,7 @@ class Observer:
     progress: ProgressThrottle
     policy: Policy
     shares: Mapping[Stage, FairShare]
+    clock: WatchedClock
 
     async def observe(self, name: str) -> tuple[WhisperJob, Observed] | None:
         """Returns the job and what was observed of it; None if there is no such job, or it is being deleted.
@@ -43,13 +45,14 @@ class Observer:
         workers, work = self.workers.of(job.uid), active_work(job)
         if work is None:
             self.progress.forget(job.uid)  # nobody takes it, and a pending report makes the next pass
-            return job, Observed(workers)
+            return job, Observed(workers, deletion_held=self.clock.held())
         current = current_worker(work, workers)
         observed = Observed(
             workers=workers,
             result=await self._result(work) if needs_result(work, current) else None,
             report=self.progress.take(job.uid),
             ahead=0 if current else self._ahead(work),
+            ages={moment: self.clock.age(moment) for moment in moments_of_work(work, workers)},
         )
         return job, observed
 

@@ -1,13 +1,13 @@
 """One pass over one job: finalize what was deleted, observe, decide, apply."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from whisperjob.deciding.decision import AT_ONCE
 from whisperjob.deciding.rules import decide
 from whisperjob.engine.applying import Applier
 from whisperjob.engine.observing import Observer
+from whisperjob.engine.watched_clock import WatchedClock
 from whisperjob.model.errors import RecordConflictError, RecordNotFoundError
 from whisperjob.model.resource import WhisperJob
 
@@ -18,7 +18,7 @@ class Reconciler:
 
     observer: Observer
     applier: Applier
-    clock: Callable[[], datetime]
+    clock: WatchedClock
     _tombstones: dict[str, list[WhisperJob]] = field(default_factory=dict)
 
     def add_tombstone(self, deleted: WhisperJob) -> None:
@@ -35,7 +35,7 @@ class Reconciler:
         if observation is None:
             return None
         job, observed = observation
-        decision = decide(job, observed, self.clock(), self.observer.policy)
+        decision = decide(job, observed, self.clock.now(), self.observer.policy)
         try:
             return await self.applier.apply(job, decision)
         except RecordConflictError:
