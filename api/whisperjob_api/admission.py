@@ -1,4 +1,7 @@
-"""Decides whether an upload may begin, from the unfinished jobs, the uploads in flight and the free space."""
+"""Decides whether an upload may begin, from the unfinished jobs, the uploads in flight and the free space.
+
+How many uploads may arrive at a time is decided after that (`upload_slots`).
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -61,8 +64,6 @@ class UploadGate:
         never take the same last place.
         """
         self.check_open()
-        if len(self._in_flight) >= settings.max_concurrent_uploads:
-            raise unavailable("Too many uploads are in flight; try again soon.")
         own = [upload for upload in self._in_flight if upload.tenant == tenant]
         sizes = [job.spec.source.size_bytes for job in unfinished] + [upload.expected_bytes for upload in own]
         if len(sizes) >= settings.max_unfinished_jobs:

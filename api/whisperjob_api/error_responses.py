@@ -155,6 +155,7 @@ _EXAMPLES = {
     HttpCode.DIARIZATION_UNAVAILABLE: "This service has no diarizer.",
     HttpCode.DIARIZATION_RUNNING: "A diarization with other numbers is running; wait for it to end.",
     HttpCode.UNAVAILABLE: "The object store does not answer; try again soon.",
+    HttpCode.UPLOAD_SLOT_LOST: "The upload gave its place to another tenant that was waiting; send it again.",
     HttpCode.INSUFFICIENT_STORAGE: "There is no room left in the store.",
 }
 

@@ -29,6 +29,7 @@ class HttpCode(StrEnum):
     DIARIZATION_UNAVAILABLE = "diarization_unavailable"
     DIARIZATION_RUNNING = "diarization_running"
     UNAVAILABLE = "unavailable"
+    UPLOAD_SLOT_LOST = "upload_slot_lost"
     INSUFFICIENT_STORAGE = "insufficient_storage"
     INTERNAL = "internal"
 
@@ -55,6 +56,7 @@ HTTP_STATUS: dict[HttpCode, int] = {
     HttpCode.HEADERS_TOO_LARGE: 431,
     HttpCode.INTERNAL: 500,
     HttpCode.UNAVAILABLE: 503,
+    HttpCode.UPLOAD_SLOT_LOST: 503,
     HttpCode.DIARIZATION_UNAVAILABLE: 503,
     HttpCode.INSUFFICIENT_STORAGE: 507,
 }

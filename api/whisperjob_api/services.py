@@ -9,6 +9,7 @@ from typing import Annotated, cast
 from fastapi import Depends, Path
 from starlette.requests import Request
 
+from whisperjob.deciding.fair_share import give_equal_weight
 from whisperjob.model.errors import RecordNotFoundError
 from whisperjob.model.names import is_job_name
 from whisperjob.model.phase import Phase
@@ -22,6 +23,7 @@ from whisperjob_api.error_responses import job_not_found
 from whisperjob_api.errors import HttpCode, RequestError
 from whisperjob_api.job_results import JobResults
 from whisperjob_api.thread_pools import ThreadPools
+from whisperjob_api.upload_slots import UploadSlots
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,10 @@ class ApiServices:
         self.no_diarizer_message = None if dependencies.diarizes else dependencies.no_diarizer_message
         """The error of a request for a diarization; None where there is a diarizer."""
         self.upload_gate = dependencies.upload_gate
-        self.threads = ThreadPools(dependencies.settings.max_concurrent_uploads)
+        self.upload_slots = UploadSlots(
+            self.settings.max_concurrent_uploads, self.settings.slow_upload_bytes_per_second, give_equal_weight
+        )
+        self.threads = ThreadPools(self.settings.max_concurrent_uploads)
         self.results = JobResults(dependencies.store, self.threads)
         self._trim_locks: dict[str, asyncio.Lock] = {}
 

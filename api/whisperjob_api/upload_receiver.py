@@ -19,6 +19,7 @@ from whisperjob_api.thread_pools import run_uninterrupted
 from whisperjob_api.upload_form import UploadForm, UploadReader
 from whisperjob_api.upload_pipe import UploadPipe
 from whisperjob_api.upload_rate import UploadRate
+from whisperjob_api.upload_slots import UploadSlot
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,12 @@ class ReceivedUpload:
 
 
 async def receive_upload(
-    services: ApiServices, request: Request, reader: UploadReader, key: str, reservation: Reservation
+    services: ApiServices,
+    request: Request,
+    reader: UploadReader,
+    key: str,
+    reservation: Reservation,
+    slot: UploadSlot,
 ) -> ReceivedUpload:
     """Reads the whole body and stores its file under `key`. If anything fails, nothing stays in the store.
 
@@ -47,7 +53,7 @@ async def receive_upload(
 
     storing = asyncio.create_task(services.threads.run_upload(put))
     try:
-        form = await _feed_pipe(services.settings, request, reader, pipe, reservation)
+        form = await _feed_pipe(services.settings, request, reader, pipe, reservation, slot)
         pipe.finish()
         # Shielded: if this wait is cancelled, the thread must still be waited for.
         stored_bytes = await asyncio.shield(storing)
@@ -61,10 +67,15 @@ async def receive_upload(
 
 
 async def _feed_pipe(
-    settings: ApiSettings, request: Request, reader: UploadReader, pipe: UploadPipe, reservation: Reservation
+    settings: ApiSettings,
+    request: Request,
+    reader: UploadReader,
+    pipe: UploadPipe,
+    reservation: Reservation,
+    slot: UploadSlot,
 ) -> UploadForm | None:
     """Writes the file to the pipe until the body ends; returns None if the reader of the pipe stopped before."""
-    async for data in _receive_body(request, settings):
+    async for data in _receive_body(request, settings, slot):
         for piece in reader.feed(data):
             if not await pipe.write(piece):
                 return None
@@ -79,23 +90,31 @@ async def _delete_stored(services: ApiServices, storing: asyncio.Task[int], key:
         await services.threads.run(services.store.delete, key)
 
 
-async def _receive_body(request: Request, settings: ApiSettings) -> AsyncIterator[bytes]:
-    """Yields the pieces of the body. Raises RequestError when the sender pauses for too long or is too slow."""
+async def _receive_body(request: Request, settings: ApiSettings, slot: UploadSlot) -> AsyncIterator[bytes]:
+    """Yields the pieces of the body.
+
+    Raises RequestError when the sender pauses for too long or is too slow, or when the upload has lost its slot.
+    """
     rate = UploadRate(settings.min_upload_bytes_per_second)
     idle_timeout = settings.upload_idle_timeout.total_seconds()
     pieces = request.stream().__aiter__()
     while True:
         began = time.monotonic()
         try:
-            async with asyncio.timeout(idle_timeout):
-                data = await anext(pieces)
+            async with asyncio.timeout(idle_timeout) as wait:
+                with slot.waiting(wait):
+                    data = await anext(pieces)
         except StopAsyncIteration:
+            slot.complete = True
             return
         except TimeoutError:
+            slot.check()
             raise RequestError(HttpCode.UPLOAD_TOO_SLOW, "No data arrived for too long.") from None
         if rate.is_too_slow_after(time.monotonic() - began, len(data)):
             raise RequestError(
                 HttpCode.UPLOAD_TOO_SLOW,
                 f"The upload is slower than {settings.min_upload_bytes_per_second} bytes a second.",
             )
+        slot.check()
+        slot.note(len(data))
         yield data

@@ -9,9 +9,7 @@ from whisperjob_api.admission import UploadGate
 from whisperjob_api.errors import HttpCode, RequestError
 from whisperjob_api.upload_rate import UploadRate
 
-SETTINGS = ApiSettings(
-    max_concurrent_uploads=3, max_unfinished_jobs=4, max_unfinished_bytes=10_000, min_free_bytes=1000
-)
+SETTINGS = ApiSettings(max_unfinished_jobs=4, max_unfinished_bytes=10_000, min_free_bytes=1000)
 
 
 def unfinished(*sizes: int) -> list[WhisperJob]:
@@ -29,7 +27,6 @@ def unfinished(*sizes: int) -> list[WhisperJob]:
         pytest.param([], [], 9000, 9_999, HttpCode.INSUFFICIENT_STORAGE, id="one byte short"),
         pytest.param([4000], [], 5000, 10_000, None, id="room for both"),
         pytest.param([4000], [], 5001, 10_000, HttpCode.INSUFFICIENT_STORAGE, id="the one on its way counts"),
-        pytest.param([1, 1, 1], [], 1, None, HttpCode.UNAVAILABLE, id="three at a time"),
         pytest.param([1], [1, 1], 1, None, None, id="the fourth job"),
         pytest.param([1], [1, 1, 1], 1, None, HttpCode.TOO_MANY_JOBS, id="the fifth job"),
         pytest.param([4000], [3000], 3000, None, None, id="bytes, all used"),

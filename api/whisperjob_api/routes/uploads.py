@@ -128,6 +128,7 @@ _REQUEST: Final[dict[str, Any]] = {
         HttpCode.INVALID_REQUEST,
         HttpCode.TOO_MANY_JOBS,
         HttpCode.UNAVAILABLE,
+        HttpCode.UPLOAD_SLOT_LOST,
         HttpCode.INSUFFICIENT_STORAGE,
     ),
 )
@@ -154,7 +155,8 @@ async def whisper_optimize(
     reservation = services.upload_gate.admit(tenant, expected_bytes, unfinished, free_bytes, settings)
     try:
         key = names.new_upload_key(services.records.namespace, name)
-        upload = await receive_upload(services, request, reader, key, reservation)
+        async with services.upload_slots.hold(tenant) as slot:
+            upload = await receive_upload(services, request, reader, key, reservation, slot)
         job = await create_job(services, name, to_spec(upload, tenant, _get_client_address(request, settings)))
     finally:
         services.upload_gate.release(reservation)

@@ -86,6 +86,11 @@ class ApiSettings(Settings):
     max_concurrent_uploads: int = Field(
         default=16, ge=1, description="Uploads at a time; further ones get 503. Each may use up to 64 MB of memory."
     )
+    slow_upload_bytes_per_second: int = Field(
+        default=65_536,
+        ge=0,
+        description="Uploads slower than this lose their slot at once where all are taken and another tenant waits.",
+    )
     max_connections: int = Field(
         default=400,
         ge=1,

@@ -33,6 +33,7 @@ _HTTP: dict[HttpCode, str] = {
     HttpCode.HEADERS_TOO_LARGE: "The request's head is larger than it may be.",
     HttpCode.INTERNAL: "A fault of the service; its log has more.",
     HttpCode.UNAVAILABLE: "The service is busy or shutting down, or the store or the records do not answer. Try again.",
+    HttpCode.UPLOAD_SLOT_LOST: "All upload slots were taken, and another tenant waited for one; send the file again.",
     HttpCode.DIARIZATION_UNAVAILABLE: "This service has no diarizer; waiting does not help.",
     HttpCode.INSUFFICIENT_STORAGE: "The store has no room left for the upload.",
 }
