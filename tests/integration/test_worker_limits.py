@@ -12,9 +12,12 @@ from whisperjob.worker.processes.confine import NOT_CONFINED
 from whisperjob.worker.processes.limits import Limits, Resource
 from whisperjob.worker.processes.process_group import ProcessGroup
 from whisperjob.worker.processes.runner import LimitError, Program, ProgramError, Runner
-from whisperjob.worker.processes.sandbox import confined
+from whisperjob.worker.processes.sandbox import Reach, confined
 
 MIB = 1024**2
+
+
+PYTHONS = tuple(map(Path, {sys.prefix, sys.base_prefix}))
 
 
 def python(code: str) -> list[str]:
@@ -41,7 +44,7 @@ def python(code: str) -> list[str]:
     ],
 )
 def test_a_program_ends_at_its_limit(tmp_path: Path, code: str, limits: Limits, reached: Resource) -> None:
-    runner = Runner(ProcessGroup(), tmp_path)
+    runner = Runner(ProcessGroup(), tmp_path, inputs=PYTHONS)
     with pytest.raises(LimitError) as raised:
         runner.run(Program(python(code), limits=limits))
     assert raised.value.resource is reached
@@ -49,7 +52,7 @@ def test_a_program_ends_at_its_limit(tmp_path: Path, code: str, limits: Limits, 
 
 
 def test_memory_beyond_the_limit_is_refused(tmp_path: Path) -> None:
-    done = Runner(ProcessGroup(), tmp_path).run(
+    done = Runner(ProcessGroup(), tmp_path, inputs=PYTHONS).run(
         Program(python("bytes(300 * 1024**2)"), limits=Limits(memory_bytes=200 * MIB))
     )
     assert done.returncode == 1
@@ -59,7 +62,9 @@ def test_memory_beyond_the_limit_is_refused(tmp_path: Path) -> None:
 def test_limits_of_this_process_are_never_raised(tmp_path: Path) -> None:
     """An operator's low limit is kept, and is no error."""
     command = confined(
-        python("import resource; print(resource.getrlimit(resource.RLIMIT_FSIZE))"), Limits(file_bytes=9 * MIB)
+        python("import resource; print(resource.getrlimit(resource.RLIMIT_FSIZE))"),
+        Limits(file_bytes=9 * MIB),
+        Reach(PYTHONS),
     )
     low = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (MIB, MIB))
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, preexec_fn=low)
@@ -67,14 +72,18 @@ def test_limits_of_this_process_are_never_raised(tmp_path: Path) -> None:
 
 
 def test_a_killed_program_did_not_reach_its_limit(tmp_path: Path) -> None:
-    code = "import signal; signal.raise_signal(signal.SIGKILL)"
-    with pytest.raises(ProgramError, match="ended by signal 9") as raised:
-        Runner(ProcessGroup(), tmp_path).run(Program(python(code), limits=Limits(cpu_seconds=60)))
+    processes = ProcessGroup()
+    program = Program(python("while True: pass"), limits=Limits(cpu_seconds=60))
+    with Runner(processes, tmp_path, inputs=PYTHONS).start(program) as running:
+        processes.kill_all()
+        with pytest.raises(ProgramError, match="ended by signal 9") as raised:
+            running.wait()
     assert not isinstance(raised.value, LimitError)
 
 
 def test_a_program_that_cannot_be_started_or_confined_is_no_fault_of_the_recording(tmp_path: Path) -> None:
     with pytest.raises(ProgramError, match="not started"):
-        Runner(ProcessGroup(), tmp_path).run(Program(["/no/such/program"]))
-    command = [argument.replace("AS=", "NO_SUCH_LIMIT=") for argument in confined(["/bin/true"])]
+        Runner(ProcessGroup(), tmp_path, inputs=PYTHONS).run(Program(["/no/such/program"]))
+    command = confined(["/bin/true"])
+    command[4] = command[4][:40]
     assert subprocess.run(command, capture_output=True, timeout=30).returncode == NOT_CONFINED

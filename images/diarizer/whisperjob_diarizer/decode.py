@@ -47,7 +47,8 @@ class Decoder:
 
     def open(self, path: Path, *, chunk: bool) -> AbstractContextManager[RunningProgram]:
         """Decodes a file into the `output` of a program that lives no longer than the block."""
-        return self.runner.start(Program(decode_argv(self.ffmpeg, path, chunk=chunk), stdout=TO_CALLER))
+        argv = decode_argv(self.ffmpeg, path, chunk=chunk)
+        return self.runner.start(Program(argv, stdout=TO_CALLER, reads=(path,)))
 
 
 class Waveform:

@@ -81,7 +81,7 @@ def optimize(
         tempfile.TemporaryDirectory(prefix="optimize-", dir=scratch) as folder,
         ThreadPoolExecutor(max_workers=1) as hashing,
     ):
-        workspace = Workspace.create(tools, Path(folder).absolute(), Deadline(limits.run_seconds))
+        workspace = Workspace.create(tools, Path(folder).absolute(), Deadline(limits.run_seconds), source.absolute())
         progress = Progress(on_progress)
         digest = hashing.submit(lambda: source_sha256 or _sha256(source))
         recording = _examine(workspace, source.absolute(), safe_extension(filename), size_bytes, options, progress)

@@ -17,7 +17,7 @@ _WORK_MODULE = "whisperjob_optimizer.optimize_attempt"
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the worker and returns its exit status."""
-    return run_worker("whisperjob-optimizer", _run, argv, prepare=_import_work_module)
+    return run_worker("whisperjob-optimizer", _run, argv, prepare=_prepare)
 
 
 def _run(attempt: Attempt) -> None:
@@ -37,9 +37,9 @@ def _run(attempt: Attempt) -> None:
     reporter.close()
 
 
-def _import_work_module() -> None:
+def _prepare() -> None:
     importlib.import_module(_WORK_MODULE)
-    importlib.import_module("whisperjob.worker.processes.sandbox").filter_program()
+    importlib.import_module("whisperjob.worker.processes.sandbox").prepare()
 
 
 if __name__ == "__main__":

@@ -38,6 +38,6 @@ class Workspace:
     runner: Runner
 
     @classmethod
-    def create(cls, tools: Tools, scratch: Path, deadline: Deadline) -> Self:
-        """Builds a workspace in an existing folder, whose path is absolute."""
-        return cls(tools, scratch, Runner(tools.processes, scratch, deadline))
+    def create(cls, tools: Tools, scratch: Path, deadline: Deadline, source: Path) -> Self:
+        """Builds a workspace in an existing folder, for a source that may lie elsewhere. Both paths are absolute."""
+        return cls(tools, scratch, Runner(tools.processes, scratch, deadline, inputs=(source,)))

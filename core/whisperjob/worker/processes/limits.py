@@ -27,11 +27,11 @@ class Limits:
     processes: int | None = None
     """Processes and threads of its user, all together: of use only where the program has a user of its own."""
 
-    def to_argument(self) -> str:
-        """Returns the limits as an argument of confine.py, such as `CPU=10,AS=8589934592`."""
+    def to_list(self) -> list[tuple[str, int]]:
+        """Returns the limits as confine.py takes them."""
         memory_bytes = ADDRESS_SPACE_BYTES if self.memory_bytes is None else self.memory_bytes
         values = {"CPU": self.cpu_seconds, "AS": memory_bytes, "FSIZE": self.file_bytes, "NPROC": self.processes}
-        return ",".join(f"{name}={value}" for name, value in values.items() if value is not None)
+        return [(name, value) for name, value in values.items() if value is not None]
 
 
 ADDRESS_SPACE_BYTES = 8 * 1024**3

@@ -22,7 +22,7 @@ from whisperjob.worker.processes.deadline import Deadline
 from whisperjob.worker.processes.limits import DEFAULT_LIMITS, Limits, Resource
 from whisperjob.worker.processes.process_group import ProcessGroup
 from whisperjob.worker.processes.report_pipes import LineReader, ReportPipe
-from whisperjob.worker.processes.sandbox import bare_environment, confined
+from whisperjob.worker.processes.sandbox import Reach, bare_environment, confined
 
 TO_CALLER: Final = subprocess.PIPE
 """As a program's `stdout`: the caller reads it from `RunningProgram.output`."""
@@ -62,6 +62,8 @@ class Program:
     """How much lower its priority is than that of this process."""
 
     limits: Limits = DEFAULT_LIMITS
+    reads: tuple[Path, ...] = ()
+    """The files it may read, besides those of the runner's inputs and folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,12 +166,14 @@ def _cpu_seconds(pid: int) -> float:
 class Runner:
     """Runs the programs of one attempt: as members of its process group, in its folder, until its deadline.
 
-    Without a folder, programs run in this process's current one; without a deadline, as long as they take.
+    A program may read the inputs, and read and write in the folder; no other file. Without a folder, programs run in
+    this process's current one, and write nothing; without a deadline, they run as long as they take.
     """
 
     processes: ProcessGroup
     folder: Path | None = None
     deadline: Deadline | None = None
+    inputs: tuple[Path, ...] = ()
 
     def kill_all(self) -> None:
         """Kills all programs that run; every program that is started afterwards is killed, too."""
@@ -180,7 +184,7 @@ class Runner:
         """Starts a program that lives no longer than the block. Raises OSError."""
         try:
             process = subprocess.Popen(  # noqa: S603  the command line is built by the workers, and confined
-                confined(program.argv, program.limits),
+                confined(program.argv, program.limits, self._reach(program)),
                 stdin=subprocess.DEVNULL if program.stdin is None else program.stdin,
                 stdout=subprocess.DEVNULL if program.stdout is None else program.stdout,
                 stderr=subprocess.PIPE,
@@ -201,6 +205,10 @@ class Runner:
                 yield running
             finally:
                 running.end()
+
+    def _reach(self, program: Program) -> Reach:
+        folders = [folder for folder in (self.folder, program.folder) if folder is not None]
+        return Reach(reads=(*self.inputs, *program.reads), writes=tuple(dict.fromkeys(folders)))
 
     def run(self, program: Program) -> CompletedProgram:
         """Runs a program to its end. Raises as RunningProgram.wait does."""

@@ -1,57 +1,77 @@
-"""Builds the command line that confines ffmpeg (see confine.py), and the seccomp program it loads.
+"""Builds the command line that confines ffmpeg (see confine.py): what it may open, its system calls, and its user.
 
-The filter refuses what a decoder never needs, above all sockets. Without libseccomp the other measures (limits,
-no-new-privileges, death with the parent) still hold, and the log says so.
+What a machine lacks (Landlock, libseccomp, the right to change users) does not hold there, and the log says so once.
+docs/explanation/sandbox.md has the whole list.
 """
 
-import base64
-import errno
 import logging
 import os
 import sys
-import tempfile
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Final
 
+from whisperjob.worker.processes import confine, own_user
 from whisperjob.worker.processes.limits import DEFAULT_LIMITS, Limits
-
-_DENIED = (
-    *("socket", "socketpair", "connect", "bind", "listen", "accept", "accept4", "sendto", "sendmsg", "sendmmsg"),
-    *("ptrace", "process_vm_readv", "process_vm_writev", "kcmp", "perf_event_open", "bpf", "userfaultfd"),
-    *("mount", "umount2", "pivot_root", "chroot", "unshare", "setns", "fsopen", "open_tree", "move_mount"),
-    *("init_module", "finit_module", "delete_module", "kexec_load", "kexec_file_load", "reboot", "swapon", "swapoff"),
-    *("keyctl", "add_key", "request_key", "io_uring_setup", "io_uring_enter", "io_uring_register"),
-    *("setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid", "setgroups", "personality", "quotactl"),
-    *("open_by_handle_at", "name_to_handle_at", "kill", "tkill", "pidfd_send_signal", "link", "linkat", "mknod"),
-)
-"""These system calls fail with EPERM instead of killing the process, so that a library that only tries one goes on."""
+from whisperjob.worker.processes.program_files import find_program_files
+from whisperjob.worker.processes.seccomp_filter import build_filter
 
 _ENVIRONMENT = {"LC_ALL": "C", "AV_LOG_FORCE_NOCOLOR": "1"}
 
+_READ: Final = confine.READ_FILE | confine.READ_DIR
+_WRITE: Final = _READ | confine.WRITE_FILE | confine.MAKE_REG | confine.TRUNCATE
+_EVERYBODYS: Final = (
+    ("/dev/null", confine.READ_FILE | confine.WRITE_FILE),
+    ("/dev/zero", confine.READ_FILE),
+    ("/dev/urandom", confine.READ_FILE),
+    ("/etc/ld.so.cache", confine.READ_FILE),
+    ("/sys/devices/system/cpu/online", confine.READ_FILE),
+)
+
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """The files of a program, besides itself and its libraries: files or folders it may read, folders it may fill."""
+
+    reads: tuple[Path, ...] = ()
+    writes: tuple[Path, ...] = ()
+
+
+NOTHING = Reach()
 
 
 @cache
 def filter_program() -> bytes:
     """Returns the seccomp filter as the kernel takes it; empty where libseccomp is absent."""
     try:
-        import pyseccomp
+        return build_filter()
     except (ImportError, OSError, RuntimeError) as error:
         _log.warning("ffmpeg runs without seccomp: %s", error)
         return b""
-    rules = pyseccomp.SyscallFilter(defaction=pyseccomp.ALLOW)
-    for name in _DENIED:
-        try:
-            rules.add_rule(pyseccomp.ERRNO(errno.EPERM), name)
-        except (OSError, RuntimeError, ValueError):
-            _log.debug("there is no system call %s here", name)
-    with tempfile.TemporaryFile() as file:
-        rules.export_bpf(file)
-        file.seek(0)
-        return file.read()
 
 
-def confined(argv: list[str], limits: Limits = DEFAULT_LIMITS) -> list[str]:
+@cache
+def landlock_version() -> int:
+    """Returns the version of Landlock that the kernel has, 0 if there is none."""
+    version = confine.landlock_version()
+    if version == 0:
+        _log.warning("ffmpeg runs without Landlock, which the kernel does not have or does not allow")
+    return version
+
+
+def prepare(*programs: str) -> None:
+    """Finds out beforehand, while there is time, what confining these programs needs."""
+    if sys.platform == "linux":
+        filter_program()
+        landlock_version()
+        for program in programs:
+            find_program_files(program)
+
+
+def confined(argv: list[str], limits: Limits = DEFAULT_LIMITS, reach: Reach = NOTHING) -> list[str]:
     """Returns `argv`, whose program is an absolute path, as a command that confines itself first.
 
     It works on Linux only; on other systems `argv` comes back unchanged.
@@ -59,13 +79,38 @@ def confined(argv: list[str], limits: Limits = DEFAULT_LIMITS) -> list[str]:
     if sys.platform != "linux":
         return argv
     wrapper = Path(__file__).with_name("confine.py")
-    return [
-        *(sys.executable, "-I", "-S", str(wrapper), str(os.getpid()), limits.to_argument()),
-        *(base64.b64encode(filter_program()).decode(), *argv),
-    ]
+    confinement: confine.Confinement = {
+        "parent": os.getpid(),
+        "limits": limits.to_list(),
+        "landlock": landlock_version(),
+        "rules": _rules(argv[0], reach),
+        "folders": [str(folder) for folder in reach.writes],
+        "user": own_user.choose(),
+        "seccomp": filter_program(),
+    }
+    return [sys.executable, "-I", "-S", str(wrapper), confine.pack(confinement), *argv]
 
 
 def bare_environment() -> dict[str, str]:
     """Returns the environment of a confined program: of this process's own, it has only the path of libraries."""
     path = os.environ.get("LD_LIBRARY_PATH")
     return _ENVIRONMENT if path is None else _ENVIRONMENT | {"LD_LIBRARY_PATH": path}
+
+
+def _rules(program: str, reach: Reach) -> confine.Rules:
+    files = find_program_files(program)
+    rules = list(_EVERYBODYS)
+    if files.executables:
+        rules += [(str(path), confine.EXECUTE | confine.READ_FILE) for path in files.executables]
+        rules += [(str(path), _READ) for path in files.libraries]
+    elif Path(program).exists():
+        _warn_of_script(program)
+        rules.append(("/", confine.EXECUTE | _READ))
+    rules += [(str(path), _READ) for path in reach.reads]
+    rules += [(str(path), _WRITE) for path in reach.writes]
+    return rules
+
+
+@cache
+def _warn_of_script(program: str) -> None:
+    _log.warning("%s is a script: it may read and run every file of this machine that its user may", program)
