@@ -16,6 +16,7 @@ from whisperjob.model.errors import (
     RecordExistsError,
     RecordNotFoundError,
     RecordsUnavailableError,
+    RecordUnreadableError,
     StoreFullError,
     StoreUnavailableError,
 )
@@ -42,6 +43,7 @@ _SENTENCES = {
     HttpCode.NOT_FOUND: "There is nothing here.",
     HttpCode.METHOD_NOT_ALLOWED: "This method is not allowed here.",
     HttpCode.TOO_LARGE: "The request is too large.",
+    HttpCode.RECORD_UNREADABLE: "The record of this job cannot be read; the log of the service says why.",
     HttpCode.INTERNAL: "Something went wrong on our side.",
 }
 
@@ -71,6 +73,8 @@ def to_request_error(error: Exception) -> RequestError:
             return RequestError(HttpCode.NOT_FOUND, "This file does not exist any more.")
         case RecordNotFoundError():
             return job_not_found()
+        case RecordUnreadableError():
+            return RequestError(HttpCode.RECORD_UNREADABLE, _SENTENCES[HttpCode.RECORD_UNREADABLE])
         case RecordExistsError() | RecordConflictError():
             return RequestError(HttpCode.CONFLICT, "The job changed meanwhile; try again.", retry_after_seconds=1)
         case _:

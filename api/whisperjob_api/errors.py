@@ -31,6 +31,7 @@ class HttpCode(StrEnum):
     UNAVAILABLE = "unavailable"
     UPLOAD_SLOT_LOST = "upload_slot_lost"
     INSUFFICIENT_STORAGE = "insufficient_storage"
+    RECORD_UNREADABLE = "record_unreadable"
     INTERNAL = "internal"
 
 
@@ -55,6 +56,7 @@ HTTP_STATUS: dict[HttpCode, int] = {
     HttpCode.TOO_MANY_JOBS: 429,
     HttpCode.HEADERS_TOO_LARGE: 431,
     HttpCode.INTERNAL: 500,
+    HttpCode.RECORD_UNREADABLE: 500,
     HttpCode.UNAVAILABLE: 503,
     HttpCode.UPLOAD_SLOT_LOST: 503,
     HttpCode.DIARIZATION_UNAVAILABLE: 503,

@@ -10,7 +10,7 @@ from fastapi import Depends, Path
 from starlette.requests import Request
 
 from whisperjob.deciding.fair_share import give_equal_weight
-from whisperjob.model.errors import RecordNotFoundError
+from whisperjob.model.errors import RecordNotFoundError, RecordUnreadableError
 from whisperjob.model.names import is_job_name
 from whisperjob.model.phase import Phase
 from whisperjob.model.resource import Output, WhisperJob
@@ -67,26 +67,43 @@ class ApiServices:
     async def get_job(self, name: str, tenant: str) -> WhisperJob:
         """Returns the tenant's job. Raises RequestError `not_found`, also for a job of another tenant.
 
+        Raises RecordUnreadableError where the record is the tenant's and cannot be read.
+
         A name that the cache does not have is looked up once in the records: another replica may have created the job
         just now. Names are lower-case, and spreadsheets and form builders like to change that, or to add a space.
         """
         name = name.strip().lower()
         job = self.cache.get(name)
         if job is None:
-            job = await self._read_job(name)
+            job = await self._read_job(name, tenant)
         if job is None or job.spec.tenant != tenant:
             raise job_not_found()
         return job
 
-    async def _read_job(self, name: str) -> WhisperJob | None:
+    async def _read_job(self, name: str, tenant: str) -> WhisperJob | None:
         if not is_job_name(name):
             return None
         try:
             job = await self.records.get(name)
         except RecordNotFoundError:
             return None
+        except RecordUnreadableError as error:
+            if error.tenant == tenant:
+                raise
+            return None
         self.cache.put(job)
         return job
+
+    async def delete_job(self, name: str, tenant: str) -> None:
+        """Deletes the tenant's job, also if its record cannot be read. Raises RequestError `not_found`."""
+        try:
+            job = await self.get_job(name, tenant)
+        except RecordUnreadableError as error:
+            await self.records.delete(error.name, error.uid)
+            self.cache.release(error.name)
+            return
+        await self.records.delete(job.name, job.uid)
+        self.cache.forget(job)
 
     async def get_completed_job(self, name: str, tenant: str) -> tuple[WhisperJob, Output]:
         """Returns the tenant's job and its output. Raises RequestError `not_found`, `not_completed`."""

@@ -2,13 +2,11 @@
 
 import asyncio
 import json
-import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, contextmanager
 from typing import Final, TypedDict
 
 from kubernetes.aio import client
-from pydantic import ValidationError
 
 from whisperjob.model.errors import (
     RecordConflictError,
@@ -21,7 +19,7 @@ from whisperjob.model.errors import (
 )
 from whisperjob.model.names import is_job_name
 from whisperjob.model.resource import API_GROUP, Spec, Status, WhisperJob
-from whisperjob.records.port import ChangeKind, RecordChange, RecordPage
+from whisperjob.records.port import ChangeKind, RecordChange, RecordPage, UnreadableRecord
 from whisperjob_kubernetes.connection import (
     ClusterError,
     ClusterUnavailableError,
@@ -30,9 +28,7 @@ from whisperjob_kubernetes.connection import (
     to_cluster_error,
     translate_errors,
 )
-from whisperjob_kubernetes.wire import build_merge_patch, build_object, to_record
-
-log = logging.getLogger(__name__)
+from whisperjob_kubernetes.wire import build_merge_patch, build_object, parse_record, to_record
 
 PLURAL: Final = "whisperjobs"
 _VERSION: Final = "v1alpha1"
@@ -79,12 +75,16 @@ class KubernetesRecords:
             return _record(await self._objects.get_namespaced_custom_object(**self._path, name=name))
 
     async def list(self, limit: int = 500, token: str | None = None) -> RecordPage:
-        """Leaves out, with a warning, objects that cannot be read: another version of the software wrote them."""
         with _translate_record_errors("*"):
             body = await self._objects.list_namespaced_custom_object(**self._path, limit=limit, _continue=token)
         page = _json_object(body)
-        items = tuple(record for item in page["items"] if (record := _to_record_or_none(item)))
-        return RecordPage(items, page["metadata"]["resourceVersion"], page["metadata"].get("continue") or None)
+        records = [parse_record(item) for item in page["items"]]
+        return RecordPage(
+            tuple(record for record in records if isinstance(record, WhisperJob)),
+            page["metadata"]["resourceVersion"],
+            page["metadata"].get("continue") or None,
+            tuple(record for record in records if isinstance(record, UnreadableRecord)),
+        )
 
     async def watch(self, version: str) -> AsyncIterator[RecordChange]:
         if not version.isdecimal():
@@ -94,8 +94,12 @@ class KubernetesRecords:
                 async for event in events:
                     body = event["object"]
                     version = body["metadata"]["resourceVersion"]
-                    if event["type"] != "BOOKMARK" and (record := _to_record_or_none(body)):
-                        yield RecordChange(ChangeKind(event["type"]), record)
+                    if event["type"] == "BOOKMARK":
+                        continue
+                    record = parse_record(body)
+                    if isinstance(record, UnreadableRecord):
+                        raise WatchExpiredError(f"WhisperJob {record.name!r} cannot be read: {record.why}")
+                    yield RecordChange(ChangeKind(event["type"]), record)
 
     async def _watch_once(self, version: str) -> AsyncGenerator[JsonObject, None]:
         """Yields events until the server ends the stream. Raises WatchExpiredError, RecordsUnavailableError."""
@@ -205,11 +209,3 @@ def _json_object(value: object) -> JsonObject:
 
 def _record(value: object) -> WhisperJob:
     return to_record(_json_object(value))
-
-
-def _to_record_or_none(body: JsonObject) -> WhisperJob | None:
-    try:
-        return to_record(body)
-    except (RecordInvalidError, ValidationError) as error:
-        log.warning("left out: %s", error)
-        return None

@@ -5,19 +5,35 @@ from typing import Any
 from pydantic import ValidationError
 
 from whisperjob.model.base import Model
-from whisperjob.model.errors import RecordInvalidError
+from whisperjob.model.errors import RecordUnreadableError
 from whisperjob.model.resource import API_VERSION, KIND, Spec, WhisperJob
+from whisperjob.records.port import UnreadableRecord, say_why_unreadable
+
+_DEFAULT_TENANT = Spec.model_fields["tenant"].default
 
 
 def to_record(body: dict[str, Any]) -> WhisperJob:
-    """Parses a Kubernetes object. Raises RecordInvalidError if it is older or newer than this software understands."""
+    """Parses a Kubernetes object. Raises RecordUnreadableError if this software does not understand it."""
+    record = parse_record(body)
+    if isinstance(record, UnreadableRecord):
+        raise RecordUnreadableError(record.name, record.uid, record.tenant, record.why)
+    return record
+
+
+def parse_record(body: dict[str, Any]) -> WhisperJob | UnreadableRecord:
+    """Parses a Kubernetes object, as far as this software understands it."""
     try:
         return WhisperJob.model_validate(body)
     except ValidationError as error:
-        name = body.get("metadata", {}).get("name", "?")
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise RecordInvalidError(f"WhisperJob {name!r} cannot be read: {field}: {first['msg']}") from error
+        metadata, spec = body.get("metadata", {}), body.get("spec")
+        tenant = spec.get("tenant", _DEFAULT_TENANT) if isinstance(spec, dict) else None
+        return UnreadableRecord(
+            str(metadata.get("name", "?")),
+            str(metadata.get("uid", "")),
+            str(metadata.get("resourceVersion", "0")),
+            tenant if isinstance(tenant, str) else None,
+            say_why_unreadable(error),
+        )
 
 
 def build_object(namespace: str, name: str, spec: Spec) -> dict[str, Any]:

@@ -11,15 +11,16 @@ from kubernetes.aio import client
 from whisperjob.engine.loop import Engine, policy_from
 from whisperjob.engine.work_app import create_work_app
 from whisperjob.model.errors import StoreError, WhisperJobError
+from whisperjob.model.resource import WhisperJob
 from whisperjob.model.settings import EngineSettings
 from whisperjob.records.cache import RecordCache
-from whisperjob.records.port import ChangeKind, RecordChange
+from whisperjob.records.port import ChangeKind, RecordChange, UnreadableRecord
 from whisperjob.serving.listener import Listener, bind
 from whisperjob.serving.supervisor import TaskSupervisor
 from whisperjob.stores.port import ObjectStore
 from whisperjob_kubernetes.connection import JsonObject, connect
 from whisperjob_kubernetes.records import PLURAL, KubernetesRecords
-from whisperjob_kubernetes.wire import to_record
+from whisperjob_kubernetes.wire import parse_record
 from whisperjob_operator.event_recorder import KubernetesEventRecorder
 from whisperjob_operator.kopf_watch import KINDS, watch_events
 from whisperjob_operator.kubernetes_launcher import KubernetesLauncher
@@ -137,10 +138,19 @@ class Operator:
             self.launcher.handle_job_event(body, deleted=deleted)
         elif kind == "pods":
             self.launcher.handle_pod_event(body, deleted=deleted)
-        elif deleted:
-            self.cache.forget(to_record(body))
         else:
-            self.cache.put(to_record(body))
+            self._record_event(parse_record(body), deleted=deleted)
+
+    def _record_event(self, record: WhisperJob | UnreadableRecord, *, deleted: bool) -> None:
+        match record:
+            case UnreadableRecord(name) if deleted:
+                self.cache.release(name)
+            case UnreadableRecord():
+                self.cache.quarantine(record)
+            case WhisperJob() if deleted:
+                self.cache.forget(record)
+            case WhisperJob():
+                self.cache.put(record)
 
     def _on_observed(self, kind: str, body: JsonObject) -> None:
         """Expects an event of an object that a listing or an answer has shown."""

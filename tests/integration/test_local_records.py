@@ -99,10 +99,3 @@ async def test_a_newer_schema_is_refused_untouched(tmp_path: Path) -> None:
     sql.close()
     with pytest.raises(NewerSchemaError, match="newer version of WhisperJob"):
         await SqliteRecords.open(file)
-
-
-async def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
-    file = tmp_path / "jobs.sqlite"
-    file.write_bytes(b"certainly not a database" * 100)
-    with pytest.raises(RecordsUnavailableError, match=r"jobs\.sqlite cannot be opened"):
-        await SqliteRecords.open(file)

@@ -86,5 +86,5 @@ def test_needed_objects(key: str, job: WhisperJob, keep_source: bool, needed: bo
 )
 def test_find_orphans(key: str, age: float, jobs: list[WhisperJob], orphan: bool) -> None:
     stored = StoredObject(key, 1, NOW - age)
-    found = find_orphans([stored], jobs, "default", keep_source=False, now=NOW, upload_age=DAY)
+    found = find_orphans([stored], jobs, [], "default", keep_source=False, now=NOW, upload_age=DAY)
     assert found == ([key] if orphan else [])

@@ -2,9 +2,9 @@
 
 import pytest
 
-from support.builders import a_job, a_spec, at
+from support.builders import UID, a_job, a_spec, at
 from whisperjob.deciding.decision import Event
-from whisperjob.model.errors import RecordInvalidError
+from whisperjob.model.errors import RecordUnreadableError
 from whisperjob.model.phase import ConditionType, Reason
 from whisperjob.model.resource import Condition, Status
 from whisperjob_kubernetes.connection import ClusterError, ClusterUnavailableError, to_cluster_error
@@ -30,8 +30,9 @@ def test_a_record_reads_back() -> None:
 
 def test_a_record_of_another_version_is_refused_with_its_name() -> None:
     body = build_object("default", "talk", a_spec())
+    body["metadata"] |= {"uid": UID, "resourceVersion": "7", "creationTimestamp": "2026-02-12T10:00:00Z"}
     body["spec"]["profile"] = "from the future"
-    with pytest.raises(RecordInvalidError, match=r"'talk' cannot be read: .*"):
+    with pytest.raises(RecordUnreadableError, match=r"'talk' cannot be read: spec.profile: .*"):
         to_record(body)
 
 

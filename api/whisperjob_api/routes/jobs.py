@@ -63,7 +63,9 @@ async def jobs(
     "/job/{job_id}",
     summary="Status of a job, and its chunks once it is completed",
     response_model=JobView,
-    responses=error_table(HttpCode.NOT_FOUND, HttpCode.INVALID_REQUEST, HttpCode.UNAVAILABLE),
+    responses=error_table(
+        HttpCode.NOT_FOUND, HttpCode.INVALID_REQUEST, HttpCode.RECORD_UNREADABLE, HttpCode.UNAVAILABLE
+    ),
 )
 async def job(services: Services, tenant: Tenant, job_id: JobId) -> Response:
     record = await services.get_job(job_id, tenant)
@@ -77,9 +79,7 @@ async def job(services: Services, tenant: Tenant, job_id: JobId) -> Response:
     responses=error_table(HttpCode.NOT_FOUND, HttpCode.INVALID_REQUEST, HttpCode.UNAVAILABLE),
 )
 async def delete_job(services: Services, tenant: Tenant, job_id: JobId) -> None:
-    record = await services.get_job(job_id, tenant)
-    await services.records.delete(record.name, record.uid)
-    services.cache.forget(record)
+    await services.delete_job(job_id, tenant)
 
 
 @router.get(

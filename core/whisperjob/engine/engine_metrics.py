@@ -88,6 +88,11 @@ class CacheState(Collector):
             family.add_metric([phase], phases[phase])
         yield family
         yield GaugeMetricFamily(
+            "whisperjob_quarantined_records",
+            "WhisperJobs whose record cannot be read; the log names them",
+            value=len(self._cache.quarantined()),
+        )
+        yield GaugeMetricFamily(
             "whisperjob_records_cache_age_seconds",
             "Seconds since the last listing or change",
             value=self._cache.age_seconds,

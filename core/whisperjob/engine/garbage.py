@@ -1,6 +1,6 @@
 """Removes stored objects that no record needs any more: of ended jobs, of deleted jobs, and what a crash left."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
@@ -10,6 +10,7 @@ from whisperjob.model.phase import Phase
 from whisperjob.model.resource import WhisperJob
 from whisperjob.model.sources import owns_source
 from whisperjob.model.stages import active_stage, from_status
+from whisperjob.records.port import UnreadableRecord
 from whisperjob.stores.port import ObjectStore, StoredObject
 
 
@@ -66,6 +67,7 @@ def collect_deleted_job(store: ObjectStore, job: WhisperJob) -> None:
 def find_orphans(
     objects: Iterable[StoredObject],
     jobs: Iterable[WhisperJob],
+    quarantined: Collection[UnreadableRecord],
     namespace: str,
     *,
     keep_source: bool,
@@ -76,7 +78,9 @@ def find_orphans(
 
     `objects` must have been listed before `jobs`: a result always has a record that is older than itself. An upload has
     none at first, because its record is created last: without a record it is retained until it is `upload_age` old.
+    What belongs to a quarantined record is no orphan.
     """
+    set_aside = {record.name for record in quarantined} | {record.uid for record in quarantined}
     by_name: dict[str, WhisperJob] = {}
     by_uid: dict[str, WhisperJob] = {}
     for job in jobs:
@@ -89,14 +93,14 @@ def find_orphans(
     orphans = []
     for stored in objects:
         if owner := names.upload_owner(stored.key):
-            if owner[0] != namespace:
+            if owner[0] != namespace or owner[1] in set_aside:
                 continue
             job_of = by_name.get(owner[1])
             known = job_of is not None and job_of.spec.source.key == stored.key
             fresh = now - stored.modified_at < upload_age.total_seconds()
             needed = needed_by(job_of.uid).includes(stored.key) if known and job_of else fresh
         elif owner := names.job_owner(stored.key):
-            if owner[0] != namespace:
+            if owner[0] != namespace or owner[1] in set_aside:
                 continue
             needed = owner[1] in by_uid and needed_by(owner[1]).includes(stored.key)
         else:

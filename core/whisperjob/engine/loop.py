@@ -207,7 +207,7 @@ class Engine:
         self._workers.replace(await self._launcher.workers())
         await self._cache.relist()
         self._resume_clock()
-        living = {job.uid for job in self._cache.all()}
+        living = {job.uid for job in self._cache.all()} | {record.uid for record in self._cache.quarantined()}
         for worker in self._workers.all():
             if worker.job_uid not in living:
                 await self._applier.stop(worker)
@@ -231,6 +231,7 @@ class Engine:
         orphans = find_orphans(
             objects,
             self._cache.all(),
+            self._cache.quarantined(),
             self._records.namespace,
             keep_source=self._settings.keep_source,
             now=time.time(),

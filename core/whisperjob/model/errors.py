@@ -139,6 +139,17 @@ class RecordInvalidError(RecordError):
     """A write breaks the rules of the model (HTTP 422 in Kubernetes): a bug in the writer, or a bad kubectl edit."""
 
 
+class RecordUnreadableError(RecordError):
+    """A record exists that this software cannot read; `tenant` is None where not even that can be read."""
+
+    def __init__(self, name: str, uid: str, tenant: str | None, why: str) -> None:
+        super().__init__(f"record {name!r} cannot be read: {why}")
+        self.name = name
+        self.uid = uid
+        self.tenant = tenant
+        self.why = why
+
+
 class RecordsUnavailableError(RecordError):
     """The records cannot be reached now; a later try may succeed."""
 

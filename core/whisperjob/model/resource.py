@@ -4,10 +4,9 @@ The JSON of these models is the JSON of the Kubernetes resource, field for field
 Unknown fields are ignored when read, so that two versions of the software can share records during an upgrade.
 """
 
-from datetime import datetime
 from typing import Annotated, Self
 
-from pydantic import Field, StringConstraints
+from pydantic import AwareDatetime, Field, StringConstraints
 
 from whisperjob.model.base import DNS_LABEL, Model, Sha256
 from whisperjob.model.errors import JobCode
@@ -142,7 +141,7 @@ class Condition(Model):
     status: Annotated[str, StringConstraints(pattern="^(True|False|Unknown)$")]
     reason: str
     message: str = ""
-    last_transition_time: datetime
+    last_transition_time: AwareDatetime
     observed_generation: int | None = None
 
 
@@ -158,11 +157,11 @@ class StageStatus(Model):
     out_of_memory: bool = Field(
         default=False, description="A worker ran out of memory: later workers get more memory; it is raised only once"
     )
-    next_attempt_time: datetime | None = Field(
+    next_attempt_time: AwareDatetime | None = Field(
         default=None, description="The latest attempt failed and was counted; the next starts no earlier than this"
     )
-    start_time: datetime | None = None
-    completion_time: datetime | None = None
+    start_time: AwareDatetime | None = None
+    completion_time: AwareDatetime | None = None
     error: JobFailure | None = None
 
 
@@ -170,7 +169,7 @@ class DiarizationState(StageStatus):
     """The second stage. It may run again on a completed job, once for each request id."""
 
     request_id: str
-    request_time: datetime | None = Field(default=None, description="When the engine took the request up")
+    request_time: AwareDatetime | None = Field(default=None, description="When the engine took the request up")
     step: DiarizeStep | None = None
     num_speakers: int | None = None
     total_segments: int | None = None
@@ -209,8 +208,8 @@ class Metadata(Model):
     uid: str
     resource_version: str
     generation: int = 1
-    creation_timestamp: datetime
-    deletion_timestamp: datetime | None = None
+    creation_timestamp: AwareDatetime
+    deletion_timestamp: AwareDatetime | None = None
 
 
 class WhisperJob(Model):

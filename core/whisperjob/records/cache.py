@@ -16,7 +16,7 @@ from cachetools import LRUCache
 from whisperjob.model.backoff import Backoff
 from whisperjob.model.errors import RecordsUnavailableError, WatchExpiredError
 from whisperjob.model.resource import WhisperJob
-from whisperjob.records.port import ChangeKind, JobRecords, RecordChange
+from whisperjob.records.port import ChangeKind, JobRecords, RecordChange, UnreadableRecord
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +31,7 @@ class RecordCache:
         self._records = records
         self._resync_interval = resync_interval.total_seconds()
         self._by_name: dict[str, WhisperJob] = {}
+        self._quarantined: dict[str, UnreadableRecord] = {}
         self._deleted_uids: LRUCache[str, None] = LRUCache(_REMEMBERED_DELETIONS)
         """A look-up does not count as use, so the oldest deletion is dropped first."""
         self._callbacks: list[Callable[[RecordChange], None]] = []
@@ -59,6 +60,27 @@ class RecordCache:
         """Returns all records; the collection changes with the cache."""
         return self._by_name.values()
 
+    def quarantined(self) -> Collection[UnreadableRecord]:
+        """Returns the records that cannot be read. Nothing is done about them, and nothing of theirs is deleted."""
+        return self._quarantined.values()
+
+    def quarantine(self, unreadable: UnreadableRecord) -> None:
+        """Sets a record aside that cannot be read any more: it is gone from this cache, but it was not deleted."""
+        if self._quarantined.get(unreadable.name) == unreadable:
+            return
+        self._quarantined[unreadable.name] = unreadable
+        self._by_name.pop(unreadable.name, None)
+        log.error(
+            "job %s is quarantined, for its record cannot be read (%s); its objects stay",
+            unreadable.name,
+            unreadable.why,
+        )
+
+    def release(self, name: str) -> None:
+        """Forgets that the record of this name is quarantined: it was deleted, or it can be read again."""
+        if self._quarantined.pop(name, None) is not None:
+            log.info("job %s is no longer quarantined", name)
+
     def subscribe(self, callback: Callable[[RecordChange], None]) -> None:
         """Calls `callback` on the event loop with every change, from whatever source."""
         self._callbacks.append(callback)
@@ -70,6 +92,7 @@ class RecordCache:
             return
         if cached and cached.uid != record.uid:
             self.forget(cached)
+        self.release(record.name)
         self._by_name[record.name] = record
         same_record = cached is not None and cached.uid == record.uid
         self._notify(RecordChange(ChangeKind.MODIFIED if same_record else ChangeKind.ADDED, record))
@@ -85,13 +108,19 @@ class RecordCache:
     async def relist(self) -> str:
         """Reads all records and drops those that no longer exist; returns the version to watch from."""
         listed: dict[str, WhisperJob] = {}
+        unreadable: dict[str, UnreadableRecord] = {}
         token: str | None = None
         while True:
             page = await self._records.list(token=token)
             listed.update((record.uid, record) for record in page.items)
+            unreadable.update((record.name, record) for record in page.unreadable)
             token = page.next_token
             if token is None:
                 break
+        for name in self._quarantined.keys() - unreadable.keys():
+            self.release(name)
+        for quarantined in unreadable.values():
+            self.quarantine(quarantined)
         for record in listed.values():
             self.put(record)
         for deleted in [

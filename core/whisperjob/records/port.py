@@ -8,7 +8,32 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from pydantic import ValidationError
+
 from whisperjob.model.resource import Spec, Status, WhisperJob
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableRecord:
+    """A record that cannot be read: it was damaged, edited, or written by another version. It stays as it is.
+
+    `tenant` is None where not even that can be read. `why` is for the operator of the service: the field at fault.
+    """
+
+    name: str
+    uid: str
+    version: str
+    tenant: str | None
+    why: str
+
+
+def say_why_unreadable(error: ValueError) -> str:
+    """Writes why a record cannot be read: the first field at fault, and what is wrong with it."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors(include_url=False, include_input=False)[0]
+    field = ".".join(str(part) for part in first["loc"])
+    return f"{field}: {first['msg']}" if field else first["msg"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +43,7 @@ class RecordPage:
     items: tuple[WhisperJob, ...]
     version: str
     next_token: str | None
+    unreadable: tuple[UnreadableRecord, ...] = ()
 
 
 class ChangeKind(StrEnum):
@@ -50,7 +76,7 @@ class JobRecords(Protocol):
         ...
 
     async def get(self, name: str) -> WhisperJob:
-        """Returns the current record, not a cached one. Raises RecordNotFoundError."""
+        """Returns the current record, not a cached one. Raises RecordNotFoundError, RecordUnreadableError."""
         ...
 
     async def list(self, limit: int = 500, token: str | None = None) -> RecordPage:
@@ -60,6 +86,7 @@ class JobRecords(Protocol):
     def watch(self, version: str) -> AsyncIterator[RecordChange]:
         """Yields every change after `version`, for ever. Raises WatchExpiredError if that version is too old.
 
+        A change to a record that cannot be read ends it as well: the next listing names the record.
         The watch begins when the iteration begins, not when this is called.
         """
         ...
@@ -76,7 +103,10 @@ class JobRecords(Protocol):
         ...
 
     async def delete(self, name: str, uid: str | None = None) -> None:
-        """Deletes a record. Raises RecordNotFoundError, also if the record of that name has another uid by now."""
+        """Deletes a record, also one that cannot be read.
+
+        Raises RecordNotFoundError, also if the record of that name has another uid by now.
+        """
         ...
 
     async def check(self) -> None:

@@ -25,13 +25,14 @@ from whisperjob.model.errors import (
     RecordInvalidError,
     RecordNotFoundError,
     RecordsUnavailableError,
+    RecordUnreadableError,
     WatchExpiredError,
 )
 from whisperjob.model.immutability import check_spec_change, check_status_change
 from whisperjob.model.names import is_job_name
 from whisperjob.model.resource import Metadata, Spec, Status, WhisperJob
 from whisperjob.records.changes import ChangeLog
-from whisperjob.records.port import ChangeKind, RecordChange, RecordPage
+from whisperjob.records.port import ChangeKind, RecordChange, RecordPage, UnreadableRecord, say_why_unreadable
 from whisperjob.records.schema import migrate
 
 NAMESPACE = "default"
@@ -46,9 +47,21 @@ _SELECT_PAGE = """
     WHERE name > ? ORDER BY name LIMIT ?
 """
 
+_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
 T = TypeVar("T")
 M = TypeVar("M", bound=Model)
 Row = tuple[str, str, int, int, str, str, str]
+
+
+class RecordsDamagedError(RecordsUnavailableError):
+    """The file is no database, or is damaged. Nothing was written to it."""
+
+    def __init__(self, file: Path, cause: sqlite3.Error) -> None:
+        super().__init__(
+            f"The job records in {file} are damaged ({cause}). Nothing was changed. Restore the file from a backup, or "
+            "move it away to begin with an empty list of jobs; what is stored of the old ones stays."
+        )
 
 
 class SqliteRecords:
@@ -177,10 +190,12 @@ class SqliteRecords:
 
     def _delete(self, name: str, uid: str | None) -> None:
         with _transaction(self._connection) as sql:
-            old = _load(sql, name)
+            old = _load_any(sql, name)
             if uid is not None and old.uid != uid:
                 raise RecordNotFoundError(name)
             sql.execute("DELETE FROM records WHERE name = ?", (name,))
+            if isinstance(old, UnreadableRecord):  # no watch reports what cannot be read
+                return
             metadata = _next_metadata(sql, old, spec_changed=False)
             last = WhisperJob(metadata=metadata, spec=old.spec, status=old.status)
         self._publish(ChangeKind.DELETED, last)
@@ -189,7 +204,9 @@ class SqliteRecords:
 def _connect(file: Path) -> tuple[sqlite3.Connection, int]:
     try:
         connection = sqlite3.connect(file, isolation_level=None, timeout=5)
+        connection.text_factory = _to_text
         try:
+            _check_pages(connection)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             migrate(connection)
@@ -198,7 +215,23 @@ def _connect(file: Path) -> tuple[sqlite3.Connection, int]:
             connection.close()
             raise
     except sqlite3.Error as error:
+        if error.sqlite_errorcode & 0xFF in _DAMAGED:
+            raise RecordsDamagedError(file, error) from error
         raise RecordsUnavailableError(f"The job records in {file} cannot be opened: {error}.") from error
+
+
+def _check_pages(connection: sqlite3.Connection) -> None:
+    """Reads the whole file once, before anything is written to it. Raises sqlite3.DatabaseError where it is damaged."""
+    found = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+    if found != "ok":
+        error = sqlite3.DatabaseError(found.replace("\n", ": "))
+        error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        raise error
+
+
+def _to_text(data: bytes) -> str:
+    """Decodes a text column. Damaged bytes make one record unreadable, and not the whole list."""
+    return data.decode(errors="replace")
 
 
 @contextmanager
@@ -235,6 +268,13 @@ def _next_metadata(sql: sqlite3.Connection, record: WhisperJob, *, spec_changed:
 
 
 def _load(sql: sqlite3.Connection, name: str) -> WhisperJob:
+    record = _load_any(sql, name)
+    if isinstance(record, UnreadableRecord):
+        raise RecordUnreadableError(record.name, record.uid, record.tenant, record.why)
+    return record
+
+
+def _load_any(sql: sqlite3.Connection, name: str) -> WhisperJob | UnreadableRecord:
     row = sql.execute(_SELECT_ONE, (name,)).fetchone()
     if row is None:
         raise RecordNotFoundError(name)
@@ -256,8 +296,13 @@ def _page(sql: sqlite3.Connection, limit: int, token: str | None) -> RecordPage:
             if not separator or not version.isdecimal():
                 raise RecordError(f"{token!r} is no token of these records")
         rows = sql.execute(_SELECT_PAGE, (after, limit + 1)).fetchall()
-    items = tuple(_from_row(row) for row in rows[:limit])
-    return RecordPage(items, version, f"{version}:{items[-1].name}" if len(rows) > limit else None)
+    page = [_from_row(row) for row in rows[:limit]]
+    return RecordPage(
+        tuple(record for record in page if isinstance(record, WhisperJob)),
+        version,
+        f"{version}:{rows[limit - 1][0]}" if len(rows) > limit else None,
+        tuple(record for record in page if isinstance(record, UnreadableRecord)),
+    )
 
 
 def _to_row(record: WhisperJob) -> Row:
@@ -273,17 +318,36 @@ def _to_row(record: WhisperJob) -> Row:
     )
 
 
-def _from_row(row: Row) -> WhisperJob:
+def _from_row(row: Row) -> WhisperJob | UnreadableRecord:
     name, uid, version, generation, created_at, spec, status = row
-    metadata = Metadata(
-        name=name,
-        namespace=NAMESPACE,
-        uid=uid,
-        resource_version=str(version),
-        generation=generation,
-        creation_timestamp=datetime.fromisoformat(created_at),
-    )
-    return WhisperJob(metadata=metadata, spec=Spec.model_validate_json(spec), status=Status.model_validate_json(status))
+    try:
+        metadata = Metadata(
+            name=name,
+            namespace=NAMESPACE,
+            uid=uid,
+            resource_version=str(version),
+            generation=generation,
+            creation_timestamp=datetime.fromisoformat(created_at),
+        )
+        return WhisperJob(
+            metadata=metadata, spec=Spec.model_validate_json(spec), status=Status.model_validate_json(status)
+        )
+    except ValueError as error:  # a ValidationError is one
+        return UnreadableRecord(name, uid, str(version), _find_tenant(spec), say_why_unreadable(error))
+
+
+def _find_tenant(spec: str) -> str | None:
+    """Returns the tenant that a spec names, None if not even that can be read."""
+    try:
+        return _Tenant.model_validate_json(spec).tenant
+    except ValidationError:
+        return None
+
+
+class _Tenant(Model):
+    """The part of a spec that says whose it is."""
+
+    tenant: str = Spec.model_fields["tenant"].default
 
 
 def _to_json(model: Model) -> str:

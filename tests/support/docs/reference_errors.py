@@ -31,6 +31,8 @@ _HTTP: dict[HttpCode, str] = {
     HttpCode.RANGE_NOT_SATISFIABLE: "`Range` requests bytes that the file does not have.",
     HttpCode.TOO_MANY_JOBS: "Too many jobs of yours, or bytes of them, are unfinished; wait for some to end.",
     HttpCode.HEADERS_TOO_LARGE: "The request's head is larger than it may be.",
+    HttpCode.RECORD_UNREADABLE: "The job exists, and the service cannot read its record. It is quarantined with "
+    "its files until it can be read again; `DELETE` removes it.",
     HttpCode.INTERNAL: "A fault of the service; its log has more.",
     HttpCode.UNAVAILABLE: "The service is busy or shutting down, or the store or the records do not answer. Try again.",
     HttpCode.UPLOAD_SLOT_LOST: "All upload slots were taken, and another tenant waited for one; send the file again.",
