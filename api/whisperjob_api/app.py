@@ -13,6 +13,7 @@ from whisperjob_api.auth import DOCS_ASSETS, ApiKeyMiddleware, Keyring, describe
 from whisperjob_api.cross_origin import allow_origins
 from whisperjob_api.error_responses import handle_error
 from whisperjob_api.request_middleware import RequestMiddleware
+from whisperjob_api.request_rates import RequestRateMiddleware
 from whisperjob_api.routes import diarization, jobs, probes, trims, uploads
 from whisperjob_api.services import ApiDependencies, ApiServices
 
@@ -55,6 +56,7 @@ def create_app(dependencies: ApiDependencies) -> FastAPI:
     for kind in (WhisperJobError, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, handle_error)
     keyring = Keyring(key.get_secret_value() for key in dependencies.settings.api_keys)
+    app.add_middleware(RequestRateMiddleware, limits_of=dependencies.settings.limits_of)
     app.add_middleware(ApiKeyMiddleware, keyring=keyring)
     app.add_middleware(RequestMiddleware, settings=dependencies.settings)
     if origins := dependencies.settings.cors_origins:

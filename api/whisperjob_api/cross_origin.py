@@ -8,6 +8,7 @@ from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
+from whisperjob_api import rate_limit_headers
 from whisperjob_api.auth import HEADER
 from whisperjob_api.error_responses import error_response
 from whisperjob_api.errors import HttpCode, RequestError
@@ -31,6 +32,8 @@ RESPONSE_HEADERS: Final = (
     "Content-Range",
     "ETag",
     "Location",
+    rate_limit_headers.LIMIT,
+    rate_limit_headers.POLICY,
     "Retry-After",
     "Warning",
 )

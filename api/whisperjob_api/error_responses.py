@@ -130,9 +130,9 @@ def _list_methods(request: Request) -> list[str]:
 
 
 def error_table(*codes: HttpCode) -> dict[int | str, dict[str, Any]]:
-    """Builds FastAPI's `responses` for the errors of a route; 401 is always among them."""
+    """Builds FastAPI's `responses` for the errors of a route, also those that every request with a key may get."""
     table: dict[int | str, dict[str, Any]] = {}
-    for code in (HttpCode.UNAUTHORIZED, *codes):
+    for code in (HttpCode.UNAUTHORIZED, HttpCode.RATE_LIMITED, *codes):
         entry = table.setdefault(
             HTTP_STATUS[code],
             {"model": ErrorBody, "description": "", "content": {"application/json": {"examples": {}}}},
@@ -156,6 +156,7 @@ _EXAMPLES = {
     HttpCode.TOO_LARGE: "The file is larger than 524288000 bytes.",
     HttpCode.RANGE_NOT_SATISFIABLE: "The file has only 15938355 bytes.",
     HttpCode.TOO_MANY_JOBS: "Too many jobs are unfinished; wait for some to end.",
+    HttpCode.RATE_LIMITED: "Too many requests: 100 in 10 seconds are allowed.",
     HttpCode.DIARIZATION_UNAVAILABLE: "This service has no diarizer.",
     HttpCode.DIARIZATION_RUNNING: "A diarization with other numbers is running; wait for it to end.",
     HttpCode.UNAVAILABLE: "The object store does not answer; try again soon.",

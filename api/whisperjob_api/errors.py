@@ -26,6 +26,7 @@ class HttpCode(StrEnum):
     EXPECTATION_FAILED = "expectation_failed"
     HEADERS_TOO_LARGE = "headers_too_large"
     TOO_MANY_JOBS = "too_many_jobs"
+    RATE_LIMITED = "rate_limited"
     DIARIZATION_UNAVAILABLE = "diarization_unavailable"
     DIARIZATION_RUNNING = "diarization_running"
     UNAVAILABLE = "unavailable"
@@ -54,6 +55,7 @@ HTTP_STATUS: dict[HttpCode, int] = {
     HttpCode.RANGE_NOT_SATISFIABLE: 416,
     HttpCode.EXPECTATION_FAILED: 417,
     HttpCode.TOO_MANY_JOBS: 429,
+    HttpCode.RATE_LIMITED: 429,
     HttpCode.HEADERS_TOO_LARGE: 431,
     HttpCode.INTERNAL: 500,
     HttpCode.RECORD_UNREADABLE: 500,

@@ -9,7 +9,6 @@ from typing import Annotated, cast
 from fastapi import Depends, Path
 from starlette.requests import Request
 
-from whisperjob.deciding.fair_share import give_equal_weight
 from whisperjob.model.errors import RecordNotFoundError, RecordUnreadableError
 from whisperjob.model.names import is_job_name
 from whisperjob.model.phase import Phase
@@ -58,7 +57,7 @@ class ApiServices:
         """The error of a request for a diarization; None where there is a diarizer."""
         self.upload_gate = dependencies.upload_gate
         self.upload_slots = UploadSlots(
-            self.settings.max_concurrent_uploads, self.settings.slow_upload_bytes_per_second, give_equal_weight
+            self.settings.max_concurrent_uploads, self.settings.slow_upload_bytes_per_second, self.settings.weight_of
         )
         self.threads = ThreadPools(self.settings.max_concurrent_uploads)
         self.results = JobResults(dependencies.store, self.threads)

@@ -28,6 +28,7 @@ from whisperjob.model.phase import Phase, Stage, Step
 from whisperjob.model.protocol import Claim, FileRead, OptimizeOptions, ProgressPost
 from whisperjob.model.resource import Source, WhisperJob
 from whisperjob.model.settings import EngineSettings
+from whisperjob.model.tenants import TenantLimits
 from whisperjob.model.workers import WorkerState
 from whisperjob.records.cache import RecordCache
 from whisperjob.records.sqlite import SqliteRecords
@@ -346,3 +347,23 @@ class TestWorkerProtocol:
         world.launcher.becomes(launch, WorkerState.FAILED)
         await until(lambda: world.status().failure_count == 1, "the failure to be counted")
         assert (await client.post("/work/claim")).status_code == 410
+
+
+async def test_a_tenant_s_jobs_wait_at_its_limit_and_no_other_s(tmp_path: Path) -> None:
+    settings = EngineSettings(tenants={"alice": TenantLimits(running_jobs=2)})
+    async with a_world(tmp_path, settings) as world:
+        for number in range(5):
+            await world.submit(f"alice-{number}", tenant="alice")
+        for number in range(3):
+            await world.submit(f"bob-{number}", tenant="bob")
+        await until(lambda: len(world.launcher.launched) == 5, "five launches")
+        names_launched = [launch.job.name for launch in world.launcher.launched]
+        assert sorted(names_launched) == ["alice-0", "alice-1", "bob-0", "bob-1", "bob-2"]
+        await until(lambda: world.status("alice-4").conditions, "the wait to be told")
+        assert "2 job(s) of this tenant" in world.status("alice-4").conditions[0].message
+        await world.records.delete("alice-2")
+        first = next(launch for launch in world.launcher.launched if launch.job.name == "alice-0")
+        world.publish(first)
+        world.launcher.becomes(first, WorkerState.SUCCEEDED)
+        await until(lambda: len(world.launcher.launched) == 6, "the next launch")
+        assert world.launcher.launched[5].job.name == "alice-3"

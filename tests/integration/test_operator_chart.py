@@ -15,6 +15,7 @@ from support.kubernetes.server import KubeServer, Object, helm_template
 from support.kubernetes.values import EXTERNAL, TRYING_OUT, environment, one
 from support.waiting import until_sync
 from whisperjob.model.settings import ApiSettings, EngineSettings, StoreSettings
+from whisperjob.model.tenants import TenantLimits
 from whisperjob_operator.operator_settings import OperatorSettings
 
 pytest_plugins = ["support.kubernetes.fixtures"]
@@ -247,10 +248,28 @@ def test_every_setting_is_a_value_that_reaches_its_pod(kube_binaries: Binaries, 
             assert schema[part]["properties"][value]["description"] == field.description
             assert f"WHISPERJOB_{name.upper()}" in given, f"{part}.{value} does not reach the pod"
 
-    check(EngineSettings, "engine", operator, skipped=frozenset({"import_prefix"}))  # a value of the store
-    check(ApiSettings, "api", api, skipped=frozenset({"api_keys"}))
+    check(EngineSettings, "engine", operator, skipped=frozenset({"import_prefix", "tenants"}))  # a value of the store
+    check(ApiSettings, "api", api, skipped=frozenset({"api_keys", "tenants"}))
     check(OperatorSettings, "worker", operator, "worker_", skipped=frozenset(NOT_VALUES))
     check(OperatorSettings, "diarizer", operator, "diarizer_", skipped=frozenset(NOT_VALUES))
+
+
+def test_limits_of_tenants_reach_both_parts(kube_binaries: Binaries, tmp_path: Path) -> None:
+    limits = {
+        "alice": {"weight": 2.5, "runningJobs": 4},
+        "*": {"requestsPerSecond": 0.5},
+    }
+    given = tmp_path / "values.yaml"
+    given.write_text(yaml.safe_dump({"tenants": limits}))
+    objects = helm_template(kube_binaries["helm"], *TRYING_OUT, "--values", str(given))
+    for part, settings in (("-operator", EngineSettings), ("-api", ApiSettings)):
+        text = environment(one(objects, "Deployment", part))["WHISPERJOB_TENANTS"]
+        found = settings(tenants=json.loads(text))
+        assert found.limits_of("alice").running_jobs == 4
+        assert (found.weight_of("alice"), found.limits_of("bob").requests_per_second) == (2.5, 0.5)
+    properties = json.loads((CHART / "values.schema.json").read_text())["properties"]["tenants"]["additionalProperties"]
+    fields = {field.alias: field.description for field in TenantLimits.model_fields.values()}
+    assert {name: field["description"] for name, field in properties["properties"].items()} == fields
 
 
 def test_every_value_has_its_schema() -> None:

@@ -1,8 +1,8 @@
-"""Which diarizations go before another, where only so many may run at a time."""
+"""Which jobs go before another, where only so many may run at a time, of all or of a tenant."""
 
 from support.builders import a_job, a_spec, a_worker, at
 from whisperjob.deciding.fair_share import FairShare
-from whisperjob.engine.capacity import attempts_ahead
+from whisperjob.engine.capacity import attempts_ahead, tenant_attempts_ahead
 from whisperjob.engine.worker_index import WorkerIndex
 from whisperjob.model.phase import Phase, Stage
 from whisperjob.model.resource import DiarizationRequest, DiarizationState, WhisperJob
@@ -47,3 +47,27 @@ def test_a_suspended_request_lets_others_go_first() -> None:
     held = a_request("alice", 0, suspend=True)
     job = a_request("bob", 0, asked=9)
     assert ahead(job, [held, job]) == 0
+
+
+def own_ahead(job: WhisperJob, jobs: list[WhisperJob], *running: WhisperJob) -> int:
+    work, workers = active_work(job), WorkerIndex()
+    assert work is not None
+    for one in running:
+        workers.put(a_worker(job_uid=one.uid))
+    return tenant_attempts_ahead(work, jobs, workers)
+
+
+def test_a_tenant_s_jobs_wait_for_each_other_and_for_nobody_else() -> None:
+    alice = [a_job(name=f"a{n}", uid=f"a{n}", created_at=at(n), spec=a_spec(tenant="alice")) for n in range(4)]
+    bob = [a_job(name=f"b{n}", uid=f"b{n}", spec=a_spec(tenant="bob")) for n in range(9)]
+    jobs = [*alice, *bob]
+    assert [own_ahead(job, jobs) for job in alice] == [0, 1, 2, 3]
+    assert [own_ahead(job, jobs, alice[3], *bob) for job in alice[:3]] == [1, 2, 3]
+
+
+def test_priority_and_suspension_count_among_a_tenant_s_jobs() -> None:
+    first = a_job(name="first", uid="first", created_at=at(0))
+    held = a_job(name="held", uid="held", created_at=at(-9), spec=a_spec(suspend=True))
+    urgent = a_job(name="urgent", uid="urgent", created_at=at(9), spec=a_spec(priority=1))
+    assert own_ahead(first, [first, held, urgent]) == 1
+    assert own_ahead(urgent, [first, held, urgent]) == 0

@@ -19,6 +19,7 @@ from whisperjob.engine.watched_clock import WatchedClock
 from whisperjob.engine.worker_index import WorkerIndex
 from whisperjob.model.phase import Phase, Step
 from whisperjob.model.resource import Output, Status, WhisperJob
+from whisperjob.model.settings import EngineSettings
 from whisperjob.records.cache import RecordCache
 from whisperjob.records.sqlite import SqliteRecords
 from whisperjob.stores.folder import FolderStore
@@ -78,7 +79,9 @@ async def passes(tmp_path: Path) -> AsyncIterator[Passes]:
         launcher, recorder = ScriptedLauncher(), LogEventRecorder()
         clock = WatchedClock(time.wall, time.monotonic)
         reconciler = Reconciler(
-            Observer(cache, store, workers, throttle, Policy(), shares={}, clock=clock),
+            Observer(
+                cache, store, workers, throttle, Policy(), shares={}, clock=clock, limits_of=EngineSettings().limits_of
+            ),
             Applier(records, cache, store, launcher, workers, throttle, recorder, keep_source=False),
             clock,
         )

@@ -104,7 +104,8 @@ class Observed:
     """Everything that a decision may depend on besides the record itself.
 
     `result` is that of the active stage's attempt; it is read only when `needs_result` says so. `ahead` counts the
-    attempts of other jobs at the active stage that run already, or that start before this job's.
+    attempts of other jobs at the active stage that run already, or that start before this job's. `tenant_ahead` counts
+    those of its own tenant, at any stage; `tenant_limit` is how many these may be, None where there is no limit.
 
     `ages` says how long ago moments of the job and its workers were, by monotonic time; the age of any other is counted
     by the time of day. For `deletion_held` nothing may be deleted because of its age: the clock may be wrong.
@@ -114,6 +115,8 @@ class Observed:
     result: Result | None = None
     report: ProgressReport | None = None
     ahead: int = 0
+    tenant_ahead: int = 0
+    tenant_limit: int | None = None
     ages: Mapping[datetime, timedelta] = field(default_factory=dict)
     deletion_held: timedelta = timedelta(0)
 

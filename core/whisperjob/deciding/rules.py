@@ -305,11 +305,14 @@ def back_off(view: View) -> Decision | None:
 
 
 def wait_for_capacity(view: View) -> Decision | None:
-    """The limit of attempts at this stage is reached: the job waits for its turn."""
-    limit = view.policy.limit_of(view.stage)
-    if limit is None or view.observed.ahead < limit:
+    """The limit of attempts at this stage, or of the tenant's jobs, is reached: the job waits for its turn."""
+    limit, own_limit = view.policy.limit_of(view.stage), view.observed.tenant_limit
+    if limit is not None and view.observed.ahead >= limit:
+        message = f"{limit} {view.definition.work_noun}(s) are running, which is the limit."
+    elif own_limit is not None and view.observed.tenant_ahead >= own_limit:
+        message = f"{own_limit} job(s) of this tenant are running, which is its limit."
+    else:
         return None
-    message = f"{limit} {view.definition.work_noun}(s) are running, which is the limit."
     conditions = view.conditions_with(ConditionType.SCHEDULED, False, Reason.WAITING, message)
     unchanged = conditions == view.job.status.conditions
     left = _start_left(view)

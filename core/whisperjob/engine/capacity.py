@@ -33,6 +33,24 @@ def attempts_ahead(
     return len(running) + before
 
 
+def tenant_attempts_ahead(work: ActiveWork, jobs: Iterable[WhisperJob], workers: WorkerIndex) -> int:
+    """Counts other jobs of the tenant that have a worker, or that wait for the same stage and come first. Pure."""
+    tenant, rank = work.job.spec.tenant, _rank_in_tenant(work)
+    ahead = 0
+    for job in jobs:
+        if job.spec.tenant != tenant or job.uid == work.job.uid or (stage := active_stage(job)) is None:
+            continue
+        other = ActiveWork(job, stage, stage_state(job, stage))
+        comes_first = stage is work.stage and _may_start(other) and _rank_in_tenant(other) < rank
+        ahead += comes_first or any(not worker.state.ended for worker in workers.of(job.uid))
+    return ahead
+
+
+def _rank_in_tenant(work: ActiveWork) -> tuple[int, datetime, str]:
+    job = work.job
+    return -job.spec.priority, work.state.request_time or job.metadata.creation_timestamp, job.uid
+
+
 def _has_worker(job: WhisperJob, stage: Stage, workers: WorkerIndex) -> bool:
     return any(w.stage is stage and not w.state.ended for w in workers.of(job.uid))
 

@@ -91,8 +91,10 @@ class Engine:
             event_recorder=event_recorder or LogEventRecorder(),
             keep_source=settings.keep_source,
         )
-        shares = {stage: FairShare() for stage in Stage}
-        observer = Observer(cache, store, self._workers, self._progress, self._policy, shares, self.clock)
+        shares = {stage: FairShare(settings.weight_of) for stage in Stage}
+        observer = Observer(
+            cache, store, self._workers, self._progress, self._policy, shares, self.clock, settings.limits_of
+        )
         self._reconciler = Reconciler(observer, self._applier, self.clock)
         cache.subscribe(self._record_changed)
         launcher.subscribe(self._worker_changed)
@@ -164,14 +166,34 @@ class Engine:
             self._reconciler.add_tombstone(change.record)
             self._progress.forget(change.record.uid)
         self._queue.add(change.record.name)
+        if change.kind is ChangeKind.DELETED or active_stage(change.record) is None or change.record.spec.suspend:
+            self._queue_others_of(change.record.spec.tenant)
 
     def _worker_changed(self, worker: Worker) -> None:
         if self._workers.put(worker):
             self._queue.add(worker.job_name)
-        if self._policy.limit_of(worker.stage) is not None and (worker.stopping or worker.state.ended):
-            for job in self._cache.all():  # there may be capacity for the next
-                if active_stage(job) is worker.stage:
+        if worker.stopping or worker.state.ended:
+            self._queue_waiting(worker)
+
+    def _queue_waiting(self, ended: Worker) -> None:
+        """Queues the jobs that may have waited for this worker to end: for its place, or at their tenant's limit."""
+        limited = self._policy.limit_of(ended.stage) is not None
+        if not limited and not self._settings.tenants:
+            return
+        for job in self._cache.all():
+            if (limited and active_stage(job) is ended.stage) or self._may_wait_for_own(job):
+                self._queue.add(job.name)
+
+    def _queue_others_of(self, tenant: str) -> None:
+        """Queues what may have waited for a job of the same tenant that waits no longer."""
+        if self._settings.limits_of(tenant).running_jobs is not None:
+            for job in self._cache.all():
+                if job.spec.tenant == tenant and self._may_wait_for_own(job):
                     self._queue.add(job.name)
+
+    def _may_wait_for_own(self, job: WhisperJob) -> bool:
+        limit = self._settings.limits_of(job.spec.tenant).running_jobs
+        return limit is not None and active_stage(job) is not None
 
     async def _reconcile_queued(self) -> None:
         while True:

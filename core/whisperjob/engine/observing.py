@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from whisperjob.deciding.decision import Observed, Policy, Result
@@ -10,7 +10,7 @@ from whisperjob.deciding.fair_share import FairShare
 from whisperjob.deciding.rules import needs_result
 from whisperjob.deciding.view import current_worker, moments_of_work
 from whisperjob.engine.attempt_results import read_result
-from whisperjob.engine.capacity import attempts_ahead
+from whisperjob.engine.capacity import attempts_ahead, tenant_attempts_ahead
 from whisperjob.engine.progress_throttle import ProgressThrottle
 from whisperjob.engine.watched_clock import WatchedClock
 from whisperjob.engine.worker_index import WorkerIndex
@@ -18,6 +18,7 @@ from whisperjob.model import names
 from whisperjob.model.phase import Stage
 from whisperjob.model.resource import WhisperJob
 from whisperjob.model.stages import ActiveWork, active_work
+from whisperjob.model.tenants import TenantLimits
 from whisperjob.records.cache import RecordCache
 from whisperjob.stores.port import ObjectStore
 
@@ -33,6 +34,7 @@ class Observer:
     policy: Policy
     shares: Mapping[Stage, FairShare]
     clock: WatchedClock
+    limits_of: Callable[[str], TenantLimits]
 
     async def observe(self, name: str) -> tuple[WhisperJob, Observed] | None:
         """Returns the job and what was observed of it; None if there is no such job, or it is being deleted.
@@ -47,11 +49,14 @@ class Observer:
             self.progress.forget(job.uid)  # nobody takes it, and a pending report makes the next pass
             return job, Observed(workers, deletion_held=self.clock.held())
         current = current_worker(work, workers)
+        tenant_limit = self.limits_of(job.spec.tenant).running_jobs
         observed = Observed(
             workers=workers,
             result=await self._result(work) if needs_result(work, current) else None,
             report=self.progress.take(job.uid),
             ahead=0 if current else self._ahead(work),
+            tenant_ahead=0 if current or tenant_limit is None else self._tenant_ahead(work),
+            tenant_limit=tenant_limit,
             ages={moment: self.clock.age(moment) for moment in moments_of_work(work, workers)},
         )
         return job, observed
@@ -66,3 +71,6 @@ class Observer:
         if self.policy.limit_of(work.stage) is None:
             return 0
         return attempts_ahead(work, self.cache.all(), self.workers, self.shares[work.stage], time.monotonic())
+
+    def _tenant_ahead(self, work: ActiveWork) -> int:
+        return tenant_attempts_ahead(work, self.cache.all(), self.workers)

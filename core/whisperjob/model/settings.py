@@ -3,6 +3,7 @@
 Each description gives the unit and the reason. This module needs pydantic-settings besides pydantic.
 """
 
+import json
 import re
 from datetime import timedelta
 from enum import StrEnum
@@ -14,6 +15,7 @@ from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, Validation
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from whisperjob.model import defaults
+from whisperjob.model.tenants import TenantLimits, TenantName, find_limits
 
 T = TypeVar("T")
 
@@ -30,6 +32,15 @@ def _duration(value: Any) -> Any:
 
 def _split_at_commas(value: Any) -> Any:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _parse_json(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        raise ValueError("it is not valid JSON") from None
 
 
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
@@ -63,7 +74,24 @@ class Settings(BaseSettings):
     )
 
 
-class ApiSettings(Settings):
+class TenantSettings(Settings):
+    """What the API and the engine both know of tenants."""
+
+    tenants: Annotated[dict[TenantName, TenantLimits], NoDecode, BeforeValidator(_parse_json)] = Field(
+        default={},
+        description='JSON: limits by tenant, `*` for all others, as in {"alice": {"weight": 2, "runningJobs": 4}}.',
+    )
+
+    def limits_of(self, tenant: str) -> TenantLimits:
+        """Returns the limits of a tenant."""
+        return find_limits(self.tenants, tenant)
+
+    def weight_of(self, tenant: str) -> float:
+        """Returns the share of a tenant, beside those of others."""
+        return self.limits_of(tenant).weight
+
+
+class ApiSettings(TenantSettings):
     """The HTTP front end."""
 
     api_keys: CommaSeparated[SecretStr] = Field(
@@ -159,7 +187,7 @@ class StoreSettings(Settings):
         return self.model_copy(update={"s3_endpoint": None})
 
 
-class EngineSettings(Settings):
+class EngineSettings(TenantSettings):
     """The decisions: deadlines, retries, retention."""
 
     retention: Duration = Field(

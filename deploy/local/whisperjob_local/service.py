@@ -89,6 +89,7 @@ async def run_service(settings: ServiceSettings, body: Callable[[RunningService]
             folder.scratch,
             run_deadline=settings.engine.run_deadline,
             standby=StandbyWorker(Stage.OPTIMIZE, programs[Stage.OPTIMIZE], folder.scratch),
+            weight_of=settings.engine.weight_of,
         )
         stack.push_async_callback(launcher.close)
         cache = RecordCache(records, resync_interval=settings.engine.resync_interval)

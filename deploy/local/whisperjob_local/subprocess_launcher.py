@@ -18,7 +18,7 @@ from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 
-from whisperjob.deciding.fair_share import FairShare, Waiting
+from whisperjob.deciding.fair_share import FairShare, Waiting, give_equal_weight
 from whisperjob.engine.ports import Launch, WorkerIdentity
 from whisperjob.model.clock import utc_now
 from whisperjob.model.phase import Reason, Stage
@@ -51,6 +51,7 @@ class SubprocessLauncher:
 
     `programs` are the workers of each stage. `scratch` belongs to this launcher alone: whatever an earlier process left
     there is removed. The `standby` worker, if any, is used first; it is closed with the launcher.
+    `weight_of` returns a tenant's share of the workers.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class SubprocessLauncher:
         *,
         run_deadline: timedelta,
         standby: StandbyWorker | None = None,
+        weight_of: Callable[[str], float] = give_equal_weight,
     ) -> None:
         self._programs = programs
         self._standby = standby
@@ -68,7 +70,7 @@ class SubprocessLauncher:
         self._attempts: dict[str, _Attempt] = {}
         self._identities: dict[bytes, WorkerIdentity] = {}
         self._callbacks: list[Callable[[Worker], None]] = []
-        self._shares = {stage: FairShare() for stage in programs}
+        self._shares = {stage: FairShare(weight_of) for stage in programs}
         self._closed = False
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir(parents=True, exist_ok=True)
