@@ -1,10 +1,14 @@
-"""What holds for every test: the servers that are shared, and programs that Ctrl-C reaches."""
+"""What holds for every test: shared servers, programs that Ctrl-C reaches, examples that may take their time."""
 
 import signal
 
 import pytest
+from hypothesis import settings
 
 pytest_plugins = ["support.stores.minio_server"]
+
+settings.register_profile("whisperjob", deadline=None)  # how long an example takes depends on the machine's load
+settings.load_profile("whisperjob")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -37,7 +37,7 @@ def transcripts(draw: st.DrawFn) -> Transcript:
 
 
 @given(transcripts())
-@settings(max_examples=200, deadline=None)  # the first of each script loads a model
+@settings(max_examples=200)
 def test_cues_can_be_shown(transcript: Transcript) -> None:
     found = cues(transcript)
     for cue in found:

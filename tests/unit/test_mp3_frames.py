@@ -92,7 +92,7 @@ def test_the_info_frame_counts_the_length(head: bytes, seconds: float | None) ->
     assert counted_seconds(head) == seconds
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.binary(max_size=100), st.integers(0, 2))
 def test_the_folded_checksum_is_the_checksum(data: bytes, periods: int) -> None:
     long = data + bytes([1, 2, 3]) * (periods * 32_767 // 3)
