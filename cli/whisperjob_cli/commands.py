@@ -25,6 +25,7 @@ from whisperjob_cli.options import (
     print_json,
     reported_errors,
 )
+from whisperjob_cli.terminal import echo, echo_json
 from whisperjob_cli.transcribe import transcribe
 from whisperjob_cli.transcript import transcript_app
 from whisperjob_client.errors import UsageError
@@ -141,7 +142,7 @@ def diarize(
         started = client.diarize(job_id, **asdict(speakers.to_count()))
         Display(quiet=as_json).warn(started.warnings)
         if no_wait:
-            print_json(started) if as_json else typer.echo(started.message)
+            print_json(started) if as_json else echo(started.message)
             return
         continues = "The diarization continues on the server; the same command waits for it again."
         with interruption_says(continues), Display(quiet=as_json) as display:
@@ -149,9 +150,9 @@ def diarize(
             for note in result.notes:
                 display.note(note)
         if as_json:
-            typer.echo(result.model_dump_json(by_alias=True, indent=2))
+            echo_json(result.model_dump_json(by_alias=True, indent=2))
         else:
-            typer.echo(client.diarization_rttm(job_id) if rttm else describe_speakers(result), nl=False)
+            echo(client.diarization_rttm(job_id) if rttm else describe_speakers(result), nl=False)
 
 
 def trim(
@@ -177,7 +178,7 @@ def trim(
         elif as_json:
             print_json(trimmed)
         else:
-            typer.echo(trimmed.message or f"Trimmed to {max_seconds:g} s: {trimmed.total_chunks} file(s).")
+            echo(trimmed.message or f"Trimmed to {max_seconds:g} s: {trimmed.total_chunks} file(s).")
 
 
 def jobs(

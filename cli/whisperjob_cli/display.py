@@ -23,11 +23,15 @@ from rich.text import Text
 from whisperjob_cli.speech_progress import SpeechProgress
 from whisperjob_client.durations import rough_duration
 from whisperjob_client.models import Diarization, Job, RequestWarning
+from whisperjob_client.plain_text import plain
 
 FIRST_LINE_SECONDS: Final = 10.0
 """A log gets its first line of progress then, and each next one after twice that time, up to a minute."""
 
 LONGEST_LINE_SECONDS: Final = 60.0
+_LONGEST_STEP: Final = 80
+"""In characters; the service names its steps."""
+
 _REFRESH_SECONDS: Final = 0.25
 
 _BYTES = DownloadColumn(binary_units=True)
@@ -68,7 +72,7 @@ class Display:
     def __init__(self, *, quiet: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
         self._console = Console(stderr=True, quiet=quiet, highlight=False)
         self._progress = Progress(
-            TextColumn("{task.description:<24}"),
+            TextColumn("{task.description:<24}", markup=False),
             _Bar(),
             _Amount(),
             TimeElapsedColumn(),
@@ -146,7 +150,7 @@ class Display:
             self.note(warning.message)
 
     def print(self, sentence: str) -> None:
-        self._console.print(sentence, markup=False, soft_wrap=True)
+        self._console.print(plain(sentence), markup=False, soft_wrap=True)
 
     def line_if_due(self) -> None:
         """Prints how far the latest step is, unless a line was printed a short time ago."""
@@ -178,6 +182,6 @@ class Display:
 
     def _show(self, name: str, text: str, done: float, total: float | None, unit: str = "") -> None:
         if name not in self._tasks:
-            self._tasks[name] = self._progress.add_task(text, total=total, unit=unit)
+            self._tasks[name] = self._progress.add_task(plain(text, _LONGEST_STEP), total=total, unit=unit)
         self._latest = self._tasks[name]
-        self._progress.update(self._latest, description=text, completed=done, total=total)
+        self._progress.update(self._latest, description=plain(text, _LONGEST_STEP), completed=done, total=total)

@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
-import typer
-
+from whisperjob_cli.terminal import echo
 from whisperjob_client.errors import StoppedError
 
 
@@ -45,10 +44,10 @@ def offer_to_cancel(job_id: str, cancel: Callable[[str], object], *, may_ask: bo
     if not may_ask or sys.stdin is None or not (sys.stdin.isatty() and sys.stderr.isatty()):
         return continues
     try:  # another Ctrl-C may come as soon as the question is on the terminal
-        typer.echo(f"Cancel job {job_id} on the server, too? [y/N] ", err=True, nl=False)
+        echo(f"Cancel job {job_id} on the server, too? [y/N] ", err=True, nl=False)
         answer = sys.stdin.readline()
     except KeyboardInterrupt:
-        typer.echo(err=True)
+        echo(err=True)
         return continues
     if answer.strip().lower() not in ("y", "yes"):
         return continues

@@ -37,13 +37,11 @@ def choose_job(wanted: str, jobs: Iterable[Job]) -> str:
     if not candidates:
         raise NotFoundError(404, "not_found", f"There is no job whose id begins with {wanted!r}.")
     if len(candidates) > 1:
-        raise UsageError(
-            "\n".join([f"{len(candidates)} jobs have an id that begins with {wanted!r}:", *_lines(candidates)])
-        )
+        raise UsageError(f"{len(candidates)} jobs have an id that begins with {wanted!r}: {_list(candidates)}.")
     return candidates[0].job_id
 
 
-def _lines(jobs: list[Job]) -> list[str]:
-    lines = [f"  {job.job_id}  {job.status}  {job.original_filename}" for job in jobs[:_CANDIDATES]]
+def _list(jobs: list[Job]) -> str:
+    listed = "; ".join(f"{job.job_id} ({job.status}, {job.original_filename})" for job in jobs[:_CANDIDATES])
     more = len(jobs) - _CANDIDATES
-    return [*lines, f"  and {more} more"] if more > 0 else lines
+    return f"{listed}; and {more} more" if more > 0 else listed

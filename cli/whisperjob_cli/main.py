@@ -26,6 +26,7 @@ from whisperjob_cli.options import (
     expand_options,
 )
 from whisperjob_cli.standard_streams import accept_any_name, discard_output
+from whisperjob_cli.terminal import echo
 from whisperjob_client.errors import UsageError
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ add_commands(app)
 
 def _print_version(requested: bool) -> None:
     if requested:
-        typer.echo(f"whisperjob {__version__}")
+        echo(f"whisperjob {__version__}")
         raise typer.Exit
 
 
@@ -90,9 +91,9 @@ def serve(
         log_to_stderr(logging.INFO)
 
         def announce(service: RunningService) -> None:
-            typer.echo(f"WhisperJob is ready at {service.url}  (docs: {service.url}/docs)")
+            echo(f"WhisperJob is ready at {service.url}  (docs: {service.url}/docs)")
             made = f"{service.api_key}  (stored in {service.key_file})"
-            typer.echo(f"X-API-Key: {made if service.key_file else 'as in WHISPERJOB_API_KEYS'}")
+            echo(f"X-API-Key: {made if service.key_file else 'as in WHISPERJOB_API_KEYS'}")
             sys.stdout.flush()
 
         serve_until_stopped(make_settings(host=host, port=port, data_dir=data_dir, workers=workers), announce)
@@ -190,7 +191,7 @@ def diarize(
             display.diarizing(Diarization(job_id="", status="completed"))
         text = format_timeline(timeline, format_, recording)
         if output is None or str(output) == "-":
-            typer.echo(text, nl=False)
+            echo(text, nl=False)
         else:
             output.write_text(text, encoding="utf-8")
 
@@ -202,10 +203,10 @@ def _print_results(output: Path, names: Sequence[str], duration_seconds: float, 
     from whisperjob_client.job_warnings import describe_warning
 
     for warning in found.warnings:
-        typer.echo(f"Note: {describe_warning(warning, found.tracks)}", err=True)
+        echo(f"Note: {describe_warning(warning, found.tracks)}", err=True)
     for name in names:
-        typer.echo(f"{output / name}  {(output / name).stat().st_size / 1024 / 1024:.2f} MB")
-    typer.echo(f"{len(names)} file(s), {duration_seconds:.1f} s of audio")
+        echo(f"{output / name}  {(output / name).stat().st_size / 1024 / 1024:.2f} MB")
+    echo(f"{len(names)} file(s), {duration_seconds:.1f} s of audio")
 
 
 def _print_next(file: str, output: Path) -> None:
@@ -221,7 +222,7 @@ def _print_next(file: str, output: Path) -> None:
         program = str(Path(program).relative_to(Path.cwd()))
     source = file if file != "-" else "FILE"
     command = shlex.join([program, "local", "transcribe", *(["--"] if source.startswith("-") else []), source])
-    typer.echo(
+    echo(
         f"The MP3s and job.json, with the place of each in the recording, are in {output}. "
         f"The next step may be a transcript:\n  {command}\n"
         "It needs a speech recogniser: GROQ_API_KEY for Groq, or --asr-url for one of yours.",
@@ -236,7 +237,7 @@ def _opened(argument: str) -> Iterator[Path]:
     try:
         recording = take_file(argument)
     except UsageError as error:
-        typer.echo(str(error), err=True)
+        echo(str(error), err=True)
         sys.exit(USAGE)
     with TemporaryDirectory(prefix="whisperjob-") as folder, recording.readable(Path(folder)) as file:
         yield file
@@ -257,7 +258,7 @@ def _plain_errors() -> Iterator[None]:
     except OSError as error:
         _fail(describe_os_error(error))
     except _interruptions():
-        typer.echo("Interrupted.", err=True)
+        echo("Interrupted.", err=True)
         sys.exit(INTERRUPTED)
 
 
@@ -270,7 +271,7 @@ def _interruptions() -> tuple[type[BaseException], ...]:
 
 
 def _fail(sentence: str) -> NoReturn:
-    typer.echo(sentence, err=True)
+    echo(sentence, err=True)
     sys.exit(FAILED)
 
 
@@ -282,7 +283,7 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("whisperjob"):
             raise
-        typer.echo(
+        echo(
             f"This needs the server's parts ({error.name} is missing): in the checkout, pip install '.[local]'.",
             err=True,
         )

@@ -19,6 +19,7 @@ from whisperjob_cli.exit_codes import FAILED, INTERRUPTED, exit_code
 from whisperjob_cli.interruptions import termination_unwinds
 from whisperjob_cli.output_files import KNOWN_FORMATS
 from whisperjob_cli.standard_streams import discard_output
+from whisperjob_cli.terminal import echo, echo_json
 from whisperjob_client.connection import DEFAULT_URL, Connection
 from whisperjob_client.errors import ClientError
 from whisperjob_client.models import Answer
@@ -234,7 +235,7 @@ def build_connection(server: str | None, api_key: str | None) -> Connection:
 
 
 def print_json(answer: Answer) -> None:
-    typer.echo(answer.to_json(indent=2))
+    echo_json(answer.to_json(indent=2))
 
 
 @contextmanager
@@ -245,17 +246,19 @@ def reported_errors(as_json: bool = False) -> Iterator[None]:
         with termination_unwinds():
             yield
     except ClientError as error:
-        text = json.dumps({"error": error.message, "code": error.code}) if as_json else error_sentence(error)
-        typer.echo(text, err=True)
+        if as_json:
+            echo_json(json.dumps({"error": error.message, "code": error.code}), err=True)
+        else:
+            echo(error_sentence(error), err=True)
         sys.exit(exit_code(error))
     except KeyboardInterrupt:
-        typer.echo("Interrupted.", err=True)
+        echo("Interrupted.", err=True)
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
         discard_output()
         sys.exit(FAILED)
     except OSError as error:
-        typer.echo(describe_os_error(error), err=True)
+        echo(describe_os_error(error), err=True)
         sys.exit(FAILED)
 
 

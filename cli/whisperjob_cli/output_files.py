@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from whisperjob_cli.input_files import CHECKPOINT_ENDING, RECORDING_ENDINGS, Recording
+from whisperjob_cli.terminal import for_stream
 from whisperjob_client.atomic_files import write_atomically
 from whisperjob_client.errors import StorageError, UsageError
 from whisperjob_client.file_names import fit_name, name_limit
@@ -170,7 +171,7 @@ def write_stream(stream: str, data: bytes) -> None:
     """Writes to standard output or to a device. Raises BrokenPipeError, StorageError."""
     try:
         if stream == STANDARD_OUTPUT:
-            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.write(for_stream(data, sys.stdout))
             sys.stdout.flush()
         else:
             with Path(stream).open("wb") as device:

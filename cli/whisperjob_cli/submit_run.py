@@ -4,12 +4,11 @@ import json
 import tempfile
 from pathlib import Path
 
-import typer
-
 from whisperjob_cli.display import Display
 from whisperjob_cli.exit_codes import exit_code, worst
 from whisperjob_cli.input_files import Found
 from whisperjob_cli.options import print_json
+from whisperjob_cli.terminal import echo, echo_json
 from whisperjob_client.errors import ClientError, StoppedError, UnauthorizedError, UnreachableError
 from whisperjob_client.options import UploadOptions
 from whisperjob_client.sync_client import Client
@@ -26,7 +25,7 @@ def submit_all(
     codes = []
     for number, recording in enumerate(found.recordings):
         if several and not as_json:
-            typer.echo(f"[{number + 1}/{len(found.recordings)}] {recording.shown}", err=True)
+            echo(f"[{number + 1}/{len(found.recordings)}] {recording.shown}", err=True)
         try:
             with Display(quiet=as_json) as display:
                 for sentence in found.notes if number == 0 else ():
@@ -41,13 +40,16 @@ def submit_all(
                 raise
             named = error.message.startswith(recording.shown)
             sentence = error.message if named else f"{recording.shown}: {error.message}"
-            typer.echo(json.dumps({"error": sentence, "code": error.code}) if as_json else sentence, err=True)
+            if as_json:
+                echo_json(json.dumps({"error": sentence, "code": error.code}), err=True)
+            else:
+                echo(sentence, err=True)
             codes.append(exit_code(error))
         else:
             if as_json and several:
-                typer.echo(accepted.to_json())
+                echo_json(accepted.to_json())
             elif as_json:
                 print_json(accepted)
             else:
-                typer.echo(accepted.job_id)
+                echo(accepted.job_id)
     return worst(codes)

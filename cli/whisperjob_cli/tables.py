@@ -3,37 +3,32 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import typer
-from rich.console import Console
-from rich.table import Table
-
 from whisperjob_cli.display import Display
+from whisperjob_cli.terminal import echo, echo_json, echo_name, print_table
 from whisperjob_client.durations import clock
 from whisperjob_client.job_warnings import describe_track, describe_warning
 from whisperjob_client.models import Chunk, DiarizationResult, Job
 from whisperjob_client.sync_client import Client
 
 _MB = 1024 * 1024
-_PIPED_WIDTH = 400
-"""The width where output is no screen, so that every name is printed whole."""
 
 
 def print_job(job: Job) -> None:
-    typer.echo(f"{job.job_id}  {job.status}  {job.original_filename}")
+    echo(f"{job.job_id}  {job.status}  {job.original_filename}")
     if job.status in ("queued", "processing"):
-        typer.echo(f"  {(job.step or '').replace('_', ' ')}, {job.progress or 0} %")
+        echo(f"  {(job.step or '').replace('_', ' ')}, {job.progress or 0} %")
     if job.error:
-        typer.echo(f"  {job.error} ({job.error_code})")
+        echo(f"  {job.error} ({job.error_code})")
     if job.duration is not None:
-        typer.echo(f"  {clock(round(job.duration))} long, {job.original_size_mb} MB")
+        echo(f"  {clock(round(job.duration))} long, {job.original_size_mb} MB")
     for warning in job.warnings:
-        typer.echo(f"  Note: {describe_warning(warning, job.tracks)}")
+        echo(f"  Note: {describe_warning(warning, job.tracks)}")
     if len(job.tracks) > 1:
         for track in job.tracks:
-            typer.echo(f"  {'used' if track.used else 'not used'}: track {describe_track(track)}")
+            echo(f"  {'used' if track.used else 'not used'}: track {describe_track(track)}")
     for chunk in job.chunks:
         whose = "" if chunk.channel is None else f"channel {chunk.channel}, "
-        typer.echo(
+        echo(
             f"  {chunk.filename}  {chunk.size_mb} MB  {whose}from {clock(round(chunk.start_seconds))}, "
             f"{clock(round(chunk.duration_seconds))} long"
         )
@@ -47,16 +42,12 @@ def describe_speakers(result: DiarizationResult) -> str:
 
 
 def print_jobs(jobs: Sequence[Job]) -> None:
-    table = Table(box=None, pad_edge=False)
-    for name in ("JOB", "STATUS", "PROGRESS", "LENGTH", "CREATED", "FILE"):
-        table.add_column(name, no_wrap=True, overflow="ellipsis" if name == "FILE" else "fold")
+    rows = []
     for job in jobs:
         progress = "" if job.progress is None else f"{job.progress} %"
         length = "" if job.duration is None else clock(round(job.duration))
-        name = job.original_filename.replace("[", r"\[")  # rich takes [name] for markup
-        table.add_row(job.job_id, job.status, progress, length, job.created_at[:19], name)
-    console = Console()
-    (console if console.is_terminal else Console(width=_PIPED_WIDTH)).print(table)
+        rows.append((job.job_id, job.status, progress, length, job.created_at[:19], job.original_filename))
+    print_table(("JOB", "STATUS", "PROGRESS", "LENGTH", "CREATED", "FILE"), rows, cut="FILE")
 
 
 def download_chunks(client: Client, chunks: Iterable[Chunk], folder: Path, as_json: bool) -> None:
@@ -72,7 +63,7 @@ def download_chunks(client: Client, chunks: Iterable[Chunk], folder: Path, as_js
 
             files.append(client.download(chunk, folder, on_received=received))
     if as_json:
-        typer.echo(json.dumps({"files": [str(file) for file in files]}))
+        echo_json(json.dumps({"files": [str(file) for file in files]}))
     else:
         for file in files:
-            typer.echo(str(file))
+            echo_name(file)

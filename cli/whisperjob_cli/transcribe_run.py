@@ -10,10 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
 
-import typer
-from rich.console import Console
-from rich.table import Table
-
 from whisperjob_cli.config import error_sentence
 from whisperjob_cli.display import Display
 from whisperjob_cli.exit_codes import SPEAKERS_MISSING, exit_code, worst
@@ -21,6 +17,7 @@ from whisperjob_cli.input_files import Found, Recording
 from whisperjob_cli.interruptions import offer_to_cancel
 from whisperjob_cli.output_files import Output, Targets, discard_checkpoint, plan, write_file, write_stream
 from whisperjob_cli.standard_streams import as_text, discard_output
+from whisperjob_cli.terminal import echo, echo_json, echo_name, print_table
 from whisperjob_client.async_client import AsyncClient
 from whisperjob_client.durations import clock
 from whisperjob_client.errors import (
@@ -50,8 +47,6 @@ _NO_NAMES: Final = (
 
 _TOLD_SECONDS: Final = 3.0
 """When the words are there and the speakers are not, this is said after such a wait."""
-
-_PIPED_WIDTH: Final = 400
 
 
 class BuildTranscriber(Protocol):
@@ -133,23 +128,23 @@ class TranscribeRun:
         if report.error is not None:
             raise report.error
         if self._as_json:
-            typer.echo(json.dumps(report.to_json()))
+            echo_json(json.dumps(report.to_json()))
         elif self._output.stream is None:
             _print_names(report)
         if report.speakers_missing and not self._as_json:
-            typer.echo(report.speakers_missing, err=True)
+            echo(report.speakers_missing, err=True)
         return report.code
 
     def _run_all(self, found: Found) -> int:
         reports: list[Report] = []
         for sentence in found.notes if not self._as_json else ():
-            typer.echo(f"Note: {sentence}", err=True)
+            echo(f"Note: {sentence}", err=True)
         for number, recording in enumerate(found.recordings, 1):
             if not self._as_json:
-                typer.echo(f"[{number}/{len(found.recordings)}] {recording.shown}", err=True)
+                echo(f"[{number}/{len(found.recordings)}] {recording.shown}", err=True)
             report = self._transcribe(recording)
             if report.error is not None and not self._as_json:
-                typer.echo(error_sentence(report.error), err=True)
+                echo(error_sentence(report.error), err=True)
             reports.append(report)
             if not self._as_json:
                 _print_names(report)
@@ -160,7 +155,7 @@ class TranscribeRun:
         if self._as_json:
             listed = [{"recording": as_text(report.recording.shown), **report.to_json()} for report in reports]
             listed += [{"recording": as_text(recording.shown), "error": "Not tried."} for recording in untried]
-            typer.echo(json.dumps({"recordings": listed, "notes": found.notes}))
+            echo_json(json.dumps({"recordings": listed, "notes": found.notes}))
         else:
             _print_table(reports, untried)
         return code
@@ -263,7 +258,7 @@ def _print_names(report: Report) -> None:
     """Prints the files, one a line. That nobody reads them does not end the work on the other recordings."""
     try:
         for file in report.files.values():
-            typer.echo(file)
+            echo_name(file)
     except BrokenPipeError:
         discard_output()
 
@@ -284,20 +279,12 @@ def _concerns_all(reports: Sequence[Report]) -> bool:
 
 
 def _print_table(reports: Iterable[Report], untried: Iterable[Recording]) -> None:
-    table = Table(box=None, pad_edge=False)
-    for name in ("RECORDING", "LENGTH", "RESULT"):
-        table.add_column(name, overflow="fold")
+    rows = []
     for report in reports:
         length = report.transcription.job.duration if report.transcription else None
         result = report.error.message if report.error else ", ".join(report.files.values())
         if report.error is None and (missing := report.speakers_missing):
             result += f" ({missing.partition(',')[0]}.)"
-        table.add_row(_plain(report.recording.shown), clock(round(length)) if length else "", _plain(result))
-    for recording in untried:
-        table.add_row(_plain(recording.shown), "", "not tried")
-    console = Console(stderr=True, highlight=False)
-    (console if console.is_terminal else Console(stderr=True, highlight=False, width=_PIPED_WIDTH)).print(table)
-
-
-def _plain(text: str) -> str:
-    return as_text(text).replace("[", r"\[")  # rich takes [name] for markup
+        rows.append((as_text(report.recording.shown), clock(round(length)) if length else "", as_text(result)))
+    rows += [(as_text(recording.shown), "", "not tried") for recording in untried]
+    print_table(("RECORDING", "LENGTH", "RESULT"), rows, err=True)

@@ -17,6 +17,7 @@ from whisperjob_cli.output_files import (
     write_file,
     write_stream,
 )
+from whisperjob_cli.terminal import echo_name
 from whisperjob_client.errors import StorageError
 from whisperjob_client.transcript.formats import Format, check_formats
 
@@ -102,4 +103,4 @@ def _write(wanted: Output, targets: dict[Format, Path], encode: Callable[[Format
     contents = {target: encode(format_) for format_, target in targets.items()}
     for target, content in contents.items():
         write_file(target, content)
-        typer.echo(target)
+        echo_name(target)

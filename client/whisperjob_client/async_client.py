@@ -16,9 +16,18 @@ import httpx
 
 from whisperjob_client import async_io
 from whisperjob_client.api import requests
+from whisperjob_client.api.bounded_bodies import file_limits
 from whisperjob_client.api.polling import Patience, Poll
 from whisperjob_client.api.requests import Request
-from whisperjob_client.api.responses import check, may_have_arrived, parse, unreachable
+from whisperjob_client.api.responses import (
+    MAX_PAGES,
+    check,
+    endless_list,
+    may_have_arrived,
+    parse,
+    unreachable,
+    unusable_address,
+)
 from whisperjob_client.api.results import (
     diarization_ended,
     diarization_result,
@@ -74,7 +83,7 @@ class AsyncClient:
     def __init__(self, connection: Connection, *, sleep: async_io.Sleep = async_io.sleep) -> None:
         """Raises UsageError if the URL or the key is unusable."""
         self._connection = connection
-        self._http = httpx.AsyncClient(**connection.to_httpx())
+        self._http = httpx.AsyncClient(**connection.to_httpx(), event_hooks=async_io.event_hooks())
         self._retries = connection.retries
         self._sleep = sleep
 
@@ -104,13 +113,14 @@ class AsyncClient:
     async def jobs(self, status: JobState | None = None) -> AsyncIterator[Job]:
         """Yields all jobs, newest first; it fetches them a page at a time."""
         cursor = None
-        while True:
+        for _ in range(MAX_PAGES):
             page = await self.page(status, 200, cursor)
             for job in page.jobs:
                 yield job
-            cursor = page.next_cursor
-            if cursor is None:
+            if page.next_cursor == cursor or page.next_cursor is None:
                 return
+            cursor = page.next_cursor
+        raise endless_list()
 
     async def delete(self, job_id: str) -> None:
         """Raises NotFoundError if there is no such job. A second attempt that finds none means that the first one,
@@ -151,7 +161,7 @@ class AsyncClient:
         async def attempt() -> str:
             response = await self._http.get(requests.diarization_path(job_id), params={"format": "rttm"})
             check(response)
-            return response.text
+            return response.content.decode("utf-8", "replace")
 
         return await self._retry(attempt, repeatable=True)
 
@@ -202,7 +212,7 @@ class AsyncClient:
 
     async def _fetch(self, target: DownloadTarget, on_received: DownloadProgress | None) -> Path:
         with PartialDownload(target) as download:
-            async with self._open_stream(target.path, download.headers) as response:
+            async with self._open_stream(target, download.headers) as response:
                 if response.is_error:
                     await response.aread()
                 if download.accept(response):
@@ -213,14 +223,15 @@ class AsyncClient:
                 return download.finish()
 
     @asynccontextmanager
-    async def _open_stream(self, path: str, headers: dict[str, str]) -> AsyncIterator[httpx.Response]:
+    async def _open_stream(self, target: DownloadTarget, headers: dict[str, str]) -> AsyncIterator[httpx.Response]:
         """Opens a file of the service, or of the object store that the service redirects to."""
-        async with self._http.stream("GET", path, headers=headers) as response:
+        limits = file_limits(target.max_bytes).to_extensions()
+        async with self._http.stream("GET", target.path, headers=headers, extensions=limits) as response:
             if (store_url := redirect_to_store(response)) is None:
                 yield response
                 return
-        store = httpx.AsyncClient(**self._connection.to_store(store_url.host))
-        async with store, store.stream("GET", store_url, headers=headers) as response:
+        store = httpx.AsyncClient(**self._connection.to_store(store_url.host), event_hooks=async_io.event_hooks())
+        async with store, store.stream("GET", store_url, headers=headers, extensions=limits) as response:
             yield response
 
     async def _call(self, request: Request[T], retries: RetryPolicy | None = None) -> T:
@@ -239,6 +250,8 @@ class AsyncClient:
                 return await attempt()
             except httpx.TransportError as error:
                 arrived, failure = may_have_arrived(error), unreachable(error, self._http.base_url)
+            except httpx.InvalidURL as error:  # of an address or a cursor in an answer
+                raise unusable_address(error) from None
             except ClientError as error:
                 failure = error
             failures += 1

@@ -7,6 +7,8 @@ from typing import TypeVar, TypeVarTuple
 import anyio
 import anyio.to_thread
 
+from whisperjob_client.api import bounded_bodies
+
 R = TypeVar("R")
 Ts = TypeVarTuple("Ts")
 
@@ -16,6 +18,8 @@ Attempt = Callable[[], Awaitable[R]]
 Sleep = Callable[[float], Awaitable[None]]
 
 sleep: Sleep = anyio.sleep
+
+event_hooks = bounded_bodies.async_event_hooks
 
 
 async def open_file(file: Path) -> anyio.AsyncFile[bytes]:

@@ -40,18 +40,27 @@ class Connection:
             raise UsageError(f"{self.url!r} is no URL of a server; one looks like {DEFAULT_URL}.")
         if self.api_key is not None and not self.api_key.isascii():
             raise UsageError("The API key must be ASCII.")
-        return {
-            "base_url": url,
-            "headers": {"X-API-Key": self.api_key} if self.api_key else {},
-            **self.to_store(url.host),
-        }
+        arguments = self.to_store(url.host)
+        if self.api_key:
+            arguments["headers"] |= {"X-API-Key": self.api_key}
+        return {"base_url": url, **arguments}
 
     def to_store(self, host: str) -> dict[str, Any]:
         """Returns the arguments of a client for the object store on `host`, which gets no key."""
-        return {
-            "timeout": build_timeout(self.timeout_seconds),
-            "trust_env": not is_loopback(host),
-        }
+        return client_arguments(host, self.timeout_seconds)
+
+
+def client_arguments(host: str, timeout_seconds: float) -> dict[str, Any]:
+    """Returns what all httpx clients have in common: no cookies, which nobody needs and which a server may send without
+    end, and a coding of answers that `bounded_bodies` can limit."""
+    from http.cookiejar import CookieJar, DefaultCookiePolicy
+
+    return {
+        "timeout": build_timeout(timeout_seconds),
+        "trust_env": not is_loopback(host),
+        "headers": {"Accept-Encoding": "gzip"},
+        "cookies": CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+    }
 
 
 def build_timeout(seconds: float) -> "httpx.Timeout":

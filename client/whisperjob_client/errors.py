@@ -1,7 +1,15 @@
 """What can go wrong between a caller and the service: each error is one sentence for people, and a code for programs.
 
-Errors of the service have the API's own code and sentence.
+Errors of the service have the API's own code and sentence. Whatever a message repeats of others, names of files and
+what a server says, it is one line that a terminal and a log may show.
 """
+
+from typing import Final
+
+from whisperjob_client.plain_text import plain
+
+LONGEST_MESSAGE: Final = 2000
+_LONGEST_CODE: Final = 100
 
 
 class ClientError(Exception):
@@ -10,9 +18,9 @@ class ClientError(Exception):
     code = "client_error"
 
     def __init__(self, message: str, code: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.code = code or self.code
+        self.message = plain(message, LONGEST_MESSAGE)
+        self.code = plain(code, _LONGEST_CODE) if code else self.code
+        super().__init__(self.message)
 
 
 class UsageError(ClientError):
@@ -29,6 +37,10 @@ class UnreachableError(ClientError):
     """No answer arrived: there was no connection, or it broke. Trying again later may help."""
 
     code = "unreachable"
+
+
+class SlowAnswerError(UnreachableError):
+    """An answer began and did not end in time. Asking again at once would only wait again."""
 
 
 class BadAnswerError(ClientError):

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import Final, Protocol
 
+from whisperjob_client.plain_text import plain
+
 SILENT_WARNING: Final = "silent"
 
 WARNING_SENTENCES: Final = {
@@ -46,7 +48,7 @@ def describe_warning(code: str, tracks: Iterable[AudioTrack] = ()) -> str:
     sentence = WARNING_SENTENCES.get(code, "The service warns of something that this version does not know.")
     if code == "tracks_left_out" and (listed := tuple(tracks)):
         sentence = _describe_left_out(listed)
-    return f"{sentence} ({code})"
+    return plain(f"{sentence} ({code})")
 
 
 def _describe_left_out(tracks: tuple[AudioTrack, ...]) -> str:
@@ -69,4 +71,4 @@ def describe_track(track: AudioTrack) -> str:
     """Returns the track's index, and in brackets by what else its owner may know it."""
     title = f"“{track.title}”" if track.title else None
     known = (track.language, title, track.codec, _REASONS.get(track.reason or ""))
-    return f"{track.index} ({', '.join(filter(None, known))})"
+    return plain(f"{track.index} ({', '.join(filter(None, known))})")

@@ -1,9 +1,37 @@
-"""The answers of the service, parsed. Unknown fields are retained, because a newer service may have more."""
+"""The answers of the service, parsed. Unknown fields are retained, because a newer service may have more.
+
+The service is not trusted: numbers are finite and of a possible size, and text that people are shown is one line
+without control characters, so nothing behind this module has to think of that.
+"""
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
+
+from whisperjob_client.plain_text import plain
+
+Count = Annotated[int, Field(ge=0, le=2**53)]
+Percent = Annotated[int, Field(ge=0, le=100)]
+Amount = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
+"""Of seconds or megabytes."""
+
+Label = Annotated[str, AfterValidator(lambda text: plain(text, 300))]
+"""An id, a name, a code, a date."""
+
+Sentence = Annotated[str, AfterValidator(lambda text: plain(text, 2000))]
+Address = Annotated[str, StringConstraints(max_length=8192)]
+"""What the client sends back as it is."""
+
+
+def _check_name(name: str) -> str:
+    if plain(name) != name:
+        raise ValueError("the name has control characters")
+    return name
+
+
+FileName = Annotated[str, StringConstraints(max_length=255), AfterValidator(_check_name)]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 JobState = Literal["queued", "processing", "completed", "error"]
 
@@ -33,37 +61,37 @@ class Answer(BaseModel):
 class Health(Answer):
     """`diarization` says whether there is a diarizer; an older service does not know."""
 
-    status: str
+    status: Label
     ffmpeg: bool
     diarization: bool | None = None
 
 
 class TopClient(Answer):
-    ip: str
-    requests: int
+    ip: Label
+    requests: Count
 
 
 class Stats(Answer):
-    total_jobs: int
-    queued: int
-    processing: int
-    completed: int
-    errored: int
+    total_jobs: Count
+    queued: Count
+    processing: Count
+    completed: Count
+    errored: Count
     top_clients: tuple[TopClient, ...] = ()
 
 
 class RequestWarning(Answer):
     """What was odd about a request that was served nevertheless: this client may be newer than the service."""
 
-    code: str
-    message: str
+    code: Label
+    message: Sentence
 
 
 class Accepted(Answer):
-    job_id: str
+    job_id: Label
     status: JobState
-    message: str = ""
-    status_url: str = ""
+    message: Sentence = ""
+    status_url: Address = ""
     warnings: tuple[RequestWarning, ...] = ()
 
 
@@ -73,47 +101,47 @@ class Chunk(Answer):
     It is `silent` if nothing can be heard in it.
     """
 
-    index: int
-    filename: str
-    size_mb: Annotated[float, Field(alias="sizeMB")]
-    download_url: str
-    start_seconds: float
-    duration_seconds: float
-    sha256: str
+    index: Count
+    filename: FileName
+    size_mb: Annotated[Amount, Field(alias="sizeMB")]
+    download_url: Address
+    start_seconds: Amount
+    duration_seconds: Amount
+    sha256: Sha256
     silent: bool = False
-    channel: int | None = None
+    channel: Annotated[int, Field(ge=0, le=999)] | None = None
     """Of a multichannel job alone: whose sound it is. The chunks of each channel are the whole recording."""
 
 
 class Track(Answer):
     """One audio track of the recording; `index` begins at 0, and `reason` says why it was not used."""
 
-    index: int
-    codec: str = ""
-    language: str | None = None
-    title: str | None = None
-    channels: int = 0
+    index: Count
+    codec: Label = ""
+    language: Label | None = None
+    title: Label | None = None
+    channels: Count = 0
     default: bool = False
     used: bool = True
-    reason: str | None = None
+    reason: Label | None = None
 
 
 class Job(Answer):
     """A job as its owner sees it; it has `chunks` once it is completed, `error` and `error_code` once it failed."""
 
-    job_id: str
+    job_id: Label
     status: JobState
-    step: str | None = None
-    progress: int | None = None
-    original_filename: str = ""
-    original_size_mb: Annotated[float, Field(alias="originalSizeMB")] = 0.0
-    duration: float | None = None
-    created_at: str = ""
-    warnings: tuple[str, ...] = ()
-    error: str | None = None
-    error_code: str | None = None
-    output_size_mb: Annotated[float | None, Field(alias="outputSizeMB")] = None
-    total_chunks: int | None = None
+    step: Label | None = None
+    progress: Percent | None = None
+    original_filename: Label = ""
+    original_size_mb: Annotated[Amount, Field(alias="originalSizeMB")] = 0.0
+    duration: Amount | None = None
+    created_at: Label = ""
+    warnings: tuple[Label, ...] = ()
+    error: Sentence | None = None
+    error_code: Label | None = None
+    output_size_mb: Annotated[Amount | None, Field(alias="outputSizeMB")] = None
+    total_chunks: Count | None = None
     chunks: tuple[Chunk, ...] = ()
     tracks: tuple[Track, ...] = ()
 
@@ -125,42 +153,42 @@ class Job(Answer):
 
 class JobPage(Answer):
     jobs: tuple[Job, ...]
-    next_cursor: str | None = None
+    next_cursor: Address | None = None
 
 
 class Trim(Answer):
     """A job's first seconds. `trimmed` is False where the audio was short enough; `chunks` are the files either way."""
 
-    job_id: str
+    job_id: Label
     trimmed: bool
-    message: str = ""
-    max_seconds: float | None = None
-    original_duration: float | None = None
-    duration: float | None = None
-    output_size_mb: Annotated[float | None, Field(alias="outputSizeMB")] = None
-    total_chunks: int = 0
+    message: Sentence = ""
+    max_seconds: Amount | None = None
+    original_duration: Amount | None = None
+    duration: Amount | None = None
+    output_size_mb: Annotated[Amount | None, Field(alias="outputSizeMB")] = None
+    total_chunks: Count = 0
     chunks: tuple[Chunk, ...] = ()
     warnings: tuple[RequestWarning, ...] = ()
 
 
 class DiarizationStarted(Answer):
-    job_id: str
-    status: str
-    message: str = ""
+    job_id: Label
+    status: Label
+    message: Sentence = ""
     warnings: tuple[RequestWarning, ...] = ()
 
 
 class Turn(Answer):
-    start: float
-    end: float
-    speaker: str
+    start: Amount
+    end: Amount
+    speaker: Label
 
 
 class SpeakerTotal(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow")
 
-    id: str
-    total_seconds: float
+    id: Label
+    total_seconds: Amount
 
 
 class DiarizationResult(BaseModel):
@@ -171,20 +199,20 @@ class DiarizationResult(BaseModel):
     segments: tuple[Turn, ...] = ()
     exclusive: tuple[Turn, ...] | None = None
     speakers: tuple[SpeakerTotal, ...] = ()
-    num_speakers: int = 0
-    total_segments: int = 0
-    model: str | None = None
-    device: str | None = None
-    notes: tuple[str, ...] = ()
+    num_speakers: Count = 0
+    total_segments: Count = 0
+    model: Label | None = None
+    device: Label | None = None
+    notes: tuple[Sentence, ...] = ()
     """Sentences about how it went, for example about a fallback."""
 
 
 class Diarization(Answer):
-    job_id: str
+    job_id: Label
     status: Literal["running", "completed", "error"]
-    started_at: str | None = None
-    progress: int | None = None
-    waiting_for: str | None = None
+    started_at: Label | None = None
+    progress: Percent | None = None
+    waiting_for: Label | None = None
     result: DiarizationResult | None = None
-    error: str | None = None
-    error_code: str | None = None
+    error: Sentence | None = None
+    error_code: Label | None = None

@@ -13,9 +13,18 @@ import httpx
 
 from whisperjob_client import sync_io
 from whisperjob_client.api import requests
+from whisperjob_client.api.bounded_bodies import file_limits
 from whisperjob_client.api.polling import Patience, Poll
 from whisperjob_client.api.requests import Request
-from whisperjob_client.api.responses import check, may_have_arrived, parse, unreachable
+from whisperjob_client.api.responses import (
+    MAX_PAGES,
+    check,
+    endless_list,
+    may_have_arrived,
+    parse,
+    unreachable,
+    unusable_address,
+)
 from whisperjob_client.api.results import (
     diarization_ended,
     diarization_result,
@@ -71,7 +80,7 @@ class Client:
     def __init__(self, connection: Connection, *, sleep: sync_io.Sleep = sync_io.sleep) -> None:
         """Raises UsageError if the URL or the key is unusable."""
         self._connection = connection
-        self._http = httpx.Client(**connection.to_httpx())
+        self._http = httpx.Client(**connection.to_httpx(), event_hooks=sync_io.event_hooks())
         self._retries = connection.retries
         self._sleep = sleep
 
@@ -101,12 +110,13 @@ class Client:
     def jobs(self, status: JobState | None = None) -> Iterator[Job]:
         """Yields all jobs, newest first; it fetches them a page at a time."""
         cursor = None
-        while True:
+        for _ in range(MAX_PAGES):
             page = self.page(status, 200, cursor)
             yield from page.jobs
-            cursor = page.next_cursor
-            if cursor is None:
+            if page.next_cursor == cursor or page.next_cursor is None:
                 return
+            cursor = page.next_cursor
+        raise endless_list()
 
     def delete(self, job_id: str) -> None:
         """Raises NotFoundError if there is no such job. A second attempt that finds none means that the first one,
@@ -147,7 +157,7 @@ class Client:
         def attempt() -> str:
             response = self._http.get(requests.diarization_path(job_id), params={"format": "rttm"})
             check(response)
-            return response.text
+            return response.content.decode("utf-8", "replace")
 
         return self._retry(attempt, repeatable=True)
 
@@ -197,7 +207,7 @@ class Client:
             return self._retry(lambda: self._fetch(target, on_received), repeatable=True)
 
     def _fetch(self, target: DownloadTarget, on_received: DownloadProgress | None) -> Path:
-        with PartialDownload(target) as download, self._open_stream(target.path, download.headers) as response:
+        with PartialDownload(target) as download, self._open_stream(target, download.headers) as response:
             if response.is_error:
                 response.read()
             if download.accept(response):
@@ -208,14 +218,15 @@ class Client:
             return download.finish()
 
     @contextmanager
-    def _open_stream(self, path: str, headers: dict[str, str]) -> Iterator[httpx.Response]:
+    def _open_stream(self, target: DownloadTarget, headers: dict[str, str]) -> Iterator[httpx.Response]:
         """Opens a file of the service, or of the object store that the service redirects to."""
-        with self._http.stream("GET", path, headers=headers) as response:
+        limits = file_limits(target.max_bytes).to_extensions()
+        with self._http.stream("GET", target.path, headers=headers, extensions=limits) as response:
             if (store_url := redirect_to_store(response)) is None:
                 yield response
                 return
-        store = httpx.Client(**self._connection.to_store(store_url.host))
-        with store, store.stream("GET", store_url, headers=headers) as response:
+        store = httpx.Client(**self._connection.to_store(store_url.host), event_hooks=sync_io.event_hooks())
+        with store, store.stream("GET", store_url, headers=headers, extensions=limits) as response:
             yield response
 
     def _call(self, request: Request[T], retries: RetryPolicy | None = None) -> T:
@@ -234,6 +245,8 @@ class Client:
                 return attempt()
             except httpx.TransportError as error:
                 arrived, failure = may_have_arrived(error), unreachable(error, self._http.base_url)
+            except httpx.InvalidURL as error:  # of an address or a cursor in an answer
+                raise unusable_address(error) from None
             except ClientError as error:
                 failure = error
             failures += 1

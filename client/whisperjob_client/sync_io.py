@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, TypeVar, TypeVarTuple
 
+from whisperjob_client.api import bounded_bodies
+
 R = TypeVar("R")
 Ts = TypeVarTuple("Ts")
 
@@ -14,6 +16,8 @@ Attempt = Callable[[], R]
 Sleep = Callable[[float], None]
 
 sleep: Sleep = time.sleep
+
+event_hooks = bounded_bodies.event_hooks
 
 
 def open_file(file: Path) -> BinaryIO:

@@ -226,7 +226,7 @@ def test_the_largest_file_goes_up_and_down_in_flat_memory(tmp_path: Path) -> Non
         "from pathlib import Path\n"
         "from whisperjob_client import Chunk, Client, Connection\n"
         "folder, url, sha256 = Path(sys.argv[1]), sys.argv[2], sys.argv[3]\n"
-        "chunk = Chunk(index=0, filename='down.bin', size_mb=500, download_url='/f', start_seconds=0,\n"
+        "chunk = Chunk(index=0, filename='down.mp3', size_mb=500, download_url='/f', start_seconds=0,\n"
         "              duration_seconds=1, sha256=sha256)\n"
         "with Client(Connection(url)) as client:\n"
         "    client.submit(folder / 'big.bin')\n"
@@ -238,6 +238,6 @@ def test_the_largest_file_goes_up_and_down_in_flat_memory(tmp_path: Path) -> Non
             [sys.executable, "-c", program, str(tmp_path), url, sha256], capture_output=True, text=True, timeout=120
         )
     (tmp_path / "big.bin").unlink()
-    (tmp_path / "down.bin").unlink(missing_ok=True)
+    (tmp_path / "down.mp3").unlink(missing_ok=True)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) < CLIENT_PEAK_MIB, done.stdout

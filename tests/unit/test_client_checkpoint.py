@@ -73,9 +73,9 @@ def test_another_track_is_another_job(checkpoint: Checkpoint) -> None:
 def test_an_answer_is_parsed_once(checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     parsed: list[object] = []
 
-    def count(body: object) -> recogniser_answers.ChunkAnswer:
+    def count(body: object, seconds: float) -> recogniser_answers.ChunkAnswer:
         parsed.append(body)
-        return recogniser_answers.parse_answer(body)
+        return recogniser_answers.parse_answer(body, seconds)
 
     monkeypatch.setattr(answer_memo, "parse_answer", count)
     memo = AnswerMemo(checkpoint, SPEECH)

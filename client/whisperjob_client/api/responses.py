@@ -4,15 +4,19 @@ import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import httpx
 from pydantic import BaseModel, ValidationError
 
 from whisperjob_client.errors import ApiError, BadAnswerError, UnreachableError, api_error
+from whisperjob_client.foreign_json import ForeignJsonError, check_json
 from whisperjob_client.models import Answer
 
 T = TypeVar("T", bound=Answer)
+
+MAX_PAGES: Final = 1_000
+"""Of 200 jobs. A service that always names another page would never end."""
 
 
 class _ErrorBody(BaseModel):
@@ -24,12 +28,17 @@ def parse(response: httpx.Response, answer: type[T]) -> T:
     """Returns the answer in a response that has been read. Raises ApiError, BadAnswerError."""
     check(response)
     try:
+        check_json(response.content.decode("utf-8", "replace"))
         return answer.model_validate_json(response.content)
-    except ValidationError:
+    except (ForeignJsonError, ValidationError):
         raise BadAnswerError(
-            f"{response.request.url.copy_with(query=None)} answered {response.status_code} with something that is no "
+            f"{_address(response)} answered {response.status_code} with something that is no "
             "WhisperJob answer; is this the right address?"
         ) from None
+
+
+def _address(response: httpx.Response) -> str:
+    return str(response.request.url.copy_with(userinfo=b"", query=None))
 
 
 def check(response: httpx.Response) -> None:
@@ -41,8 +50,9 @@ def check(response: httpx.Response) -> None:
 def _refusal(response: httpx.Response) -> ApiError:
     wait = retry_after(response.headers, datetime.now(UTC))
     try:
+        check_json(response.content.decode("utf-8", "replace"))
         body = _ErrorBody.model_validate_json(response.content)
-    except ValidationError:
+    except (ForeignJsonError, ValidationError):
         phrase = f"The server answered {response.status_code} {response.reason_phrase}".rstrip() + "."
         return api_error(response.status_code, f"http_{response.status_code}", phrase, wait)
     return api_error(response.status_code, body.code or f"http_{response.status_code}", body.error, wait)
@@ -61,7 +71,7 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
         return max(seconds, 0.0) if math.isfinite(seconds) else None
     try:
         moment = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, TypeError, OverflowError):
         return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return max((moment - now).total_seconds(), 0.0)
@@ -70,6 +80,14 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
 def may_have_arrived(error: httpx.TransportError) -> bool:
     """Returns whether the request may have reached the server before its connection failed."""
     return not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
+
+
+def unusable_address(error: httpx.InvalidURL) -> BadAnswerError:
+    return BadAnswerError(f"The service names an address that is none ({error}).")
+
+
+def endless_list() -> BadAnswerError:
+    return BadAnswerError("The service's list of jobs does not end.")
 
 
 def unreachable(error: httpx.TransportError, base_url: httpx.URL) -> UnreachableError:

@@ -7,6 +7,7 @@ from whisperjob_client.errors import (
     ApiError,
     ClientError,
     DiarizationUnavailableError,
+    SlowAnswerError,
     UnavailableError,
     UnreachableError,
 )
@@ -57,6 +58,8 @@ def retry_delay(
 def _may_help(error: ClientError, repeatable: bool, may_have_arrived: bool) -> bool:
     """Returns whether another attempt may succeed. One that is not repeatable must surely have had no effect."""
     match error:
+        case SlowAnswerError():
+            return False
         case UnreachableError():
             return repeatable or not may_have_arrived
         case DiarizationUnavailableError():

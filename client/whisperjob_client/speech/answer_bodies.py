@@ -6,8 +6,14 @@ import re
 from typing import Any, Final
 
 from whisperjob_client.errors import SpeechError
+from whisperjob_client.foreign_json import ForeignJsonError, load_json
 from whisperjob_client.speech.refusals import embedded_refusal, html_title, is_html, to_error
 
+_CHARSETS: Final = re.compile(
+    r"utf[-_]?(8|16|32)([-_]?[bl]e)?|(us-?)?ascii|latin[-_]?\d+|iso[-_]?8859[-_]?\d+|(windows|cp)[-_]?\d+|koi8[-_][ru]|"
+    r"gbk|gb\d+|big5|(shift|s)[-_]?jis|euc[-_]?(jp|kr)",
+    re.I,
+)
 _CUE_TIMES: Final = re.compile(
     r"^((?:\d+:)?\d+:\d+[.,]\d+)[^\S\n]*-->[^\S\n]*((?:\d+:)?\d+:\d+[.,]\d+)[^\n]*$", re.MULTILINE
 )
@@ -21,7 +27,7 @@ def read_answer(content: bytes, charset: str | None = None) -> dict[str, Any]:
     Raises SpeechError if it is a page for people or something else that is no transcription, and the error that the
     body reports, because some servers report errors with the status 200.
     """
-    text = _decoded(content, charset).removeprefix("\ufeff")
+    text = decode(content, charset).removeprefix("\ufeff")
     body = _parsed(text)
     if isinstance(body, str) and body.lstrip().startswith("{"):
         body = _parsed(body)  # JSON inside a JSON string
@@ -34,9 +40,12 @@ def read_answer(content: bytes, charset: str | None = None) -> dict[str, Any]:
     return _without_surrogates(body)  # type: ignore[no-any-return]  # the same kind as its argument
 
 
-def _decoded(content: bytes, charset: str | None) -> str:
+def decode(content: bytes, charset: str | None = None) -> str:
+    """Returns the text of a body. Python's codecs that are no charsets (`punycode`, `undefined`) are not used."""
+    if charset is None or not _CHARSETS.fullmatch(charset.strip()):
+        charset = json.detect_encoding(content)
     try:
-        return content.decode(charset or json.detect_encoding(content), "replace")
+        return content.decode(charset, "replace")
     except LookupError:  # there is no such charset
         return content.decode("utf-8", "replace")
 
@@ -44,13 +53,13 @@ def _decoded(content: bytes, charset: str | None) -> str:
 def _parsed(text: str) -> Any:
     """Returns JSON, or the text itself. Raises SpeechError if it is neither JSON nor a transcription."""
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return load_json(text)
+    except ForeignJsonError as error:
         what = None
         if is_html(text):
             what = html_title(text)
-        elif text.lstrip().startswith(("{", "[{")):
-            what = "JSON that cannot be read"
+        elif text.lstrip().startswith(("{", "[{", "[[")):
+            what = str(error)
         elif re.match(r"(data|event): ?", text):
             what = "a stream of events"
         if what is None:

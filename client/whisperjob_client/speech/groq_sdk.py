@@ -10,7 +10,8 @@ from typing import Any, Final
 import anyio
 import groq
 
-from whisperjob_client.errors import UsageError
+from whisperjob_client.api.bounded_bodies import async_event_hooks, speech_limits
+from whisperjob_client.errors import ClientError, SpeechError, UsageError
 from whisperjob_client.speech.answer_bodies import read_answer
 from whisperjob_client.speech.recogniser import SpeechOptions, SpeechUnavailableError
 from whisperjob_client.speech.refusals import read_refusal, to_error
@@ -25,7 +26,13 @@ class GroqRecogniser:
     def __init__(self, options: SpeechOptions, timeout_seconds: float) -> None:
         """Raises UsageError if there is no key."""
         try:
-            self._client = groq.AsyncGroq(max_retries=0, timeout=timeout_seconds)
+            # Redirects are not followed: neither the recording nor the key goes anywhere else.
+            http = groq.DefaultAsyncHttpxClient(
+                follow_redirects=False,
+                headers={"Accept-Encoding": "gzip"},
+                event_hooks=async_event_hooks(speech_limits(timeout_seconds)),
+            )
+            self._client = groq.AsyncGroq(max_retries=0, timeout=timeout_seconds, http_client=http)
         except groq.GroqError:
             raise UsageError(
                 "GROQ_API_KEY is not set; make a key at console.groq.com, or name another recogniser by --asr-url."
@@ -52,6 +59,8 @@ class GroqRecogniser:
             )
             raise to_error(refusal) from None
         except groq.APIConnectionError as error:
+            if isinstance(error.__cause__, ClientError):
+                raise SpeechError(error.__cause__.message) from None
             raise SpeechUnavailableError(f"No answer from Groq ({error.__cause__ or error}).") from None
         return read_answer(response.http_response.content)
 

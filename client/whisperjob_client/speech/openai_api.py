@@ -10,9 +10,10 @@ from typing import Any, Final
 import anyio
 import httpx
 
-from whisperjob_client.connection import build_timeout, is_loopback
-from whisperjob_client.errors import SpeechError
-from whisperjob_client.speech.answer_bodies import read_answer
+from whisperjob_client.api.bounded_bodies import async_event_hooks, speech_limits
+from whisperjob_client.connection import client_arguments
+from whisperjob_client.errors import BadAnswerError, SlowAnswerError, SpeechError
+from whisperjob_client.speech.answer_bodies import decode, read_answer
 from whisperjob_client.speech.endpoints import EXAMPLE, auth_headers, endpoint_urls, redirect_target, shown
 from whisperjob_client.speech.recogniser import SpeechOptions, SpeechUnavailableError
 from whisperjob_client.speech.refusals import Refusal, is_html, read_refusal, to_error
@@ -35,11 +36,9 @@ class OpenAiRecogniser:
         self._succeeded = False
         self.notes: list[str] = []
         first = httpx.URL(self._urls[0])
-        self._client = httpx.AsyncClient(
-            headers=dict(auth_headers(first, api_key)),
-            timeout=build_timeout(timeout_seconds),
-            trust_env=not is_loopback(first.host),
-        )
+        arguments = client_arguments(first.host, timeout_seconds)
+        arguments["headers"] |= auth_headers(first, api_key)
+        self._client = httpx.AsyncClient(**arguments, event_hooks=async_event_hooks(speech_limits(timeout_seconds)))
 
     async def recognise(self, file: Path) -> dict[str, Any]:
         """Returns the answer; text alone becomes `{"text": …}`. A request that is refused for what it requests is made
@@ -49,7 +48,7 @@ class OpenAiRecogniser:
         while True:
             shape, url = self._shape, self._urls[0]
             response = await self._send(url, file.name, audio, shape)
-            if response.is_success and not (len(self._urls) > 1 and is_html(response.text)):
+            if response.is_success and not (len(self._urls) > 1 and is_html(decode(response.content))):
                 answer = read_answer(response.content, response.charset_encoding)
                 self._succeeded = True
                 return answer
@@ -114,6 +113,8 @@ class OpenAiRecogniser:
         except httpx.RequestError as error:
             reason = str(error) or type(error).__name__
             raise SpeechUnavailableError(f"No answer from {shown(url)} ({reason}).") from None
+        except (BadAnswerError, SlowAnswerError) as error:
+            raise SpeechError(error.message) from None
 
     async def close(self) -> None:
         await self._client.aclose()

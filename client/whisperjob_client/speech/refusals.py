@@ -15,8 +15,9 @@ from typing import Any, Final
 
 from whisperjob_client.api.responses import retry_after
 from whisperjob_client.errors import SpeechError
+from whisperjob_client.foreign_json import ForeignJsonError, load_json
+from whisperjob_client.plain_text import one_line
 from whisperjob_client.speech.recogniser import SpeechLimitedError, SpeechTooLongError, SpeechUnavailableError
-from whisperjob_client.transcript.plain_text import one_line
 
 LONGEST_TEXT: Final = 300
 """How much of a recogniser's own words an error repeats."""
@@ -97,8 +98,8 @@ def read_refusal(status: int, reason: str, headers: Mapping[str, str], content: 
     """Returns the refusal in a response."""
     text = content.decode("utf-8-sig", "replace").strip()
     try:
-        body = json.loads(text)
-    except ValueError:
+        body = load_json(text)
+    except ForeignJsonError:
         body = None
     message, code = describe_error(body)
     if not message:

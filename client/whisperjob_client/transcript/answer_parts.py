@@ -33,7 +33,7 @@ def parse_parts(body: dict[str, Any]) -> ChunkAnswer:
     texts: list[str] = []
     spoken: list[tuple[float, str | None]] = []
     for start, seconds, part in parts:
-        answer = _with_segment(on_chunk_clock(parse_answer(part), seconds), seconds)
+        answer = _with_segment(on_chunk_clock(parse_answer(part, seconds), seconds), seconds)
         first = len(segments)
         segments += [replace(s, start=_later(s.start, start), end=_later(s.end, start)) for s in answer.segments]
         words += [

@@ -11,12 +11,16 @@ from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler
 from pydantic.alias_generators import to_camel
 
 from whisperjob_client.errors import UsageError
+from whisperjob_client.foreign_json import load_json
 from whisperjob_client.speech.languages import iso_code
 from whisperjob_client.transcript.paragraphs import paragraphs
 from whisperjob_client.transcript.sentences import sentences
 from whisperjob_client.transcript.transcript_model import Doubt, NoSpeaker, Origin, TimesOf, Transcript, Word
 
 SCHEMA_VERSION: Final = 2
+
+MAX_VALUES: Final = 20_000_000
+"""Of a transcript: 24 hours of lively talk have some 2 million."""
 
 
 class _Part(BaseModel):
@@ -154,8 +158,8 @@ def read_document(data: bytes, name: str) -> tuple[Transcript, str]:
     Raises UsageError if it is none.
     """
     try:
-        body = json.loads(data)
-    except (ValueError, RecursionError):
+        body = load_json(data.decode(json.detect_encoding(data)), MAX_VALUES)
+    except ValueError:
         raise UsageError(f"{name} is no JSON; a transcript for this is made by -f json.") from None
     version = body.get("schemaVersion") if isinstance(body, dict) else None
     if not isinstance(version, int) or version < 1 or "words" not in body:

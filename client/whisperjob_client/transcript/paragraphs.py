@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from whisperjob_client.plain_text import one_line
 from whisperjob_client.transcript.pauses import pause
-from whisperjob_client.transcript.plain_text import one_line
 from whisperjob_client.transcript.spelling import gap_of, joined, sentence_ends_between
 from whisperjob_client.transcript.transcript_model import Transcript, Word
 

@@ -17,9 +17,9 @@ from typing import Annotated, Any
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
+from whisperjob_client.plain_text import one_line
 from whisperjob_client.speech.languages import iso_code
 from whisperjob_client.speech.refusals import has_error
-from whisperjob_client.transcript.plain_text import one_line
 from whisperjob_client.transcript.spelling import gap_of, letters
 from whisperjob_client.transcript.transcript_model import Doubt
 
@@ -27,6 +27,11 @@ NO_SPEECH = 0.6
 LOW_LOGPROB = -1.0
 HIGH_COMPRESSION = 2.4
 """The thresholds are those of the reference decoder of the Whisper paper."""
+
+MAX_WORDS = (2000, 60)
+MAX_LETTERS = (20_000, 400)
+"""What an answer may hold: so much of itself, and so much more for each second of audio. Nobody speaks a tenth as fast;
+a recogniser that repeats itself until its own limit stays below, and `loops` finds what it repeats."""
 
 _CONTENT = ("text", "segments", "words", "word_segments", "chunks")
 _CLOCK = re.compile(r"(?:(\d+):)?(\d+):(\d+(?:[.,]\d+)?)")
@@ -148,10 +153,15 @@ class _Answer(BaseModel):
     )
 
 
-def parse_answer(body: object) -> ChunkAnswer:
-    """Raises AnswerShapeError if the body is no object with `text`, `segments` or `words`."""
+def parse_answer(body: object, seconds: float = 3600.0) -> ChunkAnswer:
+    """Returns the answer for `seconds` of audio.
+
+    Raises AnswerShapeError if the body is no object with `text`, `segments` or `words`, or holds more than anybody says
+    in that time.
+    """
     if not isinstance(body, dict) or has_error(body) or not any(name in body for name in _CONTENT):
         raise AnswerShapeError("The speech recogniser answered with something that is no transcription.")
+    _check_amount(body, seconds)
     try:
         answer = _Answer.model_validate(body)
     except ValidationError as error:
@@ -170,6 +180,19 @@ def parse_answer(body: object) -> ChunkAnswer:
         ),
         words=_whole_words(words),
     )
+
+
+def _check_amount(body: dict[str, Any], seconds: float) -> None:
+    """Raises AnswerShapeError before a model is made of every entry."""
+    entries = [entry for name in _CONTENT for entry in _list(body.get(name))]
+    entries += [word for entry in entries for word in _list(entry.get("words"))]
+    texts = [body.get("text"), *(entry.get(name) for entry in entries for name in ("text", "word"))]
+    letters_ = sum(len(text) for text in texts if isinstance(text, str))
+    for amount, (own, per_second) in ((len(entries), MAX_WORDS), (letters_, MAX_LETTERS)):
+        if amount > own + per_second * max(seconds, 0.0):
+            raise AnswerShapeError(
+                f"The speech recogniser answered with more text than anybody says in {seconds:.0f} s of audio."
+            )
 
 
 def _doubt(segment: _Segment) -> Doubt | None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from whisperjob_client.errors import UsageError
-from whisperjob_client.transcript.plain_text import one_line
+from whisperjob_client.plain_text import one_line
 from whisperjob_client.transcript.transcript_model import Transcript
 
 

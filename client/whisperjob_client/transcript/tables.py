@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from whisperjob_client.transcript.plain_text import one_line
+from whisperjob_client.plain_text import one_line
 from whisperjob_client.transcript.sentences import sentences
 from whisperjob_client.transcript.transcript_model import Transcript
 

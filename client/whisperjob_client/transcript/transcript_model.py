@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from whisperjob_client.transcript.plain_text import one_line
+from whisperjob_client.plain_text import one_line
 
 
 class Doubt(StrEnum):

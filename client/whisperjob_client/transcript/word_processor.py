@@ -4,9 +4,9 @@ import io
 from typing import Final
 
 from whisperjob_client.durations import clock
+from whisperjob_client.plain_text import one_line
 from whisperjob_client.transcript.formats import Format, check_formats
 from whisperjob_client.transcript.paragraphs import paragraphs
-from whisperjob_client.transcript.plain_text import one_line
 from whisperjob_client.transcript.transcript_model import Transcript
 
 _LONGEST_PROPERTY: Final = 255

@@ -4,11 +4,11 @@ import re
 from collections.abc import Callable
 
 from whisperjob_client.durations import clock
+from whisperjob_client.plain_text import one_line
 from whisperjob_client.transcript.cues import Cue, Voice, cues
 from whisperjob_client.transcript.document import write_document
 from whisperjob_client.transcript.formats import Format
 from whisperjob_client.transcript.paragraphs import paragraphs
-from whisperjob_client.transcript.plain_text import one_line
 from whisperjob_client.transcript.tables import write_tsv
 from whisperjob_client.transcript.transcript_model import Transcript
 from whisperjob_client.transcript.word_processor import write_docx

@@ -27,7 +27,7 @@ class AnswerMemo:
             if stored is None:
                 return None
             try:
-                self._answers[sha256] = _parse(stored.answer)
+                self._answers[sha256] = _parse(stored.answer, stored.seconds)
             except AnswerShapeError:
                 return None
         return self._answers[sha256]
@@ -35,7 +35,7 @@ class AnswerMemo:
     def add(self, sha256: str, answer: dict[str, Any], booking: Booking) -> ChunkAnswer:
         """Parses an answer and stores it as it arrived. Raises SpeechError if it is no transcription, StorageError."""
         try:
-            parsed = _parse(answer)
+            parsed = _parse(answer, booking.seconds)
         except AnswerShapeError as error:
             raise SpeechError(str(error)) from None
         stored = StoredAnswer(
@@ -63,5 +63,5 @@ class AnswerMemo:
         return {"chunk": sha256, **asdict(self._options)}
 
 
-def _parse(answer: dict[str, Any]) -> ChunkAnswer:
-    return parse_parts(answer) if PARTS in answer else parse_answer(answer)
+def _parse(answer: dict[str, Any], seconds: float) -> ChunkAnswer:
+    return parse_parts(answer) if PARTS in answer else parse_answer(answer, seconds)

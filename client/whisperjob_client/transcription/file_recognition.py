@@ -15,7 +15,7 @@ from whisperjob_client.speech.mp3_parts import Mp3PartsError, Part, cut_into_par
 from whisperjob_client.speech.paced_recogniser import PacedRecogniser
 from whisperjob_client.speech.rate_limits import Booking
 from whisperjob_client.speech.recogniser import SpeechTooLongError
-from whisperjob_client.transcript.answer_parts import build_parts_body
+from whisperjob_client.transcript.answer_parts import PARTS, build_parts_body
 from whisperjob_client.transcription.answer_memo import AnswerMemo
 from whisperjob_client.transcription.options import Watcher
 
@@ -83,6 +83,7 @@ class FileRecognition:
 
     async def _recognise_whole(self, file: Path, sha256: str, seconds: float) -> None:
         answer, booking = await self._recogniser.recognise(file, seconds)
+        answer.pop(PARTS, None)  # only this module makes that field, and what it says of itself is believed
         self._memo.add(sha256, answer, booking)
 
     async def _recognise_parts(self, file: Path, sha256: str, longest_seconds: float) -> None:

@@ -5,26 +5,42 @@ so If-Range makes sure that a download continues with the same file.
 """
 
 import hashlib
+import math
+import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 import httpx
 
+from whisperjob_client.api.bounded_bodies import MEBIBYTE
 from whisperjob_client.api.responses import check
-from whisperjob_client.atomic_files import publish
+from whisperjob_client.atomic_files import open_private, publish
 from whisperjob_client.errors import BadAnswerError, DamagedDownloadError, StorageError
 from whisperjob_client.models import Chunk
 from whisperjob_client.transfer import BLOCK_BYTES
 
+MAX_FILE_BYTES: Final = 512 * MEBIBYTE
+"""Whatever a service declares: no file that is made of a recording is larger than the largest recording."""
+
+_ROUNDING_MB: Final = 0.1
+"""A service gives sizes with one decimal."""
+
+_PLAIN_NAME: Final = re.compile(r"(?!(con|prn|aux|nul|com\d|lpt\d)\.)[a-z0-9_]{1,64}\.mp3")
+"""The names that manifests may have. None is a device of Windows."""
+
+_CONTENT_RANGE: Final = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
+
 
 @dataclass(frozen=True, slots=True)
 class DownloadTarget:
-    """A file to fetch: its path on the service, its hash, and its place on this machine."""
+    """A file to fetch: its path on the service, its hash, its place on this machine, and the most bytes it has."""
 
     path: str
     sha256: str
     file: Path
+    max_bytes: int = MAX_FILE_BYTES
 
     @property
     def part_file(self) -> Path:
@@ -34,11 +50,12 @@ class DownloadTarget:
 
 def download_target(chunk: Chunk, folder: Path) -> DownloadTarget:
     """Raises BadAnswerError if the service names a file that would lie outside the folder, or on another server."""
-    if not chunk.download_url.startswith("/") or chunk.download_url.startswith("//"):
-        raise BadAnswerError(f"The service names an address {chunk.download_url!r}, which is not its own.")
-    if Path(chunk.filename).name != chunk.filename or chunk.filename in ("", ".", ".."):
-        raise BadAnswerError(f"The service names a file {chunk.filename!r}, which is no plain name.")
-    return DownloadTarget(chunk.download_url, chunk.sha256, folder / chunk.filename)
+    if not chunk.download_url.startswith("/") or chunk.download_url.startswith(("//", "/\\")):
+        raise BadAnswerError(f"The service names an address {chunk.download_url[:200]!r}, which is not its own.")
+    if not _PLAIN_NAME.fullmatch(chunk.filename):
+        raise BadAnswerError(f"The service names a file {chunk.filename[:200]!r}, which is no plain name of an MP3.")
+    max_bytes = min(math.ceil((chunk.size_mb + _ROUNDING_MB) * MEBIBYTE), MAX_FILE_BYTES)
+    return DownloadTarget(chunk.download_url, chunk.sha256, folder / chunk.filename, max_bytes)
 
 
 def redirect_to_store(response: httpx.Response) -> httpx.URL | None:
@@ -48,7 +65,11 @@ def redirect_to_store(response: httpx.Response) -> httpx.URL | None:
     """
     if response.status_code != 307:
         return None
-    service, store = response.request.url, httpx.URL(response.headers.get("location", ""))
+    service = response.request.url
+    try:
+        store = httpx.URL(response.headers.get("location", ""))
+    except (httpx.InvalidURL, ValueError):
+        raise BadAnswerError("The service sends downloads to an address that is none.") from None
     unsafe = service.scheme == "https" and store.scheme == "http"
     if store.scheme not in ("http", "https") or not store.host or unsafe:
         raise BadAnswerError("The service sends downloads to an address that is none, or not safe.")
@@ -73,7 +94,7 @@ class PartialDownload:
         self.size_bytes = 0
         try:
             target.part_file.parent.mkdir(parents=True, exist_ok=True)
-            self._file: BinaryIO = target.part_file.open("a+b")
+            self._file: BinaryIO = open_private(target.part_file)
         except OSError as error:
             raise StorageError.from_os_error(error, target.part_file) from None
         self._resume()
@@ -102,12 +123,29 @@ class PartialDownload:
         check(response)
         if response.status_code != 206:
             self._restart()
-        elif not response.headers.get("content-range", "").startswith(f"bytes {self.size_bytes}-"):
+        elif not self._continues(response.headers.get("content-range", "")):
             raise BadAnswerError("The service sent another part of the file than was requested.")
+        length = response.headers.get("content-length", "")
+        if length.isdecimal() and int(length[:19]) > self._target.max_bytes - self.size_bytes:
+            raise self._too_large()
         return True
 
+    def _continues(self, content_range: str) -> bool:
+        """Returns whether the range begins with the first missing byte and belongs to a file of a possible size."""
+        told = _CONTENT_RANGE.fullmatch(content_range.strip())
+        if told is None or int(told[1]) != self.size_bytes:
+            return False
+        return told[3] == "*" or int(told[3]) <= self._target.max_bytes
+
+    def _too_large(self) -> BadAnswerError:
+        """Removes the part file, because no later try can make it good."""
+        self._target.part_file.unlink(missing_ok=True)
+        return BadAnswerError(f"{self._target.file.name} is larger than the service says; it was not stored.")
+
     def write(self, data: bytes) -> None:
-        """Raises StorageError."""
+        """Raises StorageError, BadAnswerError for the first byte that is too many."""
+        if self.size_bytes + len(data) > self._target.max_bytes:
+            raise self._too_large()
         self._digest.update(data)
         try:
             self._file.write(data)
@@ -130,7 +168,9 @@ class PartialDownload:
         return publish(self._target.part_file, self._target.file)
 
     def _resume(self) -> None:
-        """Hashes what an earlier try left."""
+        """Hashes what an earlier try left. What is too large for the file is from another one."""
+        if os.fstat(self._file.fileno()).st_size > self._target.max_bytes:
+            self._restart()
         self._file.seek(0)
         while block := self._file.read(BLOCK_BYTES):
             self._digest.update(block)
