@@ -248,7 +248,7 @@ class AsyncClient:
             failure: ClientError
             try:
                 return await attempt()
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 arrived, failure = may_have_arrived(error), unreachable(error, self._http.base_url)
             except httpx.InvalidURL as error:  # of an address or a cursor in an answer
                 raise unusable_address(error) from None

@@ -243,7 +243,7 @@ class Client:
             failure: ClientError
             try:
                 return attempt()
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 arrived, failure = may_have_arrived(error), unreachable(error, self._http.base_url)
             except httpx.InvalidURL as error:  # of an address or a cursor in an answer
                 raise unusable_address(error) from None

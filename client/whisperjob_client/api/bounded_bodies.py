@@ -121,13 +121,13 @@ class BoundedBody:
         return data
 
     def _decompressed(self, piece: bytes) -> bytes:
-        """Returns at most one byte more than there is room for."""
+        """Returns at most one byte more than there is room for. Raises DecodingError, as httpx itself does."""
         assert self._inflate is not None
         longest = self._limits.max_bytes - self._given_bytes + 1
         try:
             return self._inflate.decompress(piece, longest)
         except zlib.error:
-            raise BadAnswerError(f"The compressed answer of {self._url} cannot be read.") from None
+            raise httpx.DecodingError("the compressed answer cannot be read") from None
 
 
 def _size(size_bytes: int) -> str:

@@ -77,7 +77,7 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     return max((moment - now).total_seconds(), 0.0)
 
 
-def may_have_arrived(error: httpx.TransportError) -> bool:
+def may_have_arrived(error: httpx.RequestError) -> bool:
     """Returns whether the request may have reached the server before its connection failed."""
     return not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
 
@@ -90,7 +90,7 @@ def endless_list() -> BadAnswerError:
     return BadAnswerError("The service's list of jobs does not end.")
 
 
-def unreachable(error: httpx.TransportError, base_url: httpx.URL) -> UnreachableError:
+def unreachable(error: httpx.RequestError, base_url: httpx.URL) -> UnreachableError:
     address = f"{base_url.scheme}://{base_url.netloc.decode()}"
     reason = str(error) or type(error).__name__
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
