@@ -21,6 +21,9 @@ from whisperjob_api.api_metrics import ApiMetrics, MetricsMiddleware
 from whisperjob_api.app import create_app
 from whisperjob_api.cluster_settings import ClusterApiSettings
 from whisperjob_api.http_protocol import build_protocol
+from whisperjob_api.keys.key_folder import RECORDS_NAME, TEXT_NAME
+from whisperjob_api.keys.key_metrics import KeyState
+from whisperjob_api.keys.key_source import KeySource
 from whisperjob_api.services import ApiDependencies
 from whisperjob_kubernetes.connection import connect
 from whisperjob_kubernetes.records import KubernetesRecords
@@ -32,8 +35,7 @@ _METRICS_GRACE = timedelta(seconds=1)
 
 async def _serve() -> None:
     cluster_settings, settings, store = ClusterApiSettings(), ApiSettings(), open_shared_store()
-    if not settings.api_keys:
-        raise ValueError("WHISPERJOB_API_KEYS is not set: no client could use the service")
+    keys = open_keys(settings)
     cluster = await connect(cluster_settings.kubeconfig)
     try:
         records = KubernetesRecords(cluster, cluster_settings.namespace)
@@ -43,11 +45,13 @@ async def _serve() -> None:
             cache=cache,
             store=store,
             settings=settings,
+            keys=keys,
             engine_ready=lambda: True,
             diarizes=cluster_settings.diarizes,
         )
         app, registry = create_app(dependencies), CollectorRegistry()
         registry.register(CacheState(cache))
+        registry.register(KeyState(keys))
         front = Listener(
             MetricsMiddleware(app, app.routes, ApiMetrics(registry)),
             bind(cluster_settings.host, cluster_settings.port),
@@ -59,12 +63,25 @@ async def _serve() -> None:
             bind(cluster_settings.host, cluster_settings.metrics_port),
             grace=_METRICS_GRACE,
         )
-        await serve_until_signal(dependencies.upload_gate, front, metrics, cache)
+        await serve_until_signal(dependencies.upload_gate, front, metrics, cache, keys)
     finally:
         await cluster.close()
 
 
-async def serve_until_signal(upload_gate: UploadGate, front: Listener, metrics: Listener, cache: RecordCache) -> None:
+def open_keys(settings: ApiSettings) -> KeySource:
+    """Returns the keys of the setting and of the folder that is watched. Raises ValueError."""
+    folder, entries = settings.keys_folder, [key.get_secret_value() for key in settings.api_keys]
+    keys = KeySource(entries, [folder / name for name in (TEXT_NAME, RECORDS_NAME)] if folder else [])
+    if not keys.keyring.all():
+        raise ValueError(
+            "neither WHISPERJOB_API_KEYS nor WHISPERJOB_KEYS_FOLDER has a key: nobody could use the service"
+        )
+    return keys
+
+
+async def serve_until_signal(
+    upload_gate: UploadGate, front: Listener, metrics: Listener, cache: RecordCache, keys: KeySource
+) -> None:
     """Serves until a stop signal. Raises TaskEndedError if a part ends before.
 
     An API must not answer from records that are no longer watched.
@@ -73,6 +90,7 @@ async def serve_until_signal(upload_gate: UploadGate, front: Listener, metrics: 
     on_stop_signals(stop.set)
     supervisor = TaskSupervisor()
     supervisor.start("the record cache", cache.run())
+    supervisor.start("the keys", keys.run())
     serving_metrics = supervisor.start("the metrics", metrics.run())
     serving = supervisor.start("the API", front.run())
 

@@ -9,9 +9,11 @@ from starlette.exceptions import HTTPException
 
 import whisperjob
 from whisperjob.model.errors import WhisperJobError
-from whisperjob_api.auth import DOCS_ASSETS, ApiKeyMiddleware, Keyring, describe_key
+from whisperjob_api.auth import DOCS_ASSETS, ApiKeyMiddleware, describe_key
 from whisperjob_api.cross_origin import allow_origins
 from whisperjob_api.error_responses import handle_error
+from whisperjob_api.keys.key_source import KeySource
+from whisperjob_api.keys.scopes import require_scopes
 from whisperjob_api.request_middleware import RequestMiddleware
 from whisperjob_api.request_rates import RequestRateMiddleware
 from whisperjob_api.routes import diarization, jobs, probes, trims, uploads
@@ -55,9 +57,10 @@ def create_app(dependencies: ApiDependencies) -> FastAPI:
     describe_key(app.openapi())
     for kind in (WhisperJobError, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, handle_error)
-    keyring = Keyring(key.get_secret_value() for key in dependencies.settings.api_keys)
+    require_scopes(app.routes)
+    keys = dependencies.keys or KeySource(key.get_secret_value() for key in dependencies.settings.api_keys)
     app.add_middleware(RequestRateMiddleware, limits_of=dependencies.settings.limits_of)
-    app.add_middleware(ApiKeyMiddleware, keyring=keyring)
+    app.add_middleware(ApiKeyMiddleware, keys=keys, settings=dependencies.settings)
     app.add_middleware(RequestMiddleware, settings=dependencies.settings)
     if origins := dependencies.settings.cors_origins:
         allow_origins(app, origins)

@@ -129,10 +129,19 @@ def _list_methods(request: Request) -> list[str]:
     return ["GET", "HEAD", *methods[1:]] if methods[:1] == ["GET"] else methods
 
 
+_KEY_CODES = (
+    HttpCode.UNAUTHORIZED,
+    HttpCode.KEY_EXPIRED,
+    HttpCode.KEY_REVOKED,
+    HttpCode.INSUFFICIENT_SCOPE,
+    HttpCode.TOO_MANY_WRONG_KEYS,
+)
+
+
 def error_table(*codes: HttpCode) -> dict[int | str, dict[str, Any]]:
     """Builds FastAPI's `responses` for the errors of a route, also those that every request with a key may get."""
     table: dict[int | str, dict[str, Any]] = {}
-    for code in (HttpCode.UNAUTHORIZED, HttpCode.RATE_LIMITED, *codes):
+    for code in (*_KEY_CODES, HttpCode.RATE_LIMITED, *codes):
         entry = table.setdefault(
             HTTP_STATUS[code],
             {"model": ErrorBody, "description": "", "content": {"application/json": {"examples": {}}}},
@@ -145,6 +154,10 @@ def error_table(*codes: HttpCode) -> dict[int | str, dict[str, Any]]:
 
 _EXAMPLES = {
     HttpCode.UNAUTHORIZED: "The X-API-Key header is missing or wrong.",
+    HttpCode.KEY_EXPIRED: "This API key has expired.",
+    HttpCode.KEY_REVOKED: "This API key was revoked.",
+    HttpCode.INSUFFICIENT_SCOPE: "This API key may not do this: it lacks the scope `delete`.",
+    HttpCode.TOO_MANY_WRONG_KEYS: "Too many wrong API keys came from this address; wait before the next one.",
     HttpCode.NOT_FOUND: "There is no job with this id.",
     HttpCode.INVALID_REQUEST: "maxSeconds: Input should be greater than 0.",
     HttpCode.INVALID_UPLOAD: "The form has no field named `file`.",

@@ -12,6 +12,10 @@ class HttpCode(StrEnum):
     INVALID_UPLOAD = "invalid_upload"
     EMPTY_FILE = "empty_file"
     UNAUTHORIZED = "unauthorized"
+    KEY_EXPIRED = "key_expired"
+    KEY_REVOKED = "key_revoked"
+    INSUFFICIENT_SCOPE = "insufficient_scope"
+    TOO_MANY_WRONG_KEYS = "too_many_wrong_keys"
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     REQUEST_TIMEOUT = "request_timeout"
@@ -42,6 +46,9 @@ HTTP_STATUS: dict[HttpCode, int] = {
     HttpCode.EMPTY_FILE: 400,
     HttpCode.CROSS_ORIGIN_REFUSED: 400,
     HttpCode.UNAUTHORIZED: 401,
+    HttpCode.KEY_EXPIRED: 401,
+    HttpCode.KEY_REVOKED: 401,
+    HttpCode.INSUFFICIENT_SCOPE: 403,
     HttpCode.NOT_FOUND: 404,
     HttpCode.METHOD_NOT_ALLOWED: 405,
     HttpCode.REQUEST_TIMEOUT: 408,
@@ -56,6 +63,7 @@ HTTP_STATUS: dict[HttpCode, int] = {
     HttpCode.EXPECTATION_FAILED: 417,
     HttpCode.TOO_MANY_JOBS: 429,
     HttpCode.RATE_LIMITED: 429,
+    HttpCode.TOO_MANY_WRONG_KEYS: 429,
     HttpCode.HEADERS_TOO_LARGE: 431,
     HttpCode.INTERNAL: 500,
     HttpCode.RECORD_UNREADABLE: 500,

@@ -21,6 +21,7 @@ from whisperjob_api.admission import UploadGate
 from whisperjob_api.error_responses import job_not_found
 from whisperjob_api.errors import HttpCode, RequestError
 from whisperjob_api.job_results import JobResults
+from whisperjob_api.keys.key_source import KeySource
 from whisperjob_api.thread_pools import ThreadPools
 from whisperjob_api.upload_slots import UploadSlots
 
@@ -31,7 +32,8 @@ class ApiDependencies:
 
     `engine_ready` returns whether recordings can be processed (the `ffmpeg` of /health). `diarizes` says whether there
     is a diarizer; where there is none, `no_diarizer_message` is the error of POST /diarize. `upload_gate.close()`
-    refuses new uploads, and those in flight continue.
+    refuses new uploads, and those in flight continue. `keys` are the valid ones, which the
+    program keeps up to date; without it they are those of the settings.
     """
 
     records: JobRecords
@@ -42,6 +44,7 @@ class ApiDependencies:
     diarizes: bool = False
     no_diarizer_message: str = "This service has no diarizer."
     upload_gate: UploadGate = field(default_factory=UploadGate)
+    keys: KeySource | None = None
 
 
 class ApiServices:

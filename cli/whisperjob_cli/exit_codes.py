@@ -33,6 +33,11 @@ EXIT_CODES: Final = (
     "One sentence on standard error says why."
 )
 
+LOCAL_EXIT_CODES: Final = (
+    "Exit codes: 0 done; 1 failed, one sentence on standard error says why; 2 wrong usage; 130 interrupted."
+)
+"""Of the commands that speak to no server."""
+
 WORST_FIRST: Final = (
     INTERRUPTED, UNAUTHORIZED, USAGE, NOT_NOW, FAILED, SPEECH_FAILED, JOB_FAILED, NOT_FOUND, SPEAKERS_MISSING, 0,
 )  # fmt: skip

@@ -5,16 +5,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from whisperjob import __version__
-from whisperjob.model.errors import WhisperJobError
 from whisperjob.model.phase import Step
 from whisperjob_cli.commands import add_commands
-from whisperjob_cli.exit_codes import EXIT_CODES, FAILED, INTERRUPTED, USAGE
+from whisperjob_cli.exit_codes import EXIT_CODES, LOCAL_EXIT_CODES, USAGE
 from whisperjob_cli.input_files import take_file
+from whisperjob_cli.keys import keys_app
 from whisperjob_cli.local_transcribe import transcribe
 from whisperjob_cli.options import (
     InputFile,
@@ -22,18 +22,16 @@ from whisperjob_cli.options import (
     OutputFolder,
     SpeakerArguments,
     TimelineFormat,
-    describe_os_error,
     expand_options,
 )
-from whisperjob_cli.standard_streams import accept_any_name, discard_output
+from whisperjob_cli.plain_errors import plain_errors
+from whisperjob_cli.standard_streams import accept_any_name
 from whisperjob_cli.terminal import echo
 from whisperjob_client.errors import UsageError
 
 if TYPE_CHECKING:
     from whisperjob.model.manifest import Manifest
     from whisperjob_client import Job
-
-_EXIT_CODES = "Exit codes: 0 done; 1 failed, one sentence on standard error says why; 2 wrong usage; 130 interrupted."
 
 app = typer.Typer(
     help="Turns any recording into small, loud, clean MP3s for speech recognition.",
@@ -46,6 +44,7 @@ local = typer.Typer(
     help="One file on this machine, without a service to look after.", no_args_is_help=True, rich_markup_mode=None
 )
 app.add_typer(local, name="local")
+app.add_typer(keys_app, name="keys")
 add_commands(app)
 
 
@@ -64,7 +63,7 @@ def _root(
     pass
 
 
-@app.command(epilog=_EXIT_CODES)
+@app.command(epilog=LOCAL_EXIT_CODES)
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on. Default: 127.0.0.1.")] = None,
     port: Annotated[
@@ -78,11 +77,12 @@ def serve(
     """Serve the HTTP API until interrupted.
 
     Everything it needs is in this one process.
-    WHISPERJOB_API_KEYS holds the keys (comma-separated `key` or `tenant:key`); without it one is made and stored.
+    `whisperjob keys` makes and revokes keys while it runs. WHISPERJOB_API_KEYS holds more of them (comma-separated
+    `key` or `tenant:key`). Without any, one is made and stored.
     """
     import logging
 
-    with _plain_errors():
+    with plain_errors():
         from whisperjob_local.serve import log_to_stderr
         from whisperjob_local.serve import serve as serve_until_stopped
         from whisperjob_local.service import RunningService
@@ -92,14 +92,16 @@ def serve(
 
         def announce(service: RunningService) -> None:
             echo(f"WhisperJob is ready at {service.url}  (docs: {service.url}/docs)")
-            made = f"{service.api_key}  (stored in {service.key_file})"
-            echo(f"X-API-Key: {made if service.key_file else 'as in WHISPERJOB_API_KEYS'}")
+            if service.key_file:
+                echo(f"X-API-Key: {service.api_key}  (stored in {service.key_file})")
+            else:
+                echo(f"X-API-Key: as in {'WHISPERJOB_API_KEYS' if service.api_key else 'keys.json'}")
             sys.stdout.flush()
 
         serve_until_stopped(make_settings(host=host, port=port, data_dir=data_dir, workers=workers), announce)
 
 
-@local.command(epilog=_EXIT_CODES)
+@local.command(epilog=LOCAL_EXIT_CODES)
 @expand_options
 def run(
     file: InputFile,
@@ -117,7 +119,7 @@ def run(
     """Make MP3s of FILE, by a service that is started for it alone."""
     import logging
 
-    with _plain_errors(), _opened(file) as recording:
+    with plain_errors(), _opened(file) as recording:
         from whisperjob_cli.display import Display
         from whisperjob_local.run_file import run_file
         from whisperjob_local.serve import log_to_stderr
@@ -129,14 +131,14 @@ def run(
         _print_next(file, output)
 
 
-@local.command(epilog=_EXIT_CODES)
+@local.command(epilog=LOCAL_EXIT_CODES)
 @expand_options
 def optimize(file: InputFile, output: OutputFolder, audio: LocalAudioArguments) -> None:
     """Make MP3s of FILE without a service.
 
     The MP3s and manifest.json go to the output folder.
     """
-    with _plain_errors(), _opened(file) as recording:
+    with plain_errors(), _opened(file) as recording:
         from dataclasses import asdict
 
         from whisperjob.model.protocol import OptimizeOptions
@@ -156,7 +158,7 @@ def optimize(file: InputFile, output: OutputFolder, audio: LocalAudioArguments) 
         _print_results(output, names, manifest.duration_seconds, manifest)
 
 
-@local.command(epilog=_EXIT_CODES)
+@local.command(epilog=LOCAL_EXIT_CODES)
 @expand_options
 def diarize(
     file: InputFile,
@@ -172,7 +174,7 @@ def diarize(
 
     `make diarizer` builds what it needs.
     """
-    with _plain_errors(), _opened(file) as recording:
+    with plain_errors(), _opened(file) as recording:
         from whisperjob.model.protocol import ProgressPost
         from whisperjob_cli.display import Display
         from whisperjob_cli.timeline_formats import format_timeline
@@ -241,38 +243,6 @@ def _opened(argument: str) -> Iterator[Path]:
         sys.exit(USAGE)
     with TemporaryDirectory(prefix="whisperjob-") as folder, recording.readable(Path(folder)) as file:
         yield file
-
-
-@contextmanager
-def _plain_errors() -> Iterator[None]:
-    """Ends the program with one sentence for errors that are no bug. A bug shows its traceback."""
-    from whisperjob_client import ClientError
-
-    try:
-        yield
-    except (WhisperJobError, ClientError) as error:
-        _fail(str(error))
-    except BrokenPipeError:
-        discard_output()
-        sys.exit(FAILED)
-    except OSError as error:
-        _fail(describe_os_error(error))
-    except _interruptions():
-        echo("Interrupted.", err=True)
-        sys.exit(INTERRUPTED)
-
-
-def _interruptions() -> tuple[type[BaseException], ...]:
-    """Returns what an interruption raises. It is called only after something was raised, because the import of asyncio
-    takes longer than all the others together."""
-    import asyncio
-
-    return KeyboardInterrupt, asyncio.CancelledError
-
-
-def _fail(sentence: str) -> NoReturn:
-    echo(sentence, err=True)
-    sys.exit(FAILED)
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ import httpx
 
 _UPLOAD_BYTES = 500 * 1000 * 1000
 _BLOCK_BYTES = 1024 * 1024
-_KEY = "bench"
+_KEY = "the-key-of-this-benchmark"
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,13 +169,15 @@ def test_a_second_signal_waits_for_nobody(tmp_path: Path) -> None:
 
 
 def test_keys_from_the_environment_leave_no_file(tmp_path: Path) -> None:
-    with served(tmp_path / "data", {"WHISPERJOB_API_KEYS": "team:first-key,second-key"}) as service:
+    with served(
+        tmp_path / "data", {"WHISPERJOB_API_KEYS": "team:the-first-key-of-team,the-second-key-of-all"}
+    ) as service:
         assert service.client.get("/stats").status_code == 200
-        assert service.client.get("/stats", headers={"X-API-Key": "second-key"}).status_code == 200
-        assert service.client.get("/stats", headers={"X-API-Key": "team:first-key"}).status_code == 401
+        assert service.client.get("/stats", headers={"X-API-Key": "the-second-key-of-all"}).status_code == 200
+        assert service.client.get("/stats", headers={"X-API-Key": "team:the-first-key-of-team"}).status_code == 401
         assert not (tmp_path / "data" / "api-key").exists()
         until_sync(lambda: "X-API-Key: as in WHISPERJOB_API_KEYS" in "".join(service.output), "the word of it")
-        assert "first-key" not in "".join(service.output)
+        assert "first-key-of-team" not in "".join(service.output)
 
 
 def test_a_second_service_on_the_folder_is_refused(tmp_path: Path) -> None:

@@ -308,22 +308,22 @@ WRONG_KEYS: tuple[dict[str, str], ...] = (
 )
 
 
-async def test_everything_but_health_and_docs_needs_a_key(tmp_path: Path) -> None:
+@pytest.mark.parametrize("headers", WRONG_KEYS, ids=str)
+async def test_everything_but_health_and_docs_needs_a_key(tmp_path: Path, headers: dict[str, str]) -> None:
     async with serving_api(tmp_path) as server, httpx.AsyncClient(base_url=server.client.base_url) as stranger:
-        for headers in WRONG_KEYS:
-            for method, path in (
-                ("GET", "/stats"),
-                ("GET", "/jobs"),
-                ("GET", f"/job/{NOWHERE}"),
-                ("DELETE", f"/job/{NOWHERE}"),
-                ("GET", f"/job/{NOWHERE}/download/output.mp3"),
-                ("POST", "/whisper_optimize"),
-                ("POST", "/demo_trim"),
-                ("POST", "/diarize"),
-                ("GET", f"/diarize/{NOWHERE}"),
-            ):
-                answer = await stranger.request(method, path, headers=headers)
-                assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized"), path
+        for method, path in (
+            ("GET", "/stats"),
+            ("GET", "/jobs"),
+            ("GET", f"/job/{NOWHERE}"),
+            ("DELETE", f"/job/{NOWHERE}"),
+            ("GET", f"/job/{NOWHERE}/download/output.mp3"),
+            ("POST", "/whisper_optimize"),
+            ("POST", "/demo_trim"),
+            ("POST", "/diarize"),
+            ("GET", f"/diarize/{NOWHERE}"),
+        ):
+            answer = await stranger.request(method, path, headers=headers)
+            assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized"), path
         for path in ("/health", "/livez", "/readyz", "/docs", "/openapi.json"):
             assert (await stranger.get(path)).status_code == 200
         assert (await stranger.get("/health")).json() == {"status": "ok", "ffmpeg": True, "diarization": False}

@@ -20,7 +20,9 @@ from whisperjob.serving.metrics_app import create_metrics_app
 from whisperjob.serving.supervisor import TaskEndedError
 from whisperjob_api.__main__ import serve_until_signal
 from whisperjob_api.admission import UploadGate
+from whisperjob_api.keys.key_source import KeySource
 
+KEY = "a-key-that-is-long-enough"
 pytest_plugins = ["support.kubernetes.fixtures"]
 
 
@@ -31,7 +33,7 @@ def test_it_serves_and_ends_at_sigterm(kube_server: KubeServer, kube_namespace: 
         "WHISPERJOB_S3_ENDPOINT": "http://127.0.0.1:9",
         "WHISPERJOB_S3_ACCESS_KEY": "a",
         "WHISPERJOB_S3_SECRET_KEY": "b",
-        "WHISPERJOB_API_KEYS": "key",
+        "WHISPERJOB_API_KEYS": KEY,
         "WHISPERJOB_NAMESPACE": kube_namespace,
         "WHISPERJOB_KUBECONFIG": str(kube_server.kubeconfig),
         "WHISPERJOB_HOST": "127.0.0.1",
@@ -45,7 +47,7 @@ def test_it_serves_and_ends_at_sigterm(kube_server: KubeServer, kube_namespace: 
     def listed() -> bool:
         assert process.poll() is None
         try:
-            answer = httpx.get(f"http://127.0.0.1:{port}/jobs", headers={"X-API-Key": "key"}, trust_env=False)
+            answer = httpx.get(f"http://127.0.0.1:{port}/jobs", headers={"X-API-Key": KEY}, trust_env=False)
         except httpx.TransportError:
             return False
         return answer.status_code == 200
@@ -80,4 +82,4 @@ async def test_an_api_without_its_records_ends() -> None:
     )
     with pytest.raises(TaskEndedError, match="the record cache ended unexpectedly"):
         async with asyncio.timeout(10):
-            await serve_until_signal(UploadGate(), front, metrics, BrokenCache())
+            await serve_until_signal(UploadGate(), front, metrics, BrokenCache(), KeySource())

@@ -1,5 +1,7 @@
 """Settings that one process changes for itself: each method changes one field, by its right name."""
 
+from pathlib import Path
+
 from pydantic import SecretStr
 
 from whisperjob.model.settings import ApiSettings, EngineSettings, Settings, StoreSettings
@@ -12,8 +14,11 @@ def changed_fields(before: Settings, after: Settings) -> dict[str, object]:
 
 
 def test_api_settings_take_a_key_and_a_limit() -> None:
-    api = ApiSettings(api_keys=(SecretStr("a"), SecretStr("b")))
-    assert changed_fields(api, api.with_api_key(SecretStr("c"))) == {"api_keys": (SecretStr("c"),)}
+    api = ApiSettings(api_keys=(SecretStr("a"), SecretStr("b")), keys_folder=Path("keys"))
+    assert changed_fields(api, api.with_api_key(SecretStr("c"))) == {
+        "api_keys": (SecretStr("c"),),
+        "keys_folder": None,
+    }
     assert changed_fields(api, api.with_max_upload_bytes(7)) == {"max_upload_bytes": 7}
 
 

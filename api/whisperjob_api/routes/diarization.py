@@ -4,11 +4,13 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import BeforeValidator
+from starlette.requests import Request
 from starlette.responses import Response
 
 from whisperjob.model.phase import Phase
 from whisperjob.model.resource import WhisperJob
 from whisperjob.model.timeline import Timeline, from_channels, to_rttm
+from whisperjob_api.auth import note_job
 from whisperjob_api.diarization_requests import ensure_diarization, to_request
 from whisperjob_api.diarization_views import RTTM_MEDIA_TYPE, find_current_state, to_diarization_view
 from whisperjob_api.error_responses import error_table
@@ -36,11 +38,12 @@ _RTTM: dict[str, Any] = {RTTM_MEDIA_TYPE: {"schema": {"type": "string"}}}
         HttpCode.DIARIZATION_UNAVAILABLE,
     ),
 )
-async def diarize(services: Services, tenant: Tenant, body: DiarizeRequest) -> DiarizeStarted:
+async def diarize(request: Request, services: Services, tenant: Tenant, body: DiarizeRequest) -> DiarizeStarted:
     """A repeated request with the same numbers changes nothing: a running diarization continues, a result stays.
 
     The speakers of a multichannel job are its channels: its result needs no diarizer and no request.
     """
+    note_job(request, body.job_id)
     job, _ = await services.get_completed_job(body.job_id, tenant)
     if job.spec.multichannel:
         return DiarizeStarted(job_id=job.name, message="The channels are the speakers; the result is there")

@@ -1,8 +1,10 @@
 """The route POST /demo_trim: the first seconds of a completed job."""
 
 from fastapi import APIRouter
+from starlette.requests import Request
 
 from whisperjob_api import views
+from whisperjob_api.auth import note_job
 from whisperjob_api.error_responses import error_table
 from whisperjob_api.errors import HttpCode
 from whisperjob_api.schemas import NotTrimmed, Trimmed, TrimRequest
@@ -27,7 +29,8 @@ router = APIRouter(tags=["jobs"], route_class=WarningRoute)
         HttpCode.INSUFFICIENT_STORAGE,
     ),
 )
-async def demo_trim(services: Services, tenant: Tenant, body: TrimRequest) -> Trimmed | NotTrimmed:
+async def demo_trim(request: Request, services: Services, tenant: Tenant, body: TrimRequest) -> Trimmed | NotTrimmed:
+    note_job(request, body.job_id)
     job, output = await services.get_completed_job(body.job_id, tenant)
     manifest = await services.results.manifest(output)
     parts = plan_trim(manifest, body.max_seconds)

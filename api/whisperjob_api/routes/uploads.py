@@ -10,6 +10,7 @@ from whisperjob.model import names
 from whisperjob.model.resource import WhisperJob
 from whisperjob.model.settings import ApiSettings
 from whisperjob_api import views
+from whisperjob_api.auth import note_job
 from whisperjob_api.client_address import resolve_client_address
 from whisperjob_api.error_responses import error_table
 from whisperjob_api.errors import HttpCode, RequestError
@@ -160,6 +161,7 @@ async def whisper_optimize(
         job = await create_job(services, name, to_spec(upload, tenant, _get_client_address(request, settings)))
     finally:
         services.upload_gate.release(reservation)
+    note_job(request, job.name)
     note_unknown_fields(request, upload.form.unknown_fields, KNOWN_FIELDS)
     return views.to_accepted(job)
 

@@ -98,6 +98,10 @@ class ApiSettings(TenantSettings):
         default=(),
         description="Comma-separated `key` (tenant `default`) or `tenant:key`. One machine: made if absent.",
     )
+    keys_folder: Path | None = Field(
+        default=None,
+        description="Folder that is watched for `keys.json` of `whisperjob keys`. One machine: the data folder.",
+    )
     max_upload_bytes: int = Field(
         default=524_288_000,
         ge=1,
@@ -155,7 +159,7 @@ class ApiSettings(TenantSettings):
 
     def with_api_key(self, key: SecretStr) -> Self:
         """Returns these settings with this key alone."""
-        return self.model_copy(update={"api_keys": (key,)})
+        return self.model_copy(update={"api_keys": (key,), "keys_folder": None})
 
     def with_max_upload_bytes(self, limit: int) -> Self:
         """Returns these settings with another limit of an upload's size."""

@@ -36,7 +36,7 @@ def build_private_service(checkpoint: Path, *, diarizes: bool) -> ServerRunner:
 
     async def run_task(task: ClientTask) -> Transcription:
         async def body(service: RunningService) -> Transcription:
-            connection = Connection(service.url, service.api_key, NO_RETRIES, _TIMEOUT_SECONDS)
+            connection = Connection(service.url, str(service.api_key), NO_RETRIES, _TIMEOUT_SECONDS)
             async with AsyncClient(connection) as client:
                 return await task(client, _SERVER_NAME)
 
@@ -56,7 +56,7 @@ def build_private_service(checkpoint: Path, *, diarizes: bool) -> ServerRunner:
 
 
 def _settings(data: Path, *, diarizes: bool) -> ServiceSettings:
-    settings = make_settings(host="127.0.0.1", port=0, data_dir=data)
+    settings = make_settings(host="127.0.0.1", port=0, data_dir=data).with_own_key()
     if diarizes and find_diarizer(settings.local.diarizer_python) is None:
         raise StartupError(NO_DIARIZER_MESSAGE)
     return replace(

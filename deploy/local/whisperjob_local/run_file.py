@@ -30,7 +30,7 @@ def run_file(file: Path, output: Path, data_dir: Path | None, options: UploadOpt
     raise, and asyncio.CancelledError on SIGINT and SIGTERM, after everything was cleaned up.
     """
     with create_working_folder(output) as working_folder:
-        settings = make_settings(host="127.0.0.1", port=0, data_dir=data_dir or working_folder.path)
+        settings = make_settings(host="127.0.0.1", port=0, data_dir=data_dir or working_folder.path).with_own_key()
         return run_on_loop(_run(settings, file, output, options, display))
 
 
@@ -46,7 +46,7 @@ async def _run(
     on_stop_signals(stop)
 
     async def body(service: RunningService) -> Job:
-        connection = Connection(service.url, service.api_key, NO_RETRIES, _TIMEOUT_SECONDS)
+        connection = Connection(service.url, str(service.api_key), NO_RETRIES, _TIMEOUT_SECONDS)
         async with AsyncClient(connection) as client:
             return await _send(client, file, output, options, display)
 

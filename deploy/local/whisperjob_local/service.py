@@ -10,8 +10,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from fastapi import FastAPI
-from pydantic import SecretStr
 from starlette.types import ASGIApp
 
 from whisperjob.engine.event_log import LogEventRecorder
@@ -28,10 +26,21 @@ from whisperjob.stores.open import open_store
 from whisperjob.stores.port import ObjectStore
 from whisperjob_api.app import create_app
 from whisperjob_api.http_protocol import build_protocol
+from whisperjob_api.keys.key_folder import RECORDS_NAME, load_records
+from whisperjob_api.keys.key_records import KeyFileError
+from whisperjob_api.keys.key_source import KeySource
 from whisperjob_api.services import ApiDependencies
 from whisperjob_local.service_settings import ServiceSettings
 from whisperjob_local.standby import StandbyWorker
-from whisperjob_local.startup import StartupError, bind, ensure_api_key, find_ffmpeg, open_data_folder, to_url
+from whisperjob_local.startup import (
+    DataFolder,
+    StartupError,
+    bind,
+    ensure_api_key,
+    find_ffmpeg,
+    open_data_folder,
+    to_url,
+)
 from whisperjob_local.subprocess_launcher import SubprocessLauncher
 from whisperjob_local.worker_programs import (
     NO_DIARIZER_MESSAGE,
@@ -52,10 +61,14 @@ _WORK_GRACE = timedelta(seconds=1)
 
 @dataclass(frozen=True, slots=True)
 class RunningService:
-    """How to reach the service. `key_file` is None where the keys come from the settings."""
+    """How to reach the service.
+
+    `api_key` is one of its keys; None where all of them are in `keys.json`, which has their hashes only. `key_file` is
+    where the key is stored; None where it comes from the settings.
+    """
 
     url: str
-    api_key: str
+    api_key: str | None
     key_file: Path | None
 
 
@@ -71,10 +84,7 @@ async def run_service(settings: ServiceSettings, body: Callable[[RunningService]
         folder = stack.enter_context(open_data_folder(local.data_dir))
         public = stack.enter_context(bind(local.host, local.port))
         internal = stack.enter_context(bind("127.0.0.1", 0))
-        api_settings, key_file = settings.api, None
-        if not api_settings.api_keys:
-            key_file = folder.api_key
-            api_settings = api_settings.with_api_key(SecretStr(ensure_api_key(key_file)))
+        api_key, key_file, keys = _open_keys(settings.api, folder)
         records = await _open_records(folder.records)
         stack.push_async_callback(records.close)
         store = _open_store(settings.store, folder.objects)
@@ -109,14 +119,15 @@ async def run_service(settings: ServiceSettings, body: Callable[[RunningService]
             records=records,
             cache=cache,
             store=store,
-            settings=api_settings,
+            settings=settings.api,
+            keys=keys,
             engine_ready=lambda: os.access(ffmpeg, os.X_OK),
             diarizes=python is not None,
             no_diarizer_message=f"{NO_DIARIZER_MESSAGE} The service finds it when it starts.",
         )
-        app = _create_app(dependencies)
-        served: ASGIApp = metrics.wrap(app, cache, engine, launcher) if metrics else app
-        front = Listener(served, public, grace=local.shutdown_grace, http=build_protocol(api_settings))
+        app = create_app(dependencies)
+        served: ASGIApp = metrics.wrap(app, cache, engine, launcher, keys) if metrics else app
+        front = Listener(served, public, grace=local.shutdown_grace, http=build_protocol(settings.api))
         tasks = TaskSupervisor()
         stack.push_async_callback(tasks.cancel)
 
@@ -130,7 +141,7 @@ async def run_service(settings: ServiceSettings, body: Callable[[RunningService]
             serving = tasks.start("the API", front.run())
             await front.wait_until_listening()
             launcher.prepare()
-            result = await body(RunningService(to_url(public), first_key(api_settings), key_file))
+            result = await body(RunningService(to_url(public), api_key, key_file))
             dependencies.upload_gate.close()
             tasks.release(serving)
             front.stop()
@@ -138,6 +149,7 @@ async def run_service(settings: ServiceSettings, body: Callable[[RunningService]
             return result
 
         tasks.start("the record cache", cache.run())
+        tasks.start("the keys", keys.run())
         return await tasks.guard(serve())
 
 
@@ -155,9 +167,26 @@ def _metrics(port: int | None) -> Iterator["LocalMetrics | None"]:
         yield metrics
 
 
-def first_key(settings: ApiSettings) -> str:
-    """Returns the first key, without its tenant."""
-    return settings.api_keys[0].get_secret_value().rpartition(":")[2]
+def _open_keys(settings: ApiSettings, data: DataFolder) -> tuple[str | None, Path | None, KeySource]:
+    """Returns one key, the file that has it, and the source of all. Raises StartupError.
+
+    Without a key in the settings and in `keys.json` one is made. That one is watched as well: its file can be removed.
+    """
+    folder = settings.keys_folder or data.path
+    entries = [key.get_secret_value() for key in settings.api_keys]
+    files, api_key, key_file = [folder / RECORDS_NAME], None, None
+    try:
+        if entries:
+            api_key = entries[0].rpartition(":")[2]
+        elif data.api_key.exists() or not load_records(folder).keys:
+            key_file = data.api_key
+            files.insert(0, key_file)
+            api_key = ensure_api_key(key_file).rpartition(":")[2]
+        return api_key, key_file, KeySource(entries, files, last_use_folder=folder)
+    except KeyFileError as error:
+        raise StartupError(str(error)) from error
+    except ValueError as error:  # a key is malformed, or easy to guess
+        raise StartupError(f"{error}.") from error
 
 
 def default_workers() -> int:
@@ -170,13 +199,6 @@ async def _open_records(file: Path) -> SqliteRecords:
         return await SqliteRecords.open(file)
     except RecordError as error:
         raise StartupError(str(error)) from error
-
-
-def _create_app(dependencies: ApiDependencies) -> FastAPI:
-    try:
-        return create_app(dependencies)
-    except ValueError as error:  # an API key is malformed
-        raise StartupError(f"{error}.") from error
 
 
 def _open_store(settings: StoreSettings, folder: Path) -> ObjectStore:

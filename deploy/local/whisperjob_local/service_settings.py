@@ -1,12 +1,13 @@
 """The settings of one process: from the environment, overridden by the command line."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from whisperjob.model.settings import ApiSettings, EngineSettings, LocalSettings, StoreSettings, setting_at_fault
+from whisperjob_api.keys.key_text import make_key
 from whisperjob_local.startup import StartupError
 
 
@@ -18,6 +19,10 @@ class ServiceSettings:
     api: ApiSettings
     store: StoreSettings
     engine: EngineSettings
+
+    def with_own_key(self) -> Self:
+        """Returns these settings with a new key alone, for a service that only this program uses."""
+        return replace(self, api=self.api.with_api_key(SecretStr(make_key().text)))
 
 
 def make_settings(

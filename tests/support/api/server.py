@@ -28,8 +28,8 @@ from whisperjob_api.admission import UploadGate
 from whisperjob_api.app import ApiDependencies, create_app
 from whisperjob_api.http_protocol import build_protocol
 
-KEY = "the-key-of-alice"
-OTHER_KEY = "the-key-of-bob"
+KEY = "the-long-key-of-alice"
+OTHER_KEY = "the-other-long-key-of-bob"
 MIB = 1024 * 1024
 
 

@@ -30,7 +30,7 @@ _SUCCESS = re.compile(r"[23]\d\d")
 
 def api_reference() -> str:
     """Returns the text of the page."""
-    document = asyncio.run(_openapi())
+    document = asyncio.run(describe_api())
     parts = [_HEAD]
     for path, operations in document["paths"].items():
         parts += [
@@ -39,11 +39,12 @@ def api_reference() -> str:
     return "\n".join(parts)
 
 
-async def _openapi() -> Document:
+async def describe_api() -> Document:
+    """Returns the OpenAPI document."""
     with tempfile.TemporaryDirectory() as folder:
         records = await SqliteRecords.open(Path(folder) / "jobs.sqlite")
         try:
-            settings = ApiSettings(api_keys=(SecretStr("key"),))
+            settings = ApiSettings(api_keys=(SecretStr("a-key-for-the-documentation"),))
             parts = ApiDependencies(
                 records, RecordCache(records), FolderStore(Path(folder) / "objects"), settings, lambda: True
             )
