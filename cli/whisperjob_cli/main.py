@@ -254,7 +254,7 @@ def main() -> None:
         if error.name is None or error.name.startswith("whisperjob"):
             raise
         echo(
-            f"This needs the server's parts ({error.name} is missing): in the checkout, pip install '.[local]'.",
+            f"This needs the server's parts ({error.name.partition('.')[0]} is missing): in the checkout, pip install '.[local]'.",
             err=True,
         )
         sys.exit(USAGE)
