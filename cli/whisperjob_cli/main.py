@@ -253,8 +253,9 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("whisperjob"):
             raise
+        package = error.name.partition(".")[0]
         echo(
-            f"This needs the server's parts ({error.name.partition('.')[0]} is missing): in the checkout, pip install '.[local]'.",
+            f"This needs the server's parts ({package} is missing): in the checkout, pip install '.[local]'.",
             err=True,
         )
         sys.exit(USAGE)
