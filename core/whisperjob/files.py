@@ -18,7 +18,7 @@ def atomic_write(target: Path, *, staging: Path | None = None, durable: bool = F
     try:
         yield unfinished
         if durable:
-            _sync(unfinished, os.O_RDONLY)
+            _sync(unfinished, os.O_WRONLY)  # a worker may write here and not read
         unfinished.replace(target)
     finally:
         unfinished.unlink(missing_ok=True)

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from whisperjob.model.errors import WhisperJobError
 from whisperjob.model.settings import StoreSettings, setting_at_fault
+from whisperjob.private_memory import close_memory
 from whisperjob.stores.s3 import S3Store
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
@@ -19,6 +20,7 @@ def run_program(
 ) -> int:
     """Runs `serve` and returns the exit status: 0 after a signal, 1 after an error, which is logged as one sentence."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    close_memory()
     problem = ""
     try:
         with asyncio.Runner(loop_factory=loop_factory) as runner:

@@ -14,6 +14,7 @@ import logging
 import os
 import select
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Callable
@@ -21,9 +22,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from whisperjob.model.errors import AttemptOverError, WhisperJobError
+from whisperjob.model.protocol import Claim
+from whisperjob.private_memory import close_memory
 from whisperjob.worker.client import ProgressReporter, WorkClient
 from whisperjob.worker.lifeline import TERMINATED, Lifeline
+from whisperjob.worker.processes.confine import die_with_parent
 from whisperjob.worker.processes.process_group import ProcessGroup
+from whisperjob.worker.processes.runner import find_ffmpeg
+from whisperjob.worker.worker_sandbox import confine_worker
 
 DONE = 0
 INFRASTRUCTURE = 1
@@ -39,6 +45,23 @@ class Attempt:
     scratch: Path
     ffmpeg: str
     lifeline: Lifeline
+    folder: Path
+    """Where `scratch` is: nothing else needs it."""
+
+    token_file: Path | None
+
+    def claim(self) -> Claim:
+        """Claims the work. From then on this process may open only what the work needs (worker_sandbox.py).
+
+        To be called once, and before any thread is started, since threads are restricted one by one. Raises as
+        WorkClient.claim does, ProgramError without ffmpeg, OSError.
+        """
+        claim = self.client.claim()
+        ffmpeg = find_ffmpeg(self.ffmpeg)
+        confine_worker(claim, folder=self.folder, token_file=self.token_file, ffmpeg=ffmpeg)
+        if self.token_file is None:
+            self.lifeline.on_stdin_closed()
+        return claim
 
     def start_reporter(self) -> ProgressReporter:
         """Starts a reporter of progress that ends the process when the engine says that the attempt is over."""
@@ -59,13 +82,16 @@ def run_worker(
     """
     arguments = _build_parser(name).parse_args(argv)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    close_memory()
     processes = ProcessGroup()
     scratch = Path(tempfile.mkdtemp(prefix="worker-", dir=arguments.scratch))
+    os.environ["TMPDIR"] = tempfile.tempdir = str(scratch)
     lifeline = Lifeline(processes, lambda: shutil.rmtree(scratch, ignore_errors=True))
     lifeline.on_terminate()
+    token_file, folder = arguments.token_file, arguments.scratch.absolute()
     try:
-        token = _token_source(arguments.token_file, lifeline, prepare)
-        work(Attempt(WorkClient(arguments.server, token), processes, scratch, arguments.ffmpeg, lifeline))
+        client = WorkClient(arguments.server, _token_source(token_file, lifeline, prepare))
+        work(Attempt(client, processes, scratch, arguments.ffmpeg, lifeline, folder, token_file))
     except AttemptOverError as error:
         return _explain(ATTEMPT_OVER, str(error))
     except (WhisperJobError, OSError, MemoryError) as error:
@@ -80,11 +106,11 @@ def _token_source(file: Path | None, lifeline: Lifeline, prepare: Callable[[], N
     """Returns the function that gives the token, from a file or from the first line of standard input."""
     if file is not None:
         return lambda: file.read_text().strip()
+    die_with_parent(signal.SIGTERM)  # until the claim, when the lifeline watches standard input
     stdin = sys.stdin.fileno()
     if prepare is not None and not select.select([stdin], [], [], 0)[0]:
         prepare()
     token = _read_line(stdin)
-    lifeline.on_stdin_closed()
     if not token:
         lifeline.end(TERMINATED, "no token came")
     return lambda: token

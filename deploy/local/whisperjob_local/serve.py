@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from whisperjob.private_memory import close_memory
 from whisperjob.serving.signals import on_stop_signals
 from whisperjob_local.service import RunningService, run_service
 from whisperjob_local.service_settings import ServiceSettings
@@ -41,7 +42,11 @@ async def _serve(settings: ServiceSettings, announce: Callable[[RunningService],
 
 
 def run_on_loop(work: Coroutine[Any, Any, T]) -> T:
-    """Runs a coroutine on uvloop where there is one: uploads take less of the CPU with it."""
+    """Runs a coroutine on uvloop where there is one: uploads take less of the CPU with it.
+
+    The memory of this process, with its keys, is closed to the others of its user.
+    """
+    close_memory()
     if sys.platform == "win32":
         return asyncio.run(work)
     import uvloop

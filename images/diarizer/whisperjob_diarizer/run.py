@@ -30,7 +30,7 @@ def main(argv: list[str] | None = None, load: DiarizerLoader = load_diarizer) ->
 
 def _run(attempt: Attempt, load: DiarizerLoader) -> None:
     decoder = Decoder.find(attempt.ffmpeg, processes=attempt.processes)
-    claim = attempt.client.claim()
+    claim = attempt.claim()
     reporter = attempt.start_reporter()
     last_note = ""
 

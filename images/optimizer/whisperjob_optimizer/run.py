@@ -21,7 +21,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(attempt: Attempt) -> None:
-    claim = attempt.client.claim()
+    claim = attempt.claim()
     reporter = attempt.start_reporter()
     first_percent = STEP_PROGRESS[Step.ANALYZING][0]
 

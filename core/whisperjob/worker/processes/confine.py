@@ -48,10 +48,8 @@ _LANDLOCK_CREATE_RULESET_VERSION = 1
 _LANDLOCK_RULE_PATH_BENEATH = 1
 
 EXECUTE, WRITE_FILE, READ_FILE, READ_DIR = 1, 1 << 1, 1 << 2, 1 << 3
-REMOVE_DIR, REMOVE_FILE, MAKE_DIR, MAKE_REG, REFER, TRUNCATE, IOCTL_DEV = (
-    *(1 << 4, 1 << 5, 1 << 7, 1 << 8),
-    *(1 << 13, 1 << 14, 1 << 15),
-)
+REMOVE_DIR, REMOVE_FILE, MAKE_DIR, MAKE_REG, MAKE_SYM = 1 << 4, 1 << 5, 1 << 7, 1 << 8, 1 << 12
+REFER, TRUNCATE, IOCTL_DEV = 1 << 13, 1 << 14, 1 << 15
 _FILE_RIGHTS = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL_DEV
 _FIRST_RIGHTS = (1 << 13) - 1
 _RIGHTS_SINCE = ((2, REFER), (3, TRUNCATE), (5, IOCTL_DEV))
@@ -135,6 +133,12 @@ def build_ruleset(version: int, rules: Rules, *, network: bool) -> int:
     return ruleset
 
 
+def die_with_parent(signal_number: int) -> None:
+    """Lets the kernel send this process a signal when its parent dies; nothing where the kernel is not Linux."""
+    if sys.platform == "linux":
+        _prctl(_PR_SET_PDEATHSIG, signal_number)
+
+
 def forbid_new_privileges() -> None:
     """No program that this process starts gains privileges by exec."""
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
@@ -158,7 +162,7 @@ def main(confinement: Confinement, program: str) -> None:
         _become(user, read_everything=not _all_readable(user, [program, *paths]))
     else:
         _set_capabilities(0)
-    _prctl(_PR_SET_PDEATHSIG, _SIGKILL)
+    die_with_parent(_SIGKILL)
     if os.getppid() != confinement["parent"]:  # the parent died before the call above
         sys.exit(_KILLED)
     _restore_default_of_sigxfsz()

@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -144,22 +143,16 @@ class RunningProgram:
 
     def _reap(self) -> None:
         """Waits for the exit, and notes the processor time while the kernel still remembers it."""
-        if sys.platform == "linux":
-            with suppress(ChildProcessError, FileNotFoundError):  # whoever killed it has reaped it
-                os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
-                self._cpu_seconds = _cpu_seconds(self._process.pid)
+        with suppress(ChildProcessError):  # whoever killed it has reaped it
+            _, status, usage = os.wait4(self._process.pid, 0)
+            self._process.returncode = os.waitstatus_to_exitcode(status)
+            self._cpu_seconds = usage.ru_utime + usage.ru_stime
         self._process.wait()
 
     def _drain(self, stream: IO[bytes]) -> None:
         with stream:
             while piece := stream.read(_READ_BYTES):
                 self._tail = (self._tail + piece)[-_STDERR_TAIL_BYTES:]
-
-
-def _cpu_seconds(pid: int) -> float:
-    """Returns the processor time of all threads of a process, which may be a zombie."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,7 @@ def prepare(*programs: str) -> None:
     if sys.platform == "linux":
         filter_program()
         landlock_version()
+        own_user.choose()
         for program in programs:
             find_program_files(program)
 
