@@ -41,6 +41,10 @@ class UploadGate:
         """The number of uploads in flight."""
         return len(self._in_flight)
 
+    def expected_bytes(self, tenant: str) -> int:
+        """Returns the bytes of a tenant's uploads in flight, as far as they are declared, or the most they may have."""
+        return sum(upload.expected_bytes for upload in self._in_flight if upload.tenant == tenant)
+
     def close(self) -> None:
         """Refuses uploads from now on."""
         self.closed = True

@@ -169,6 +169,7 @@ _EXAMPLES = {
     HttpCode.TOO_LARGE: "The file is larger than 524288000 bytes.",
     HttpCode.RANGE_NOT_SATISFIABLE: "The file has only 15938355 bytes.",
     HttpCode.TOO_MANY_JOBS: "Too many jobs are unfinished; wait for some to end.",
+    HttpCode.DAILY_LIMIT: "The 100 hours of sound that your tenant may send in 24 hours are used up.",
     HttpCode.RATE_LIMITED: "Too many requests: 100 in 10 seconds are allowed.",
     HttpCode.DIARIZATION_UNAVAILABLE: "This service has no diarizer.",
     HttpCode.DIARIZATION_RUNNING: "A diarization with other numbers is running; wait for it to end.",

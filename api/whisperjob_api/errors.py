@@ -31,6 +31,7 @@ class HttpCode(StrEnum):
     HEADERS_TOO_LARGE = "headers_too_large"
     TOO_MANY_JOBS = "too_many_jobs"
     RATE_LIMITED = "rate_limited"
+    DAILY_LIMIT = "daily_limit"
     DIARIZATION_UNAVAILABLE = "diarization_unavailable"
     DIARIZATION_RUNNING = "diarization_running"
     UNAVAILABLE = "unavailable"
@@ -64,6 +65,7 @@ HTTP_STATUS: dict[HttpCode, int] = {
     HttpCode.TOO_MANY_JOBS: 429,
     HttpCode.RATE_LIMITED: 429,
     HttpCode.TOO_MANY_WRONG_KEYS: 429,
+    HttpCode.DAILY_LIMIT: 429,
     HttpCode.HEADERS_TOO_LARGE: 431,
     HttpCode.INTERNAL: 500,
     HttpCode.RECORD_UNREADABLE: 500,

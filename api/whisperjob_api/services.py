@@ -9,6 +9,7 @@ from typing import Annotated, cast
 from fastapi import Depends, Path
 from starlette.requests import Request
 
+from whisperjob.model.clock import utc_now
 from whisperjob.model.errors import RecordNotFoundError, RecordUnreadableError
 from whisperjob.model.names import is_job_name
 from whisperjob.model.phase import Phase
@@ -17,6 +18,7 @@ from whisperjob.model.settings import ApiSettings
 from whisperjob.records.cache import RecordCache
 from whisperjob.records.port import JobRecords
 from whisperjob.stores.port import ObjectStore
+from whisperjob.stores.usage_ledger import note_deletion
 from whisperjob_api.admission import UploadGate
 from whisperjob_api.error_responses import job_not_found
 from whisperjob_api.errors import HttpCode, RequestError
@@ -104,6 +106,8 @@ class ApiServices:
             await self.records.delete(error.name, error.uid)
             self.cache.release(error.name)
             return
+        if self.settings.limits_of(tenant).has_limit_of_a_day:
+            await self.threads.run(note_deletion, self.store, job, utc_now())
         await self.records.delete(job.name, job.uid)
         self.cache.forget(job)
 

@@ -33,6 +33,7 @@ from whisperjob.model.workers import WorkerState
 from whisperjob.records.cache import RecordCache
 from whisperjob.records.sqlite import SqliteRecords
 from whisperjob.stores.folder import FolderStore
+from whisperjob.stores.usage_ledger import note_deletion
 
 SETTINGS = EngineSettings(retry_base=timedelta(milliseconds=10), progress_interval=timedelta(0))
 
@@ -367,3 +368,27 @@ async def test_a_tenant_s_jobs_wait_at_its_limit_and_no_other_s(tmp_path: Path) 
         world.launcher.becomes(first, WorkerState.SUCCEEDED)
         await until(lambda: len(world.launcher.launched) == 6, "the next launch")
         assert world.launcher.launched[5].job.name == "alice-3"
+
+
+async def test_a_tenant_s_hours_of_sound_hold_further_jobs(tmp_path: Path) -> None:
+    """A recording counts by its length once that is known, also after its job was deleted."""
+    settings = EngineSettings(tenants={"alice": TenantLimits(audio_hours_per_day=1)}, progress_interval=timedelta(0))
+    async with a_world(tmp_path, settings) as world:
+        await world.submit("alice-0", tenant="alice")
+        launch = await world.launch()
+        world.launcher.becomes(launch, WorkerState.RUNNING)
+        post = ProgressPost(step=Step.ENHANCING, percent=50, duration_seconds=3600.0)
+        world.engine.report(world.launcher.worker(launch), post)
+        await until(lambda: world.status("alice-0").duration_seconds == 3600, "the length")
+        await world.submit("alice-1", tenant="alice")
+        await world.submit("bob-0", tenant="bob")
+        await world.launch(2)
+        await until(lambda: world.status("alice-1").conditions, "the wait to be told")
+        assert "hours of sound" in world.status("alice-1").conditions[0].message
+        note_deletion(world.store, await world.records.get("alice-0"), utc_now())
+        await world.records.delete("alice-0")
+        await until(lambda: world.cache.get("alice-0") is None, "the deletion")
+        await world.engine.resync()
+        await world.submit("bob-1", tenant="bob")
+        await world.launch(3)
+        assert [launch.job.name for launch in world.launcher.launched] == ["alice-0", "bob-0", "bob-1"]

@@ -256,8 +256,8 @@ def test_every_setting_is_a_value_that_reaches_its_pod(kube_binaries: Binaries, 
 
 def test_limits_of_tenants_reach_both_parts(kube_binaries: Binaries, tmp_path: Path) -> None:
     limits = {
-        "alice": {"weight": 2.5, "runningJobs": 4},
-        "*": {"requestsPerSecond": 0.5},
+        "alice": {"weight": 2.5, "runningJobs": 4, "bytesPerDay": 50_000_000_000},
+        "*": {"requestsPerSecond": 0.5, "audioHoursPerDay": 12},
     }
     given = tmp_path / "values.yaml"
     given.write_text(yaml.safe_dump({"tenants": limits}))
@@ -265,7 +265,7 @@ def test_limits_of_tenants_reach_both_parts(kube_binaries: Binaries, tmp_path: P
     for part, settings in (("-operator", EngineSettings), ("-api", ApiSettings)):
         text = environment(one(objects, "Deployment", part))["WHISPERJOB_TENANTS"]
         found = settings(tenants=json.loads(text))
-        assert found.limits_of("alice").running_jobs == 4
+        assert found.limits_of("alice").bytes_per_day == 50_000_000_000
         assert (found.weight_of("alice"), found.limits_of("bob").requests_per_second) == (2.5, 0.5)
     properties = json.loads((CHART / "values.schema.json").read_text())["properties"]["tenants"]["additionalProperties"]
     fields = {field.alias: field.description for field in TenantLimits.model_fields.values()}

@@ -11,6 +11,7 @@ from support.builders import a_job, a_worker, at
 from support.workers.scripted_launcher import ScriptedLauncher
 from whisperjob.deciding.decision import Policy, ProgressReport
 from whisperjob.engine.applying import Applier
+from whisperjob.engine.audio_quota import AudioQuota
 from whisperjob.engine.event_log import LogEventRecorder
 from whisperjob.engine.observing import Observer
 from whisperjob.engine.progress_throttle import ProgressThrottle
@@ -77,12 +78,30 @@ async def passes(tmp_path: Path) -> AsyncIterator[Passes]:
         throttle = ProgressThrottle(INTERVAL, time.monotonic)
         workers, store = WorkerIndex(), FolderStore(tmp_path)
         launcher, recorder = ScriptedLauncher(), LogEventRecorder()
-        clock = WatchedClock(time.wall, time.monotonic)
+        clock, limits_of = WatchedClock(time.wall, time.monotonic), EngineSettings().limits_of
         reconciler = Reconciler(
             Observer(
-                cache, store, workers, throttle, Policy(), shares={}, clock=clock, limits_of=EngineSettings().limits_of
+                cache,
+                store,
+                workers,
+                throttle,
+                Policy(),
+                shares={},
+                clock=clock,
+                limits_of=limits_of,
+                audio_quota=AudioQuota(cache, store, workers, limits_of, time.wall),
             ),
-            Applier(records, cache, store, launcher, workers, throttle, recorder, keep_source=False),
+            Applier(
+                records,
+                cache,
+                store,
+                launcher,
+                workers,
+                throttle,
+                recorder,
+                keep_source=False,
+                limits_of=limits_of,
+            ),
             clock,
         )
         passes = Passes(records, cache, throttle, time, reconciler)

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Header
 from starlette.requests import Request
 
 from whisperjob.model import names
+from whisperjob.model.clock import utc_now
 from whisperjob.model.resource import WhisperJob
 from whisperjob.model.settings import ApiSettings
 from whisperjob_api import views
@@ -20,6 +21,7 @@ from whisperjob_api.multipart_reader import FORM_TYPE
 from whisperjob_api.request_middleware import UPLOAD_PATH
 from whisperjob_api.schemas import Accepted
 from whisperjob_api.services import ApiServices, Services, Tenant
+from whisperjob_api.tenant_usage import check_daily_limits, list_uses
 from whisperjob_api.unknown_names import WarningRoute, note_unknown_fields
 from whisperjob_api.upload_form import (
     KNOWN_FIELDS,
@@ -128,6 +130,7 @@ _REQUEST: Final[dict[str, Any]] = {
         HttpCode.TOO_LARGE,
         HttpCode.INVALID_REQUEST,
         HttpCode.TOO_MANY_JOBS,
+        HttpCode.DAILY_LIMIT,
         HttpCode.UNAVAILABLE,
         HttpCode.UPLOAD_SLOT_LOST,
         HttpCode.INSUFFICIENT_STORAGE,
@@ -153,6 +156,10 @@ async def whisper_optimize(
     expected_bytes = _estimate_file_bytes(request.headers.get("content-length"), settings)
     free_bytes = await services.threads.run(services.store.free_bytes)
     unfinished = [] if services.cache.get(name) else _list_unfinished(services, tenant)
+    uses = [] if services.cache.get(name) else await list_uses(services, tenant)
+    check_daily_limits(
+        settings.limits_of(tenant), uses, services.upload_gate.expected_bytes(tenant) + expected_bytes, utc_now()
+    )
     reservation = services.upload_gate.admit(tenant, expected_bytes, unfinished, free_bytes, settings)
     try:
         key = names.new_upload_key(services.records.namespace, name)

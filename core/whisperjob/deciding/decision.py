@@ -106,6 +106,7 @@ class Observed:
     `result` is that of the active stage's attempt; it is read only when `needs_result` says so. `ahead` counts the
     attempts of other jobs at the active stage that run already, or that start before this job's. `tenant_ahead` counts
     those of its own tenant, at any stage; `tenant_limit` is how many these may be, None where there is no limit.
+    `audio_wait` is how long the tenant has to wait until it may have more sound worked on.
 
     `ages` says how long ago moments of the job and its workers were, by monotonic time; the age of any other is counted
     by the time of day. For `deletion_held` nothing may be deleted because of its age: the clock may be wrong.
@@ -117,6 +118,7 @@ class Observed:
     ahead: int = 0
     tenant_ahead: int = 0
     tenant_limit: int | None = None
+    audio_wait: timedelta = timedelta(0)
     ages: Mapping[datetime, timedelta] = field(default_factory=dict)
     deletion_held: timedelta = timedelta(0)
 

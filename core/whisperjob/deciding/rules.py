@@ -9,6 +9,7 @@ whose name says what it is.
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Final
 
 from whisperjob.deciding.decision import (
     AT_ONCE,
@@ -304,6 +305,10 @@ def back_off(view: View) -> Decision | None:
     return Decision(stop=view.stops(), requeue_after=left)
 
 
+QUOTA_RECHECK: Final = timedelta(seconds=30)
+"""What a tenant has used is a guess while the length of a recording is not known, so it is looked at again."""
+
+
 def wait_for_capacity(view: View) -> Decision | None:
     """The limit of attempts at this stage, or of the tenant's jobs, is reached: the job waits for its turn."""
     limit, own_limit = view.policy.limit_of(view.stage), view.observed.tenant_limit
@@ -311,6 +316,8 @@ def wait_for_capacity(view: View) -> Decision | None:
         message = f"{limit} {view.definition.work_noun}(s) are running, which is the limit."
     elif own_limit is not None and view.observed.tenant_ahead >= own_limit:
         message = f"{own_limit} job(s) of this tenant are running, which is its limit."
+    elif view.observed.audio_wait:
+        message = "The hours of sound that this tenant may use in 24 hours are used up."
     else:
         return None
     conditions = view.conditions_with(ConditionType.SCHEDULED, False, Reason.WAITING, message)
@@ -318,8 +325,13 @@ def wait_for_capacity(view: View) -> Decision | None:
     left = _start_left(view)
     return Decision(
         status=None if unchanged else view.status_with(view.state, conditions),
-        requeue_after=None if left is None else max(left, AT_ONCE),
+        requeue_after=_soonest(left, min(view.observed.audio_wait, QUOTA_RECHECK) or None),
     )
+
+
+def _soonest(*waits: timedelta | None) -> timedelta | None:
+    """Returns the shortest of these waits, None if there is none."""
+    return min((max(wait, AT_ONCE) for wait in waits if wait is not None), default=None)
 
 
 def launch(view: View) -> Decision | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -11,14 +12,17 @@ from whisperjob.engine.ports import EventRecorder, Launch, Launcher
 from whisperjob.engine.progress_throttle import ProgressThrottle
 from whisperjob.engine.worker_index import WorkerIndex
 from whisperjob.model import names
+from whisperjob.model.clock import utc_now
 from whisperjob.model.errors import RecordConflictError, StoreError
 from whisperjob.model.phase import Stage
 from whisperjob.model.resource import Status, WhisperJob
 from whisperjob.model.stages import active_stage
+from whisperjob.model.tenants import TenantLimits
 from whisperjob.model.workers import Worker
 from whisperjob.records.cache import RecordCache
 from whisperjob.records.port import JobRecords
 from whisperjob.stores.port import ObjectStore
+from whisperjob.stores.usage_ledger import note_deletion
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +39,7 @@ class Applier:
     progress: ProgressThrottle
     event_recorder: EventRecorder
     keep_source: bool
+    limits_of: Callable[[str], TenantLimits]
 
     async def apply(self, job: WhisperJob, decision: Decision) -> timedelta | None:
         """Returns when to reconcile the job again; None if only a change of something makes that worthwhile.
@@ -51,6 +56,8 @@ class Applier:
         if decision.status is not None and active_stage(job) is None:
             await self._collect_garbage(job)
         if decision.delete_record:
+            if self.limits_of(job.spec.tenant).has_limit_of_a_day:
+                await asyncio.to_thread(note_deletion, self.store, job, utc_now())
             await self.records.delete(job.name, job.uid)
             self.cache.forget(job)
         for event in decision.events:

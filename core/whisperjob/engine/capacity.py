@@ -35,15 +35,20 @@ def attempts_ahead(
 
 def tenant_attempts_ahead(work: ActiveWork, jobs: Iterable[WhisperJob], workers: WorkerIndex) -> int:
     """Counts other jobs of the tenant that have a worker, or that wait for the same stage and come first. Pure."""
-    tenant, rank = work.job.spec.tenant, _rank_in_tenant(work)
     ahead = 0
     for job in jobs:
-        if job.spec.tenant != tenant or job.uid == work.job.uid or (stage := active_stage(job)) is None:
+        if job.spec.tenant != work.job.spec.tenant or job.uid == work.job.uid or active_stage(job) is None:
             continue
-        other = ActiveWork(job, stage, stage_state(job, stage))
-        comes_first = stage is work.stage and _may_start(other) and _rank_in_tenant(other) < rank
-        ahead += comes_first or any(not worker.state.ended for worker in workers.of(job.uid))
+        ahead += comes_before(job, work) or any(not worker.state.ended for worker in workers.of(job.uid))
     return ahead
+
+
+def comes_before(job: WhisperJob, work: ActiveWork) -> bool:
+    """Returns whether another job of the same tenant waits for the same stage and comes first."""
+    if active_stage(job) is not work.stage:
+        return False
+    other = ActiveWork(job, work.stage, stage_state(job, work.stage))
+    return _may_start(other) and _rank_in_tenant(other) < _rank_in_tenant(work)
 
 
 def _rank_in_tenant(work: ActiveWork) -> tuple[int, datetime, str]:

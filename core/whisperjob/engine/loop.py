@@ -9,6 +9,7 @@ from datetime import timedelta
 from whisperjob.deciding.decision import AT_ONCE, Policy, ProgressReport
 from whisperjob.deciding.fair_share import FairShare
 from whisperjob.engine.applying import Applier
+from whisperjob.engine.audio_quota import AudioQuota
 from whisperjob.engine.claims import build_claim
 from whisperjob.engine.event_log import LogEventRecorder
 from whisperjob.engine.garbage import find_orphans
@@ -21,6 +22,7 @@ from whisperjob.engine.watched_clock import WatchedClock, newest_moment
 from whisperjob.engine.worker_index import WorkerIndex
 from whisperjob.model import names
 from whisperjob.model.backoff import Backoff
+from whisperjob.model.clock import utc_now
 from whisperjob.model.errors import AttemptOverError, ProtocolViolationError, StoreError, WhisperJobError
 from whisperjob.model.phase import Stage
 from whisperjob.model.protocol import Claim, ProgressPost
@@ -90,10 +92,20 @@ class Engine:
             progress=self._progress,
             event_recorder=event_recorder or LogEventRecorder(),
             keep_source=settings.keep_source,
+            limits_of=settings.limits_of,
         )
+        self._audio_quota = AudioQuota(cache, store, self._workers, settings.limits_of, utc_now)
         shares = {stage: FairShare(settings.weight_of) for stage in Stage}
         observer = Observer(
-            cache, store, self._workers, self._progress, self._policy, shares, self.clock, settings.limits_of
+            cache=cache,
+            store=store,
+            workers=self._workers,
+            progress=self._progress,
+            policy=self._policy,
+            shares=shares,
+            clock=self.clock,
+            limits_of=settings.limits_of,
+            audio_quota=self._audio_quota,
         )
         self._reconciler = Reconciler(observer, self._applier, self.clock)
         cache.subscribe(self._record_changed)
@@ -165,6 +177,7 @@ class Engine:
         if change.kind is ChangeKind.DELETED:
             self._reconciler.add_tombstone(change.record)
             self._progress.forget(change.record.uid)
+            self._audio_quota.forget(change.record.spec.tenant)
         self._queue.add(change.record.name)
         if change.kind is ChangeKind.DELETED or active_stage(change.record) is None or change.record.spec.suspend:
             self._queue_others_of(change.record.spec.tenant)

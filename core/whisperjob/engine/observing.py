@@ -4,12 +4,14 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 from whisperjob.deciding.decision import Observed, Policy, Result
 from whisperjob.deciding.fair_share import FairShare
 from whisperjob.deciding.rules import needs_result
 from whisperjob.deciding.view import current_worker, moments_of_work
 from whisperjob.engine.attempt_results import read_result
+from whisperjob.engine.audio_quota import AudioQuota
 from whisperjob.engine.capacity import attempts_ahead, tenant_attempts_ahead
 from whisperjob.engine.progress_throttle import ProgressThrottle
 from whisperjob.engine.watched_clock import WatchedClock
@@ -35,11 +37,12 @@ class Observer:
     shares: Mapping[Stage, FairShare]
     clock: WatchedClock
     limits_of: Callable[[str], TenantLimits]
+    audio_quota: AudioQuota
 
     async def observe(self, name: str) -> tuple[WhisperJob, Observed] | None:
         """Returns the job and what was observed of it; None if there is no such job, or it is being deleted.
 
-        Raises StoreUnavailableError.
+        Raises StoreUnavailableError. Whatever is counted over all jobs is counted last, with no wait in between.
         """
         job = self.cache.get(name)
         if job is None or job.metadata.deletion_timestamp is not None:
@@ -50,6 +53,7 @@ class Observer:
             return job, Observed(workers, deletion_held=self.clock.held())
         current = current_worker(work, workers)
         tenant_limit = self.limits_of(job.spec.tenant).running_jobs
+        audio_wait = timedelta(0) if current else await self.audio_quota.wait(work)
         observed = Observed(
             workers=workers,
             result=await self._result(work) if needs_result(work, current) else None,
@@ -57,6 +61,7 @@ class Observer:
             ahead=0 if current else self._ahead(work),
             tenant_ahead=0 if current or tenant_limit is None else self._tenant_ahead(work),
             tenant_limit=tenant_limit,
+            audio_wait=audio_wait,
             ages={moment: self.clock.age(moment) for moment in moments_of_work(work, workers)},
         )
         return job, observed

@@ -8,6 +8,7 @@ Keys of the object store (written by the API and by workers, read by the engine 
     jobs/<namespace>/<uid>/<stage>/<attempt>/<file>         what the manifest lists
     jobs/<namespace>/<uid>/trim/<random>/<file>             a cut file of a trim, written by the API
     jobs/<namespace>/<uid>/trim.json                        the latest trim, written last by the API
+    usage/<namespace>/<tenant>/<use>                        what a deleted job used, for a day; the name says it all
 
 Every key contains the namespace, so that installations which share a bucket never sweep each other's objects.
 """
@@ -16,14 +17,17 @@ import hashlib
 import re
 import secrets
 import unicodedata
+from datetime import UTC, datetime
 from uuid import UUID, uuid4, uuid5
 
 from whisperjob.model.base import DNS_LABEL
 from whisperjob.model.phase import Stage
 from whisperjob.model.resource import MAX_FILENAME_LENGTH
+from whisperjob.model.usage import Use
 
 UPLOADS_PREFIX = "uploads/"
 JOBS_PREFIX = "jobs/"
+USAGE_PREFIX = "usage/"
 MANIFEST_NAME = "manifest.json"
 FAILURE_NAME = "failure.json"
 SINGLE_OUTPUT_NAME = "output.mp3"
@@ -31,6 +35,7 @@ SINGLE_TRIM_NAME = "trimmed.mp3"
 
 _IDEMPOTENCY_NAMESPACE = UUID("0b9f3c1e-7a54-4d0b-9a3e-5b1f6f2c8d11")
 _DNS_LABEL = re.compile(DNS_LABEL)
+_USE = re.compile(r"([A-Za-z0-9-]{1,63})_(\d{1,11})_(\d{1,11}|-)_(\d{1,19})_(\d{1,9}|-)")
 _EXTENSION = re.compile(r"[a-z0-9]{1,8}")
 _LONGEST_KEPT_EXTENSION = 16
 """Bytes: whatever stands behind the last dot of a longer name is part of a sentence."""
@@ -87,6 +92,33 @@ def attempt_prefix(namespace: str, uid: str, stage: Stage, attempt: int) -> str:
 
 def trim_key(namespace: str, uid: str) -> str:
     return f"{job_prefix(namespace, uid)}trim.json"
+
+
+def usage_prefix(namespace: str, tenant: str) -> str:
+    return f"{USAGE_PREFIX}{namespace}/{tenant}/"
+
+
+def usage_key(namespace: str, tenant: str, use: Use) -> str:
+    """Formats what a deleted job used. Times are whole seconds since the epoch; `-` stands for what is not known."""
+    started = "-" if use.started_at is None else f"{use.started_at.timestamp():.0f}"
+    seconds = "-" if use.audio_seconds is None else f"{use.audio_seconds:.0f}"
+    parts = (use.uid, f"{use.created_at.timestamp():.0f}", started, str(use.size_bytes), seconds)
+    return usage_prefix(namespace, tenant) + "_".join(parts)
+
+
+def parse_usage_key(key: str) -> Use | None:
+    """Returns what the name of such an object says, None if it is of another kind."""
+    match = _USE.fullmatch(key.rpartition("/")[2])
+    if match is None:
+        return None
+    uid, created, started, size_bytes, seconds = match.groups()
+    return Use(
+        uid=uid,
+        created_at=datetime.fromtimestamp(int(created), UTC),
+        size_bytes=int(size_bytes),
+        started_at=None if started == "-" else datetime.fromtimestamp(int(started), UTC),
+        audio_seconds=None if seconds == "-" else float(seconds),
+    )
 
 
 def trim_prefix(namespace: str, uid: str) -> str:

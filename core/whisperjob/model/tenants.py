@@ -28,6 +28,15 @@ class TenantLimits(Model):
         le=1_000_000,
         description="Requests, on average over ten seconds, to each replica of the API",
     )
+    bytes_per_day: int | None = Field(default=None, ge=1, description="Bytes of recordings in 24 hours")
+    audio_hours_per_day: float | None = Field(
+        default=None, gt=0, le=1_000_000, description="Hours of sound in 24 hours, as decoded"
+    )
+
+    @property
+    def has_limit_of_a_day(self) -> bool:
+        """Whether what the tenant uses in a day counts."""
+        return self.bytes_per_day is not None or self.audio_hours_per_day is not None
 
 
 UNLIMITED: Final = TenantLimits()

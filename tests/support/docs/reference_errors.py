@@ -35,6 +35,7 @@ _HTTP: dict[HttpCode, str] = {
     HttpCode.RANGE_NOT_SATISFIABLE: "`Range` requests bytes that the file does not have.",
     HttpCode.TOO_MANY_JOBS: "Too many jobs of yours, or bytes of them, are unfinished; wait for some to end.",
     HttpCode.RATE_LIMITED: "More requests than your tenant may send; `RateLimit` says what is left.",
+    HttpCode.DAILY_LIMIT: "Your tenant has sent as many bytes or hours of sound as it may in 24 hours.",
     HttpCode.HEADERS_TOO_LARGE: "The request's head is larger than it may be.",
     HttpCode.RECORD_UNREADABLE: "The job exists, and the service cannot read its record. It is quarantined with "
     "its files until it can be read again; `DELETE` removes it.",
