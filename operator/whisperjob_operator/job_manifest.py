@@ -135,6 +135,7 @@ def _container(profile: PodProfile, settings: OperatorSettings) -> client.V1Cont
             *("--server", settings.worker_server),
             *("--token-file", f"{TOKEN_FOLDER}/{TOKEN_FILE}"),
             *("--scratch", SCRATCH_FOLDER),
+            *(("--require-sandbox",) if settings.sandbox_is_required else ()),
         ],
         env=[
             client.V1EnvVar(name="HOME", value=SCRATCH_FOLDER),

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, Json
 
-from whisperjob.model.settings import CommaSeparated, Duration, EngineSettings, Settings
+from whisperjob.model.settings import CommaSeparated, Duration, EngineSettings, SandboxSettings
 
 _FACTORS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 _QUANTITY = re.compile(r"(\d+(?:\.\d+)?)(k|M|G|T|Ki|Mi|Gi|Ti)?")
@@ -30,7 +30,7 @@ Bytes = Annotated[int, BeforeValidator(_bytes)]
 StringMap = Json[dict[str, str]] | dict[str, str]
 
 
-class OperatorSettings(Settings):
+class OperatorSettings(SandboxSettings):
     """The operator. Where it works, and how its worker pods are made."""
 
     namespace: str = Field(

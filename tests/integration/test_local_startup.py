@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 
 from whisperjob_local.service_settings import make_settings
-from whisperjob_local.startup import StartupError, bind, ensure_api_key, find_ffmpeg, open_data_folder, to_url
+from whisperjob_local.startup import (
+    StartupError,
+    bind,
+    check_sandbox,
+    ensure_api_key,
+    find_ffmpeg,
+    open_data_folder,
+    to_url,
+)
 
 
 def test_one_service_per_data_folder(tmp_path: Path) -> None:
@@ -77,6 +85,13 @@ def test_the_url_is_one_that_works() -> None:
 def test_missing_ffmpeg_says_what_to_install() -> None:
     with pytest.raises(StartupError, match="apt-get install ffmpeg"):
         find_ffmpeg("no-such-ffmpeg")
+
+
+def test_a_required_sandbox_that_is_not_whole_says_what_is_missing(tmp_path: Path) -> None:
+    script = tmp_path / "ffmpeg"
+    script.write_text("#!/bin/sh\n")
+    with pytest.raises(StartupError, match=r"The sandbox is required \(WHISPERJOB_SANDBOX\), but .* is a script\.$"):
+        check_sandbox(str(script))
 
 
 def test_the_command_line_beats_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

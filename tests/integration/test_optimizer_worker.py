@@ -22,6 +22,7 @@ from whisperjob.model.errors import JobCode
 from whisperjob.model.manifest import Manifest, Verdict
 from whisperjob.model.phase import STEP_PROGRESS, Step
 from whisperjob.model.protocol import OptimizeOptions
+from whisperjob.worker.processes.sandbox import find_missing
 from whisperjob.worker.worker_program import ATTEMPT_OVER, DONE, INFRASTRUCTURE
 
 pytest_plugins = ["support.workers.fixtures"]
@@ -227,3 +228,34 @@ def test_without_ffmpeg_the_reason_is_printed(
         code, why = ended(process)
     assert code == INFRASTRUCTURE
     assert "ffmpeg was not found" in why
+
+
+def test_where_the_sandbox_is_required_and_not_whole_the_recording_is_not_touched(
+    state: WorkServer, store: Path, scratch: Path, talk: Path, tmp_path: Path
+) -> None:
+    """A script as ffmpeg might run anything, so that nobody knows what to allow it."""
+    script = tmp_path / "ffmpeg"
+    script.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
+    script.chmod(0o755)
+    state.claim = file_claim(talk, store)
+    token = tmp_path / "token"
+    token.write_text(TOKEN)
+    options = ("--token-file", str(token), "--ffmpeg", str(script), "--require-sandbox")
+    with working(state, scratch, *options) as process:
+        code, why = ended(process)
+    assert code not in (DONE, ATTEMPT_OVER)
+    assert f"the sandbox is required, but {script} is a script" in why
+    assert not (tmp_path / "ran").exists()
+    assert not list((store / "results").glob("*"))
+
+
+@pytest.mark.skipif(bool(find_missing()), reason="this machine lacks a part of the sandbox")
+def test_where_the_sandbox_is_required_and_whole_work_is_done(
+    state: WorkServer, store: Path, scratch: Path, talk: Path, tmp_path: Path
+) -> None:
+    state.claim = file_claim(talk, store)
+    token = tmp_path / "token"
+    token.write_text(TOKEN)
+    with working(state, scratch, "--token-file", str(token), "--require-sandbox") as process:
+        assert ended(process)[0] == DONE
+    assert (store / "results" / "manifest.json").exists()

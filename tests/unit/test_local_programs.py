@@ -17,6 +17,15 @@ def test_with_a_diarizer_every_stage_has_a_program() -> None:
     }
 
 
+def test_every_worker_is_told_that_its_sandbox_is_required() -> None:
+    for required in (True, False):
+        programs = build_programs(
+            "http://127.0.0.1:1", "ffmpeg", optimizers=3, diarizer=Path("/opt/python"), require_sandbox=required
+        )
+        told = {"--require-sandbox" in program.argv(Path("scratch")) for program in programs.values()}
+        assert told == {required}
+
+
 def test_without_a_diarizer_only_its_stage_has_none() -> None:
     programs = build_programs("http://127.0.0.1:1", "ffmpeg", optimizers=3, diarizer=None)
     assert set(Stage) - set(programs) == {Stage.DIARIZE}

@@ -161,6 +161,11 @@ def test_both_stages_are_equally_locked_up() -> None:
     assert container(one)["args"] == container(other)["args"]
 
 
+def test_every_worker_is_told_that_its_sandbox_is_required() -> None:
+    for job in (built(sandbox="required"), diarizing(sandbox="required")):
+        assert "--require-sandbox" in container(job)["args"]
+
+
 @pytest.mark.parametrize("stage", Stage)
 def test_every_stage_has_its_pod(stage: Stage) -> None:
     job = a_job(spec=a_spec(diarization=DiarizationRequest(request_id="r1")))

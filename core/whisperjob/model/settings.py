@@ -74,6 +74,28 @@ class Settings(BaseSettings):
     )
 
 
+class SandboxMode(StrEnum):
+    """What happens where a machine lacks Landlock or libseccomp."""
+
+    REQUIRED = "required"
+    BEST_EFFORT = "best-effort"
+
+
+class SandboxSettings(Settings):
+    """What whoever starts workers knows of their sandbox."""
+
+    sandbox: SandboxMode = Field(
+        default=SandboxMode.BEST_EFFORT,
+        description="`required`: nothing is processed where the kernel has no Landlock, or libseccomp is missing. "
+        "`best-effort`: the log says what does not hold.",
+    )
+
+    @property
+    def sandbox_is_required(self) -> bool:
+        """Whether a worker may process nothing without the whole sandbox."""
+        return self.sandbox is SandboxMode.REQUIRED
+
+
 class TenantSettings(Settings):
     """What the API and the engine both know of tenants."""
 
@@ -267,7 +289,7 @@ class EngineSettings(TenantSettings):
         return self.model_copy(update={"max_diarizations": limit})
 
 
-class LocalSettings(Settings):
+class LocalSettings(SandboxSettings):
     """Embedded mode: one process on one machine."""
 
     data_dir: Path = Field(

@@ -29,6 +29,7 @@ from whisperjob.worker.lifeline import TERMINATED, Lifeline
 from whisperjob.worker.processes.confine import die_with_parent
 from whisperjob.worker.processes.process_group import ProcessGroup
 from whisperjob.worker.processes.runner import find_ffmpeg
+from whisperjob.worker.processes.sandbox import NotConfinedError, find_missing
 from whisperjob.worker.worker_sandbox import confine_worker
 
 DONE = 0
@@ -49,6 +50,7 @@ class Attempt:
     """Where `scratch` is: nothing else needs it."""
 
     token_file: Path | None
+    require_sandbox: bool
 
     def claim(self) -> Claim:
         """Claims the work. From then on this process may open only what the work needs (worker_sandbox.py).
@@ -58,6 +60,8 @@ class Attempt:
         """
         claim = self.client.claim()
         ffmpeg = find_ffmpeg(self.ffmpeg)
+        if self.require_sandbox and (lacks := find_missing(str(ffmpeg))):
+            raise NotConfinedError(f"the sandbox is required, but {' and '.join(lacks)}")
         confine_worker(claim, folder=self.folder, token_file=self.token_file, ffmpeg=ffmpeg)
         if self.token_file is None:
             self.lifeline.on_stdin_closed()
@@ -91,7 +95,11 @@ def run_worker(
     token_file, folder = arguments.token_file, arguments.scratch.absolute()
     try:
         client = WorkClient(arguments.server, _token_source(token_file, lifeline, prepare))
-        work(Attempt(client, processes, scratch, arguments.ffmpeg, lifeline, folder, token_file))
+        work(
+            Attempt(
+                client, processes, scratch, arguments.ffmpeg, lifeline, folder, token_file, arguments.require_sandbox
+            )
+        )
     except AttemptOverError as error:
         return _explain(ATTEMPT_OVER, str(error))
     except (WhisperJobError, OSError, MemoryError) as error:
@@ -136,5 +144,6 @@ def _build_parser(name: str) -> argparse.ArgumentParser:
     token.add_argument("--token-stdin", action="store_true", help="the token is the first line of standard input")
     token.add_argument("--token-file", type=Path, help="a file with the token, read again before each request")
     parser.add_argument("--scratch", required=True, type=Path, help="a folder for temporary files")
+    parser.add_argument("--require-sandbox", action="store_true", help="work only where the whole sandbox holds")
     parser.add_argument("--ffmpeg", default="ffmpeg", help="the ffmpeg to run; ffprobe is looked for beside it")
     return parser

@@ -10,6 +10,7 @@ from whisperjob.model.manifest import Manifest
 from whisperjob.model.names import MANIFEST_NAME
 from whisperjob.model.protocol import OptimizeOptions, WorkLimits
 from whisperjob.worker.lifeline import Lifeline
+from whisperjob.worker.processes import own_user
 from whisperjob.worker.processes.process_group import ProcessGroup
 from whisperjob_local.exits import INTERRUPTED
 from whisperjob_local.output import WorkingFolder, create_working_folder, remove_previous_results
@@ -36,6 +37,7 @@ def optimize_file(file: Path, output: Path, options: OptimizeOptions, on_progres
         manifest = optimize(file, file.name, results, scratch, options, WorkLimits(), on_progress, tools)
         remove_previous_results(output)
         for chunk in manifest.chunks:
+            own_user.take_back(results / chunk.filename)
             (results / chunk.filename).replace(output / chunk.filename)
         with atomic_write(output / MANIFEST_NAME, staging=working_folder.path) as unfinished:
             unfinished.write_text(manifest.model_dump_json(by_alias=True, indent=2) + "\n", encoding="utf-8")

@@ -36,6 +36,7 @@ from whisperjob_local.startup import (
     DataFolder,
     StartupError,
     bind,
+    check_sandbox,
     ensure_api_key,
     find_ffmpeg,
     open_data_folder,
@@ -81,6 +82,8 @@ async def run_service(settings: ServiceSettings, body: Callable[[RunningService]
     local = settings.local
     async with AsyncExitStack() as stack:
         ffmpeg = find_ffmpeg(local.ffmpeg)
+        if local.sandbox_is_required:
+            check_sandbox(ffmpeg)
         folder = stack.enter_context(open_data_folder(local.data_dir))
         public = stack.enter_context(bind(local.host, local.port))
         internal = stack.enter_context(bind("127.0.0.1", 0))
@@ -92,7 +95,11 @@ async def run_service(settings: ServiceSettings, body: Callable[[RunningService]
         if python is not None and local.diarizer_python is not None:
             await asyncio.to_thread(check_diarizer, python)
         programs = build_programs(
-            to_url(internal), ffmpeg, optimizers=local.workers or default_workers(), diarizer=python
+            to_url(internal),
+            ffmpeg,
+            optimizers=local.workers or default_workers(),
+            diarizer=python,
+            require_sandbox=local.sandbox_is_required,
         )
         launcher = SubprocessLauncher(
             programs,

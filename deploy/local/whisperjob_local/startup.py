@@ -12,6 +12,7 @@ from pathlib import Path
 from whisperjob.files import atomic_write
 from whisperjob.model.errors import WhisperJobError
 from whisperjob.serving import listener
+from whisperjob.worker.processes import sandbox
 from whisperjob.worker.processes.runner import ProgramError
 from whisperjob_optimizer.tools import Tools
 
@@ -80,6 +81,12 @@ def find_ffmpeg(program: str) -> str:
         return Tools.find(program).ffmpeg
     except ProgramError as error:
         raise StartupError(f"{error}: install all of ffmpeg (Debian: apt-get install ffmpeg).") from error
+
+
+def check_sandbox(ffmpeg: str) -> None:
+    """Raises StartupError if this machine lacks a part of the sandbox, which the settings require."""
+    if lacks := sandbox.find_missing(ffmpeg):
+        raise StartupError(f"The sandbox is required (WHISPERJOB_SANDBOX), but {' and '.join(lacks)}.")
 
 
 def bind(host: str, port: int) -> socket.socket:

@@ -57,7 +57,7 @@ class WorkerProgram:
 
 
 def build_programs(
-    server: str, ffmpeg: str, *, optimizers: int, diarizer: Path | None
+    server: str, ffmpeg: str, *, optimizers: int, diarizer: Path | None, require_sandbox: bool = False
 ) -> Mapping[Stage, WorkerProgram]:
     """Returns the program of each stage that has a worker on this machine.
 
@@ -65,15 +65,17 @@ def build_programs(
     is the diarizer's interpreter, if there is one.
     """
 
+    options = ("--require-sandbox",) if require_sandbox else ()
+
     def build(stage: Stage) -> WorkerProgram | None:
         match stage:
             case Stage.OPTIMIZE:
-                argv = _build_argv(sys.executable, "whisperjob_optimizer.run", server, ffmpeg)
+                argv = _build_argv(sys.executable, "whisperjob_optimizer.run", server, ffmpeg, *options)
                 return WorkerProgram(argv, {}, optimizers)
             case Stage.DIARIZE:
                 if diarizer is None:
                     return None
-                argv = _build_argv(str(diarizer), _DIARIZER_MODULE, server, ffmpeg)
+                argv = _build_argv(str(diarizer), _DIARIZER_MODULE, server, ffmpeg, *options)
                 return WorkerProgram(argv, diarizer_environment(), capacity=None)
 
     programs = {stage: build(stage) for stage in Stage}
@@ -127,9 +129,9 @@ def check_diarizer(python: Path) -> None:
         raise StartupError(f"{python} (WHISPERJOB_DIARIZER_PYTHON) cannot run the diarizer: {problem.rstrip('.')}.")
 
 
-def _build_argv(python: str, module: str, server: str, ffmpeg: str) -> Argv:
+def _build_argv(python: str, module: str, server: str, ffmpeg: str, *options: str) -> Argv:
     def argv(scratch: Path) -> Sequence[str]:
-        worker = [python, "-P", "-m", module, "--server", server, "--token-stdin"]
+        worker = [python, "-P", "-m", module, "--server", server, "--token-stdin", *options]
         return ["nice", "-n", str(_NICENESS), *worker, "--scratch", str(scratch), "--ffmpeg", ffmpeg]
 
     return argv

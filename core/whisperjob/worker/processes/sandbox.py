@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from whisperjob.model.errors import WhisperJobError
 from whisperjob.worker.processes import confine, own_user
 from whisperjob.worker.processes.limits import DEFAULT_LIMITS, Limits
 from whisperjob.worker.processes.program_files import find_program_files
@@ -30,6 +31,10 @@ _EVERYBODYS: Final = (
 )
 
 _log = logging.getLogger(__name__)
+
+
+class NotConfinedError(WhisperJobError):
+    """The settings require the whole sandbox, and this machine lacks a part of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +75,19 @@ def prepare(*programs: str) -> None:
         own_user.choose()
         for program in programs:
             find_program_files(program)
+
+
+def find_missing(*programs: str) -> list[str]:
+    """Returns what this machine lacks to confine these programs wholly, each as a part of a sentence."""
+    if sys.platform != "linux":
+        return ["this system is not Linux"]
+    missing = []
+    if not landlock_version():
+        missing.append("the kernel has no Landlock")
+    if not filter_program():
+        missing.append("libseccomp is missing")
+    missing += [f"{name} is a script" for name in programs if not find_program_files(name).executables]
+    return missing
 
 
 def confined(argv: list[str], limits: Limits = DEFAULT_LIMITS, reach: Reach = NOTHING) -> list[str]:
