@@ -15,6 +15,7 @@ from whisperjob.model.errors import (
     RecordConflictError,
     RecordExistsError,
     RecordNotFoundError,
+    RecordsFullError,
     RecordsUnavailableError,
     RecordUnreadableError,
     StoreFullError,
@@ -59,7 +60,7 @@ def to_request_error(error: Exception) -> RequestError:
             default = HttpCode.INVALID_REQUEST if error.status_code < 500 else HttpCode.INTERNAL
             code = _STATUS_CODES.get(error.status_code, default)
             return RequestError(code, _SENTENCES[code])
-        case StoreFullError():
+        case StoreFullError() | RecordsFullError():
             return RequestError(
                 HttpCode.INSUFFICIENT_STORAGE,
                 "There is no room left in the store.",

@@ -4,7 +4,7 @@ The object is stored before its record. If the record cannot be created, the obj
 """
 
 from whisperjob.model import names
-from whisperjob.model.errors import RecordExistsError, RecordNotFoundError, RecordsUnavailableError
+from whisperjob.model.errors import RecordExistsError, RecordNotFoundError, RecordsFullError, RecordsUnavailableError
 from whisperjob.model.resource import Source, Spec, WhisperJob
 from whisperjob_api.errors import HttpCode, RequestError
 from whisperjob_api.services import ApiServices
@@ -75,6 +75,9 @@ async def create_job(services: ApiServices, name: str, spec: Spec) -> WhisperJob
 async def _create_job(services: ApiServices, name: str, spec: Spec) -> WhisperJob:
     try:
         job = await _create_or_get(services, name, spec)
+    except RecordsFullError:
+        await _delete_source(services, spec)
+        raise
     except RecordsUnavailableError:
         job = await _resolve_unknown_outcome(services, name, spec)
     except BaseException:

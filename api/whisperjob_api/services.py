@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Annotated, cast
+from typing import Annotated, Protocol, cast
 
 from fastapi import Depends, Path
 from starlette.requests import Request
@@ -12,14 +12,16 @@ from starlette.requests import Request
 from whisperjob.model.clock import utc_now
 from whisperjob.model.errors import RecordNotFoundError, RecordUnreadableError
 from whisperjob.model.names import is_job_name
+from whisperjob.model.options import AudioOptions
 from whisperjob.model.phase import Phase
 from whisperjob.model.resource import Output, WhisperJob
 from whisperjob.model.settings import ApiSettings
+from whisperjob.model.space import SpaceNeed, WorkerUse
 from whisperjob.records.cache import RecordCache
 from whisperjob.records.port import JobRecords
 from whisperjob.stores.port import ObjectStore
 from whisperjob.stores.usage_ledger import note_deletion
-from whisperjob_api.admission import UploadGate
+from whisperjob_api.admission import NO_NEED, Room, UploadGate
 from whisperjob_api.error_responses import job_not_found
 from whisperjob_api.errors import HttpCode, RequestError
 from whisperjob_api.job_results import JobResults
@@ -28,14 +30,26 @@ from whisperjob_api.thread_pools import ThreadPools
 from whisperjob_api.upload_slots import UploadSlots
 
 
+class WorkerDisk(Protocol):
+    """The workers' part of the disk that they share with the store."""
+
+    def need(self, source_bytes: int, audio: AudioOptions | None = None) -> SpaceNeed:
+        """Estimates what a job needs whose source has this size; without options, of the usual ones."""
+        ...
+
+    def use(self) -> WorkerUse:
+        """Returns what the running workers have of the disk. Reads the sizes of their few files, without waiting."""
+        ...
+
+
 @dataclass(frozen=True)
 class ApiDependencies:
     """Everything that the API needs from outside.
 
     `engine_ready` returns whether recordings can be processed (the `ffmpeg` of /health). `diarizes` says whether there
     is a diarizer; where there is none, `no_diarizer_message` is the error of POST /diarize. `upload_gate.close()`
-    refuses new uploads, and those in flight continue. `keys` are the valid ones, which the
-    program keeps up to date; without it they are those of the settings.
+    refuses new uploads, and those in flight continue. `keys` are the valid ones, which the program keeps up to date;
+    without it they are those of the settings. `worker_disk` is None where workers have disks of their own.
     """
 
     records: JobRecords
@@ -47,6 +61,7 @@ class ApiDependencies:
     no_diarizer_message: str = "This service has no diarizer."
     upload_gate: UploadGate = field(default_factory=UploadGate)
     keys: KeySource | None = None
+    worker_disk: WorkerDisk | None = None
 
 
 class ApiServices:
@@ -65,6 +80,7 @@ class ApiServices:
             self.settings.max_concurrent_uploads, self.settings.slow_upload_bytes_per_second, self.settings.weight_of
         )
         self.threads = ThreadPools(self.settings.max_concurrent_uploads)
+        self.worker_disk = dependencies.worker_disk
         self.results = JobResults(dependencies.store, self.threads)
         self._trim_locks: dict[str, asyncio.Lock] = {}
 
@@ -119,6 +135,23 @@ class ApiServices:
         if job.status.phase is not Phase.COMPLETED or job.status.output is None:
             raise RequestError(HttpCode.NOT_COMPLETED, "The job is not completed yet.")
         return job, job.status.output
+
+    def need(self, source_bytes: int) -> SpaceNeed:
+        """Returns what the job of an upload is expected to need of the store's disk."""
+        return NO_NEED if self.worker_disk is None else self.worker_disk.need(source_bytes)
+
+    async def measure_room(self) -> Room | None:
+        """Returns the room on the store's disk; None where that is not known. Raises StoreError.
+
+        Nothing is awaited after the workers were looked at, so that none starts before an upload is admitted.
+        """
+        free_bytes = await self.threads.run(self.store.free_bytes)
+        disk = self.worker_disk
+        if free_bytes is None or disk is None:
+            return None if free_bytes is None else Room(free_bytes)
+        unfinished = (job for job in self.cache.all() if not job.status.phase.terminal)
+        needs = tuple(disk.need(job.spec.source.size_bytes, job.spec.audio_options) for job in unfinished)
+        return Room(free_bytes, disk.use(), needs)
 
     @asynccontextmanager
     async def lock_trim(self, uid: str) -> AsyncIterator[None]:

@@ -10,6 +10,7 @@ import io
 from dataclasses import dataclass
 
 from whisperjob.model import names
+from whisperjob.model.errors import StoreFullError
 from whisperjob.model.manifest import SAMPLE_RATE, ChunkEntry, Manifest, Trim, TrimEntry, seconds
 from whisperjob.model.mp3 import Mp3Error, cut, plan_cut
 from whisperjob.model.resource import Output, WhisperJob
@@ -74,7 +75,12 @@ def apply_trim(
         store.delete_prefix(prefix)
         raise
     trim = Trim(max_seconds=max_seconds, original_seconds=manifest.duration_seconds, files=files)
-    store.put(names.trim_key(job.metadata.namespace, job.uid), io.BytesIO(trim.model_dump_json(by_alias=True).encode()))
+    pointer = io.BytesIO(trim.model_dump_json(by_alias=True).encode())
+    try:
+        store.put(names.trim_key(job.metadata.namespace, job.uid), pointer)
+    except StoreFullError:  # after another error it may have been stored nevertheless
+        store.delete_prefix(prefix)
+        raise
     for file in previous.files if previous else ():
         if not file.key.startswith(source):
             store.delete(file.key)

@@ -1,43 +1,26 @@
-"""A full disk: a clear answer while it is full, and everything goes on when there is room again."""
+"""A full disk: clear answers while it is full, jobs can be deleted, and all goes on when there is room again."""
 
-import os
 import shutil
-import subprocess
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from support.audio.media import write_speech
+from support.programs.small_disk import fill, small_disk
 from support.service.serving import Service, served
 from support.waiting import until_sync
 
-DISK_MIB = 256
-ENVIRONMENT = {"WHISPERJOB_MIN_FREE_BYTES": "0", "WHISPERJOB_RETRY_BASE": "2s"}
+DISK_MIB = 768
+ENVIRONMENT = {"WHISPERJOB_MIN_FREE_BYTES": "0", "WHISPERJOB_RETRY_BASE": "2s", "WHISPERJOB_WORKERS": "1"}
+WAITS = "waiting for free disk space"
 
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    """A small disk of its own."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    if os.geteuid() != 0:
-        pytest.skip("only root may mount the small disk this fills")
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={DISK_MIB}m", "tmpfs", str(folder)], capture_output=True, text=True
-    )
-    if mounted.returncode:
-        pytest.skip(f"the small disk this fills cannot be mounted here: {mounted.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
-def fill(disk: Path, but: int = 0) -> Path:
-    """Leaves `but` bytes free."""
-    filler = disk / "filler"
-    with filler.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(disk).free - but)
-    return filler
+    with small_disk(tmp_path / "disk", DISK_MIB) as folder:
+        yield folder
 
 
 @pytest.fixture
@@ -48,8 +31,16 @@ def service(disk: Path) -> Iterator[Service]:
 
 @pytest.fixture
 def recording(tmp_path: Path) -> Path:
-    """Some 10 MB to upload; working on it takes more scratch space than that."""
+    """Some 23 MB to upload; working on it takes more scratch space than that."""
     return write_speech(tmp_path / "talk.wav", seconds=120)
+
+
+def files_in(folder: Path) -> list[Path]:
+    return [file for file in folder.rglob("*") if file.is_file()]
+
+
+def said(service: Service, words: str) -> bool:
+    return any(words in line for line in service.output)
 
 
 def test_an_upload_that_does_not_fit_is_refused_and_leaves_nothing(
@@ -66,26 +57,70 @@ def test_an_upload_that_does_not_fit_is_refused_and_leaves_nothing(
 
 
 def test_a_disk_that_fills_up_under_an_upload_is_no_accepted_job(service: Service, disk: Path, recording: Path) -> None:
-    """No Content-Length to check beforehand: it ends when the disk does."""
-    fill(disk, but=4 * 1024 * 1024)
-    head = b'--x\r\nContent-Disposition: form-data; name="file"; filename="t.wav"\r\n\r\n'
-    refused = service.client.post(
-        "/whisper_optimize",
-        content=iter([head, recording.read_bytes(), b"\r\n--x--\r\n"]),
-        headers={"Content-Type": "multipart/form-data; boundary=x"},
-    )
+    """There was room when it began; somebody else takes it meanwhile."""
+    sound, middle = recording.read_bytes(), 1_000_000
+    head, tail = b'--x\r\nContent-Disposition: form-data; name="file"; filename="t.wav"\r\n\r\n', b"\r\n--x--\r\n"
+
+    def body() -> Iterator[bytes]:
+        yield head + sound[:middle]
+        fill(disk)
+        yield sound[middle:] + tail
+
+    length = str(len(head + sound + tail))
+    headers = {"Content-Type": "multipart/form-data; boundary=x", "Content-Length": length}
+    refused = service.client.post("/whisper_optimize", content=body(), headers=headers)
     assert (refused.status_code, refused.json()["code"]) == (507, "insufficient_storage")
-    objects = disk / "data" / "objects"
-    assert [file for file in objects.rglob("*") if file.is_file()] == []
+    assert files_in(disk / "data" / "objects") == []
+    assert service.client.get("/stats").json()["totalJobs"] == 0
 
 
-def test_a_job_without_scratch_space_is_tried_again_when_there_is_some(
-    service: Service, disk: Path, recording: Path
+def test_a_service_that_starts_on_a_full_disk_serves_deletes_and_goes_on_when_there_is_room(
+    disk: Path, recording: Path
 ) -> None:
-    (disk / "data" / "scratch").mkdir(exist_ok=True)
-    filler = fill(disk, but=recording.stat().st_size + 4 * 1024 * 1024)
+    """Its last life was killed, and what its worker left in scratch is swept first."""
+    data = disk / "data"
+    with served(data, ENVIRONMENT) as service:
+        jobs = [service.upload(recording) for _ in range(2)]
+        service.kill()
+    (data / "scratch" / "left-by-a-killed-worker").mkdir()
+    (data / "scratch" / "left-by-a-killed-worker" / "pcm").write_bytes(bytes(4 * 2**20))
+    filler = fill(disk)
+    with served(data, ENVIRONMENT) as service:
+        assert not (data / "scratch" / "left-by-a-killed-worker").exists()
+        fill(disk)
+        until_sync(lambda: said(service, WAITS), "the worker to wait", 60)
+        assert service.job(jobs[1])["status"] in ("queued", "processing")
+        assert service.client.delete(f"/job/{jobs[0]}").status_code == 204
+        assert service.client.get(f"/job/{jobs[0]}").status_code == 404
+        filler.unlink()
+        assert service.ended(jobs[1])["status"] == "completed"
+
+
+def test_jobs_are_deleted_on_a_full_disk_and_make_room(service: Service, disk: Path, recording: Path) -> None:
     job = service.upload(recording)
-    until_sync(lambda: any("Retrying" in line for line in service.output), "the first attempt to fail", 60)
-    assert service.job(job)["status"] != "error"
-    filler.unlink()
     assert service.ended(job)["status"] == "completed"
+    fill(disk)
+    assert service.client.delete(f"/job/{job}").status_code == 204
+    until_sync(lambda: not files_in(disk / "data" / "objects"), "the objects to be gone")
+    assert shutil.disk_usage(disk).free > 500_000
+
+
+def test_retention_works_on_a_full_disk(disk: Path, recording: Path) -> None:
+    with served(disk / "data", {**ENVIRONMENT, "RETENTION": "5s"}) as service:
+        job = service.upload(recording)
+        assert service.ended(job)["status"] == "completed"
+        fill(disk)
+        until_sync(lambda: service.client.get(f"/job/{job}").status_code == 404, "the job to expire", 30)
+        until_sync(lambda: not files_in(disk / "data" / "objects"), "the objects to be gone")
+
+
+def test_it_is_not_ready_while_the_database_cannot_be_written_and_still_answers(service: Service, disk: Path) -> None:
+    with sqlite3.connect(disk / "data" / "jobs.sqlite", isolation_level=None) as other:
+        assert service.client.get("/readyz").status_code == 200
+        other.execute("BEGIN IMMEDIATE")
+        until_sync(lambda: service.client.get("/readyz").status_code == 503, "it to be not ready")
+        assert service.client.get("/stats").status_code == 200
+        assert service.client.get("/livez").status_code == 200
+        other.execute("ROLLBACK")
+    other.close()
+    until_sync(lambda: service.client.get("/readyz").status_code == 200, "it to be ready again")

@@ -20,6 +20,7 @@ from whisperjob.model.resource import Deadlines
 from whisperjob.model.workers import Worker, WorkerState
 from whisperjob_local.subprocess_launcher import SubprocessLauncher, describe_exit
 from whisperjob_local.worker_programs import WorkerProgram
+from whisperjob_local.worker_space import WorkerSpace
 
 
 def shown_of(pid: int) -> bytes:
@@ -73,7 +74,7 @@ async def test_failures_say_what_happened_without_details(bench: Bench, mode: st
 async def test_a_program_that_is_not_there_is_a_failure(tmp_path: Path) -> None:
     launcher = SubprocessLauncher(
         {Stage.OPTIMIZE: WorkerProgram(lambda _: ["/no/such/program"], {}, 1)},
-        tmp_path / "scratch",
+        WorkerSpace(tmp_path / "scratch"),
         run_deadline=timedelta(minutes=1),
     )
     changes: list[Worker] = []

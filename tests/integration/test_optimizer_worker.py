@@ -197,6 +197,15 @@ def test_a_worker_without_work_ends_with_its_parent(state: WorkServer, scratch: 
     assert (state.posts, list(scratch.iterdir())) == ([], [])
 
 
+def test_a_parent_that_died_after_it_sent_the_token_is_noticed(state: WorkServer, scratch: Path) -> None:
+    """The worker had not started then. Without a server it would try to claim its work for long."""
+    state.refuse_claims = 503
+    with working(state, scratch) as process:
+        close_stdin(process)
+        assert process.wait(10) == 143
+    assert (state.claims, list(scratch.iterdir())) == (0, [])
+
+
 def test_kill_9_takes_its_ffmpeg_along(state: WorkServer, store: Path, scratch: Path, hour: Path) -> None:
     state.claim = file_claim(hour, store)
     with working(state, scratch) as process:

@@ -15,7 +15,8 @@ from whisperjob.model import names
 from whisperjob.model.errors import RecordNotFoundError, RecordUnreadableError
 from whisperjob.model.resource import Source, Spec, WhisperJob
 from whisperjob.records.cache import RecordCache
-from whisperjob.records.sqlite import RecordsDamagedError, SqliteRecords
+from whisperjob.records.sqlite import SqliteRecords
+from whisperjob.records.sqlite_file import RecordsDamagedError
 
 DAMAGE = pytest.mark.parametrize(
     ("column", "value"),

@@ -5,7 +5,8 @@ import pytest
 from support.builders import a_job, a_spec
 from whisperjob.model.resource import Source, WhisperJob
 from whisperjob.model.settings import ApiSettings
-from whisperjob_api.admission import UploadGate
+from whisperjob.model.space import SpaceNeed, WorkerUse
+from whisperjob_api.admission import NO_NEED, Room, UploadGate
 from whisperjob_api.errors import HttpCode, RequestError
 from whisperjob_api.upload_rate import UploadRate
 
@@ -37,15 +38,16 @@ def test_an_upload_is_admitted_or_refused_with_a_reason(
     in_flight: list[int], jobs: list[int], size: int, free: int | None, code: HttpCode | None
 ) -> None:
     gate = UploadGate()
+    room = None if free is None else Room(free)
     for other in in_flight:
         gate.admit("alice", other, [], None, SETTINGS)
     if code is None:
-        reservation = gate.admit("alice", size, unfinished(*jobs), free, SETTINGS)
+        reservation = gate.admit("alice", size, unfinished(*jobs), room, SETTINGS)
         gate.release(reservation)
         assert gate.in_flight == len(in_flight)
         return
     with pytest.raises(RequestError) as caught:
-        gate.admit("alice", size, unfinished(*jobs), free, SETTINGS)
+        gate.admit("alice", size, unfinished(*jobs), room, SETTINGS)
     assert caught.value.code is code
     assert caught.value.retry_after_seconds
     assert gate.in_flight == len(in_flight)
@@ -59,9 +61,49 @@ def test_another_tenants_uploads_do_not_count_as_mine() -> None:
 
 def test_bytes_that_have_arrived_need_no_more_room() -> None:
     gate = UploadGate()
-    first = gate.admit("alice", 4000, [], 20_000, SETTINGS)
+    first = gate.admit("alice", 4000, [], Room(20_000), SETTINGS)
     first.received_bytes = 4000
-    gate.admit("alice", 5000, [], 6000, SETTINGS)
+    gate.admit("alice", 5000, [], Room(6000), SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("workers", "waiting", "need", "fits"),
+    [
+        pytest.param(WorkerUse(), [], SpaceNeed(50_000, 0), True, id="alone: its worker gets what there is"),
+        pytest.param(WorkerUse(), [], SpaceNeed(0, 8000), True, id="room for its results"),
+        pytest.param(WorkerUse(), [], SpaceNeed(0, 8001), False, id="no room for its results"),
+        pytest.param(WorkerUse(), [SpaceNeed(0, 4000)], SpaceNeed(0, 4001), False, id="none for the results of both"),
+        pytest.param(WorkerUse(pending_bytes=8000), [], NO_NEED, True, id="beside a worker that may still write"),
+        pytest.param(WorkerUse(pending_bytes=8001), [], NO_NEED, False, id="a worker may still write too much"),
+        pytest.param(WorkerUse(), [SpaceNeed(9000, 0)], NO_NEED, True, id="a waiting job still fits"),
+        pytest.param(WorkerUse(), [SpaceNeed(9001, 0)], NO_NEED, False, id="a waiting job would never fit"),
+        pytest.param(WorkerUse(), [SpaceNeed(1, 0)], SpaceNeed(9001, 0), False, id="nor would it itself"),
+        pytest.param(
+            WorkerUse(held_bytes=1000), [SpaceNeed(10_000, 0)], NO_NEED, True, id="it fits once a worker has ended"
+        ),
+    ],
+)
+def test_what_workers_and_results_will_need_counts(
+    workers: WorkerUse, waiting: list[SpaceNeed], need: SpaceNeed, fits: bool
+) -> None:
+    """Of 10,000 bytes the upload takes 1000, and 1000 must be left."""
+    gate = UploadGate()
+    room = Room(10_000, workers, tuple(waiting))
+    if fits:
+        gate.admit("alice", 1000, [], room, SETTINGS, need)
+        return
+    with pytest.raises(RequestError) as caught:
+        gate.admit("alice", 1000, [], room, SETTINGS, need)
+    assert caught.value.code is HttpCode.INSUFFICIENT_STORAGE
+
+
+def test_results_of_uploads_in_flight_are_promised() -> None:
+    gate = UploadGate()
+    first = gate.admit("alice", 4000, [], None, SETTINGS, SpaceNeed(0, 500))
+    first.received_bytes = 1000
+    assert gate.missing_bytes == 3500
+    gate.release(first)
+    assert gate.missing_bytes == 0
 
 
 def test_a_closed_gate_admits_no_upload() -> None:

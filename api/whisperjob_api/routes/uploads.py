@@ -154,13 +154,14 @@ async def whisper_optimize(
     name = _choose_job_name(tenant, idempotency_key)
     reader = open_upload(request.headers, request.query_params, settings.max_upload_bytes)
     expected_bytes = _estimate_file_bytes(request.headers.get("content-length"), settings)
-    free_bytes = await services.threads.run(services.store.free_bytes)
     unfinished = [] if services.cache.get(name) else _list_unfinished(services, tenant)
     uses = [] if services.cache.get(name) else await list_uses(services, tenant)
+    room = await services.measure_room()
     check_daily_limits(
         settings.limits_of(tenant), uses, services.upload_gate.expected_bytes(tenant) + expected_bytes, utc_now()
     )
-    reservation = services.upload_gate.admit(tenant, expected_bytes, unfinished, free_bytes, settings)
+    need = services.need(expected_bytes)
+    reservation = services.upload_gate.admit(tenant, expected_bytes, unfinished, room, settings, need)
     try:
         key = names.new_upload_key(services.records.namespace, name)
         async with services.upload_slots.hold(tenant) as slot:

@@ -34,12 +34,18 @@ def build_claim(
         inputs=_INPUTS[worker.stage](job, store, settings.grant_lifetime),
         results=store.grant_write(prefix, settings.grant_lifetime, MAX_CHUNK_BYTES),
         options=_OPTIONS[worker.stage](job, settings),
-        limits=WorkLimits(
-            max_duration_seconds=int(settings.max_duration.total_seconds()),
-            max_scratch_bytes=settings.max_scratch_bytes,
-            run_seconds=int(run_limit(job, policy).total_seconds()),
-        ),
+        limits=_limits(job, worker, settings, policy),
         expires_at=now + settings.grant_lifetime,
+    )
+
+
+def _limits(job: WhisperJob, worker: WorkerIdentity, settings: EngineSettings, policy: Policy) -> WorkLimits:
+    share = worker.scratch
+    return WorkLimits(
+        max_duration_seconds=int(settings.max_duration.total_seconds()),
+        max_scratch_bytes=min(settings.max_scratch_bytes, share.limit_bytes) if share else settings.max_scratch_bytes,
+        scratch_bytes=share.bytes if share else None,
+        run_seconds=int(run_limit(job, policy).total_seconds()),
     )
 
 

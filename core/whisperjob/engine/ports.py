@@ -5,12 +5,13 @@ Embedded mode implements them with subprocesses and the log, the operator with b
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from whisperjob.deciding.decision import Event
 from whisperjob.model.phase import Stage
 from whisperjob.model.resource import WhisperJob
+from whisperjob.model.space import ScratchShare
 from whisperjob.model.stages import stage_state
 from whisperjob.model.workers import Worker
 
@@ -68,12 +69,13 @@ class EventRecorder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class WorkerIdentity:
-    """The attempt that a worker's token is bound to."""
+    """The attempt that a worker's token is bound to. `scratch` is None where the worker's disk is its own."""
 
     job_name: str
     job_uid: str
     stage: Stage
     attempt: int
+    scratch: ScratchShare | None = field(default=None, compare=False)
 
 
 class TokenVerifier(Protocol):

@@ -107,6 +107,10 @@ class ObjectNotFoundError(StoreError):
         self.key = key
 
 
+class NoSpaceError(WhisperJobError):
+    """There is no room for the work, on the worker's disk or in the store. The recording is not at fault."""
+
+
 class RecordError(WhisperJobError):
     """A job record could not be read or written."""
 
@@ -152,6 +156,10 @@ class RecordUnreadableError(RecordError):
 
 class RecordsUnavailableError(RecordError):
     """The records cannot be reached now; a later try may succeed."""
+
+
+class RecordsFullError(RecordsUnavailableError):
+    """There is no room for the write; nothing of it was stored."""
 
 
 class WatchExpiredError(RecordError):

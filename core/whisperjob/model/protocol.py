@@ -91,10 +91,11 @@ Options = Annotated[OptimizeOptions | DiarizeOptions, Field(discriminator="stage
 
 
 class WorkLimits(Model):
-    """What a worker may use; from the settings."""
+    """What a worker may use; from the settings. `scratch_bytes` is what this attempt was given of the scratch space."""
 
     max_duration_seconds: int = Field(default=int(defaults.MAX_DURATION.total_seconds()), ge=1)
     max_scratch_bytes: int = Field(default=defaults.MAX_SCRATCH_BYTES, ge=1)
+    scratch_bytes: int | None = Field(default=None, ge=1)
     run_seconds: int = Field(default=int(defaults.RUN_DEADLINE.total_seconds()), ge=1)
 
 

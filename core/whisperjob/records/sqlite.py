@@ -6,9 +6,8 @@ A commit is on the disk (synchronous=FULL) before it is reported.
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Self, TypeVar
@@ -24,6 +23,7 @@ from whisperjob.model.errors import (
     RecordExistsError,
     RecordInvalidError,
     RecordNotFoundError,
+    RecordsFullError,
     RecordsUnavailableError,
     RecordUnreadableError,
     WatchExpiredError,
@@ -32,8 +32,17 @@ from whisperjob.model.immutability import check_spec_change, check_status_change
 from whisperjob.model.names import is_job_name
 from whisperjob.model.resource import Metadata, Spec, Status, WhisperJob
 from whisperjob.records.changes import ChangeLog
+from whisperjob.records.disk_reserve import DiskReserve
 from whisperjob.records.port import ChangeKind, RecordChange, RecordPage, UnreadableRecord, say_why_unreadable
-from whisperjob.records.schema import migrate
+from whisperjob.records.sqlite_file import (
+    RESERVE_NAME,
+    connect,
+    current_version,
+    is_full,
+    run_on_full_disk,
+    transaction,
+    write_nothing_new,
+)
 
 NAMESPACE = "default"
 DEFAULT_RING_SIZE = 10_000
@@ -47,28 +56,19 @@ _SELECT_PAGE = """
     WHERE name > ? ORDER BY name LIMIT ?
 """
 
-_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
-
 T = TypeVar("T")
 M = TypeVar("M", bound=Model)
 Row = tuple[str, str, int, int, str, str, str]
 
 
-class RecordsDamagedError(RecordsUnavailableError):
-    """The file is no database, or is damaged. Nothing was written to it."""
-
-    def __init__(self, file: Path, cause: sqlite3.Error) -> None:
-        super().__init__(
-            f"The job records in {file} are damaged ({cause}). Nothing was changed. Restore the file from a backup, or "
-            "move it away to begin with an empty list of jobs; what is stored of the old ones stays."
-        )
-
-
 class SqliteRecords:
     """JobRecords in one file. `open` opens it, on the event loop that will use it."""
 
-    def __init__(self, connection: sqlite3.Connection, thread: ThreadPoolExecutor, log: ChangeLog) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, thread: ThreadPoolExecutor, log: ChangeLog, reserve: DiskReserve
+    ) -> None:
         self._connection = connection
+        self._reserve = reserve
         self._thread = thread
         self._log = log
         self._loop = asyncio.get_running_loop()
@@ -76,14 +76,18 @@ class SqliteRecords:
 
     @classmethod
     async def open(cls, file: Path, *, ring_size: int = DEFAULT_RING_SIZE) -> Self:
-        """Opens or creates the file. Raises NewerSchemaError, RecordsUnavailableError."""
+        """Opens or creates the file, and a reserve of disk space beside it.
+
+        Raises NewerSchemaError, RecordsUnavailableError.
+        """
+        reserve = DiskReserve(file.with_name(RESERVE_NAME))
         thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="records")
         try:
-            connection, version = await asyncio.get_running_loop().run_in_executor(thread, _connect, file)
+            connection, version = await asyncio.get_running_loop().run_in_executor(thread, connect, file, reserve)
         except BaseException:
             thread.shutdown(wait=False)
             raise
-        return cls(connection, thread, ChangeLog(version, ring_size))
+        return cls(connection, thread, ChangeLog(version, ring_size), reserve)
 
     async def close(self) -> None:
         """Ends every watch, finishes the writes that have begun and closes the file. Idempotent."""
@@ -99,7 +103,7 @@ class SqliteRecords:
         return NAMESPACE
 
     async def create(self, name: str, spec: Spec) -> WhisperJob:
-        return await self._run(lambda: self._create(name, spec))
+        return await self._run(lambda: self._create(name, spec), may_use_reserve=False)
 
     async def get(self, name: str) -> WhisperJob:
         return await self._run(lambda: _load(self._connection, name))
@@ -123,15 +127,23 @@ class SqliteRecords:
         await self._run(lambda: self._delete(name, uid))
 
     async def check(self) -> None:
-        await self._run(lambda: _current_version(self._connection))
+        await self._run(lambda: write_nothing_new(self._connection), may_use_reserve=False)
 
-    async def _run(self, work: Callable[[], T]) -> T:
+    async def _run(self, work: Callable[[], T], *, may_use_reserve: bool = True) -> T:
+        """Runs work on the records' thread. New jobs do not use the reserve: it is there to end and to delete jobs."""
         if self._closed:
             raise RecordsUnavailableError("the job records are closed")
+
+        def run() -> T:
+            result = run_on_full_disk(work, self._reserve) if may_use_reserve else work()
+            self._reserve.ensure()
+            return result
+
         try:
-            return await self._loop.run_in_executor(self._thread, work)
+            return await self._loop.run_in_executor(self._thread, run)
         except sqlite3.Error as error:
-            raise RecordsUnavailableError(f"the job records failed: {error}") from error
+            kind = RecordsFullError if is_full(error) else RecordsUnavailableError
+            raise kind(f"the job records failed: {error}") from error
 
     def _publish(self, kind: ChangeKind, record: WhisperJob) -> None:
         """Reports a change to the event loop; called on the records' thread, after the commit.
@@ -144,7 +156,7 @@ class SqliteRecords:
         if not is_job_name(name):
             raise RecordInvalidError(f"{name!r} is no DNS label")
         spec = _validate(spec)
-        with _transaction(self._connection) as sql:
+        with transaction(self._connection) as sql:
             if sql.execute("SELECT 1 FROM records WHERE name = ?", (name,)).fetchone():
                 raise RecordExistsError(name)
             metadata = Metadata(
@@ -161,7 +173,7 @@ class SqliteRecords:
         return record
 
     def _patch_spec(self, name: str, spec: Spec, version: str | None) -> WhisperJob:
-        with _transaction(self._connection) as sql:
+        with transaction(self._connection) as sql:
             old = _load(sql, name)
             if version is not None and old.version != version:
                 raise RecordConflictError(name)
@@ -175,7 +187,7 @@ class SqliteRecords:
         return new
 
     def _patch_status(self, name: str, status: Status, version: str) -> WhisperJob:
-        with _transaction(self._connection) as sql:
+        with transaction(self._connection) as sql:
             old = _load(sql, name)
             if old.version != version:
                 raise RecordConflictError(name)
@@ -189,7 +201,7 @@ class SqliteRecords:
         return new
 
     def _delete(self, name: str, uid: str | None) -> None:
-        with _transaction(self._connection) as sql:
+        with transaction(self._connection) as sql:
             old = _load_any(sql, name)
             if uid is not None and old.uid != uid:
                 raise RecordNotFoundError(name)
@@ -199,54 +211,6 @@ class SqliteRecords:
             metadata = _next_metadata(sql, old, spec_changed=False)
             last = WhisperJob(metadata=metadata, spec=old.spec, status=old.status)
         self._publish(ChangeKind.DELETED, last)
-
-
-def _connect(file: Path) -> tuple[sqlite3.Connection, int]:
-    try:
-        connection = sqlite3.connect(file, isolation_level=None, timeout=5)
-        connection.text_factory = _to_text
-        try:
-            _check_pages(connection)
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            migrate(connection)
-            return connection, _current_version(connection)
-        except BaseException:
-            connection.close()
-            raise
-    except sqlite3.Error as error:
-        if error.sqlite_errorcode & 0xFF in _DAMAGED:
-            raise RecordsDamagedError(file, error) from error
-        raise RecordsUnavailableError(f"The job records in {file} cannot be opened: {error}.") from error
-
-
-def _check_pages(connection: sqlite3.Connection) -> None:
-    """Reads the whole file once, before anything is written to it. Raises sqlite3.DatabaseError where it is damaged."""
-    found = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
-    if found != "ok":
-        error = sqlite3.DatabaseError(found.replace("\n", ": "))
-        error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-        raise error
-
-
-def _to_text(data: bytes) -> str:
-    """Decodes a text column. Damaged bytes make one record unreadable, and not the whole list."""
-    return data.decode(errors="replace")
-
-
-@contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield connection
-        connection.execute("COMMIT")
-    finally:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-
-
-def _current_version(sql: sqlite3.Connection) -> int:
-    return int(sql.execute("SELECT version FROM counter").fetchone()[0])
 
 
 def _next_version(sql: sqlite3.Connection) -> str:
@@ -288,9 +252,9 @@ def _store(sql: sqlite3.Connection, record: WhisperJob) -> None:
 
 def _page(sql: sqlite3.Connection, limit: int, token: str | None) -> RecordPage:
     """Reads a page. Every page has the version of the first: a watch from there sees the changes between pages."""
-    with _transaction(sql):
+    with transaction(sql, writing=False):
         if token is None:
-            version, after = str(_current_version(sql)), ""
+            version, after = str(current_version(sql)), ""
         else:
             version, separator, after = token.partition(":")
             if not separator or not version.isdecimal():

@@ -67,10 +67,14 @@ class FolderStore:
     def _publish(self, staged: Path, target: Path) -> None:
         """Renames an object into place, and returns when the names on the way to it are on the disk."""
         with self._tree:
-            created = self._create_folder(target.parent)
-            if not staged.exists():
-                raise StoreUnavailableError("an unfinished object was swept while it was written")
-            staged.rename(target)
+            try:
+                created = self._create_folder(target.parent)
+                staged.rename(target)
+            except OSError as error:
+                self._remove_empty_folders(target.parent)
+                if not staged.exists():
+                    raise StoreUnavailableError("an unfinished object was swept while it was written") from error
+                raise
         for folder in (target.parent, *(new.parent for new in created)):
             with suppress(FileNotFoundError):  # the object was published, and deleted since
                 sync_folder(folder, strict=True)
@@ -139,8 +143,14 @@ class FolderStore:
                         folder.rename(hidden)
                     except (FileNotFoundError, NotADirectoryError):
                         break
+                    except OSError as error:
+                        if error.errno not in _NO_SPACE_ERRNOS:
+                            raise
+                        hidden = folder  # no room for another name: it is removed where it is
                     self._remove_empty_folders(folder.parent)
                 removed += _remove_tree(hidden)
+            with self._tree:
+                self._remove_empty_folders(folder.parent)
         return removed
 
     def _remove_empty_folders(self, folder: Path) -> None:
@@ -179,6 +189,10 @@ class FolderStore:
         for folder in (self._objects, self._staging):
             if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
                 raise StoreUnavailableError(f"the store's folder {folder.name} is gone or cannot be written")
+        probe = self._staging / f"{secrets.token_hex(8)}.probe"
+        with _as_store_errors():
+            os.close(os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+            probe.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -6,10 +6,12 @@ With --token-stdin the token is the first line of standard input, and its end me
 is read again before every request.
 
 Exit status: 0 a result or a verdict was published; 1 the infrastructure failed; 3 the attempt is over, and no result of
-it would be read; 143 ended by SIGTERM or with the parent. One line on standard error says why.
+it would be read; 4 the disk has no room for the work; 143 ended by SIGTERM or with the parent. One line on standard
+error says why.
 """
 
 import argparse
+import errno
 import logging
 import os
 import select
@@ -21,7 +23,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from whisperjob.model.errors import AttemptOverError, WhisperJobError
+from whisperjob.model.errors import AttemptOverError, NoSpaceError, WhisperJobError
 from whisperjob.model.protocol import Claim
 from whisperjob.private_memory import close_memory
 from whisperjob.worker.client import ProgressReporter, WorkClient
@@ -35,6 +37,9 @@ from whisperjob.worker.worker_sandbox import confine_worker
 DONE = 0
 INFRASTRUCTURE = 1
 ATTEMPT_OVER = 3
+NO_SPACE = 4
+
+_NO_SPACE_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +109,8 @@ def run_worker(
         return _explain(ATTEMPT_OVER, str(error))
     except (WhisperJobError, OSError, MemoryError) as error:
         lifeline.settle()
-        return _explain(INFRASTRUCTURE, f"{type(error).__name__}: {error}")
+        full = isinstance(error, NoSpaceError) or getattr(error, "errno", None) in _NO_SPACE_ERRNOS
+        return _explain(NO_SPACE if full else INFRASTRUCTURE, f"{type(error).__name__}: {error}")
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return DONE
@@ -121,6 +127,8 @@ def _token_source(file: Path | None, lifeline: Lifeline, prepare: Callable[[], N
     token = _read_line(stdin)
     if not token:
         lifeline.end(TERMINATED, "no token came")
+    if _is_hung_up(stdin):  # the parent died before it could be watched; the token was in the pipe already
+        lifeline.end(TERMINATED, "the parent is gone")
     return lambda: token
 
 
@@ -130,6 +138,13 @@ def _read_line(descriptor: int) -> str:
     while (byte := os.read(descriptor, 1)) not in (b"", b"\n"):
         line += byte
     return line.decode().strip()
+
+
+def _is_hung_up(descriptor: int) -> bool:
+    """Whether nobody holds the other end of this pipe any more."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLHUP)
+    return any(event & select.POLLHUP for _, event in poll.poll(0))
 
 
 def _explain(code: int, why: str) -> int:

@@ -24,6 +24,7 @@ from whisperjob.serving.listener import Listener
 from whisperjob.serving.supervisor import TaskSupervisor
 from whisperjob.stores.open import open_store
 from whisperjob.stores.port import ObjectStore
+from whisperjob_api.admission import UploadGate
 from whisperjob_api.app import create_app
 from whisperjob_api.http_protocol import build_protocol
 from whisperjob_api.keys.key_folder import RECORDS_NAME, load_records
@@ -49,6 +50,7 @@ from whisperjob_local.worker_programs import (
     check_diarizer,
     find_diarizer,
 )
+from whisperjob_local.worker_space import WorkerSpace
 
 if TYPE_CHECKING:
     from whisperjob_local.local_metrics import LocalMetrics
@@ -85,6 +87,7 @@ async def run_service(settings: ServiceSettings, body: Callable[[RunningService]
         if local.sandbox_is_required:
             check_sandbox(ffmpeg)
         folder = stack.enter_context(open_data_folder(local.data_dir))
+        await asyncio.to_thread(folder.sweep_scratch)
         public = stack.enter_context(bind(local.host, local.port))
         internal = stack.enter_context(bind("127.0.0.1", 0))
         api_key, key_file, keys = _open_keys(settings.api, folder)
@@ -94,16 +97,25 @@ async def run_service(settings: ServiceSettings, body: Callable[[RunningService]
         python = find_diarizer(local.diarizer_python)
         if python is not None and local.diarizer_python is not None:
             await asyncio.to_thread(check_diarizer, python)
+        optimizers = local.workers or default_workers()
         programs = build_programs(
             to_url(internal),
             ffmpeg,
-            optimizers=local.workers or default_workers(),
+            optimizers=optimizers,
             diarizer=python,
             require_sandbox=local.sandbox_is_required,
         )
+        upload_gate = UploadGate()
+        space = WorkerSpace(
+            folder.scratch,
+            places=optimizers,
+            max_scratch_bytes=settings.engine.max_scratch_bytes,
+            max_duration=settings.engine.max_duration,
+            uploading_bytes=lambda: upload_gate.missing_bytes if settings.store.s3_endpoint is None else 0,
+        )
         launcher = SubprocessLauncher(
             programs,
-            folder.scratch,
+            space,
             run_deadline=settings.engine.run_deadline,
             standby=StandbyWorker(Stage.OPTIMIZE, programs[Stage.OPTIMIZE], folder.scratch),
             weight_of=settings.engine.weight_of,
@@ -130,6 +142,8 @@ async def run_service(settings: ServiceSettings, body: Callable[[RunningService]
             keys=keys,
             engine_ready=lambda: os.access(ffmpeg, os.X_OK),
             diarizes=python is not None,
+            upload_gate=upload_gate,
+            worker_disk=space,
             no_diarizer_message=f"{NO_DIARIZER_MESSAGE} The service finds it when it starts.",
         )
         app = create_app(dependencies)
@@ -149,7 +163,7 @@ async def run_service(settings: ServiceSettings, body: Callable[[RunningService]
             await front.wait_until_listening()
             launcher.prepare()
             result = await body(RunningService(to_url(public), api_key, key_file))
-            dependencies.upload_gate.close()
+            upload_gate.close()
             tasks.release(serving)
             front.stop()
             await serving

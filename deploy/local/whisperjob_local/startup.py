@@ -4,6 +4,7 @@ import errno
 import fcntl
 import os
 import secrets
+import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +31,10 @@ class DataFolder:
         self.objects = path / "objects"
         self.scratch = path / "scratch"
         self.api_key = path / "api-key"
+
+    def sweep_scratch(self) -> None:
+        """Removes what the workers of an earlier process left, which may be what has filled the disk."""
+        shutil.rmtree(self.scratch, ignore_errors=True)
 
 
 @contextmanager
@@ -63,7 +68,7 @@ def ensure_api_key(file: Path) -> str:
     """
     try:
         if not file.exists():
-            with atomic_write(file) as unfinished:
+            with atomic_write(file, durable=True) as unfinished:
                 descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
                 with os.fdopen(descriptor, "w", encoding="ascii") as opened:
                     opened.write(secrets.token_urlsafe(24) + "\n")

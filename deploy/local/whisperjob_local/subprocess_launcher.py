@@ -16,19 +16,23 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import islice
-from pathlib import Path
 
 from whisperjob.deciding.fair_share import FairShare, Waiting, give_equal_weight
 from whisperjob.engine.ports import Launch, WorkerIdentity
 from whisperjob.model.clock import utc_now
 from whisperjob.model.phase import Reason, Stage
+from whisperjob.model.space import SpaceNeed
 from whisperjob.model.workers import Worker, WorkerState
-from whisperjob.worker.worker_program import ATTEMPT_OVER
+from whisperjob.worker.worker_program import ATTEMPT_OVER, NO_SPACE
 from whisperjob_local.standby import StandbyWorker, StartedWorker, start_worker
 from whisperjob_local.worker_process import WorkerEnd, WorkerProcess
 from whisperjob_local.worker_programs import WorkerProgram
+from whisperjob_local.worker_space import WorkerSpace
 
 log = logging.getLogger(__name__)
+
+_SPACE_SECONDS = 1.0
+"""How often the disk is looked at while an attempt waits for room on it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -49,15 +53,15 @@ class _Attempt:
 class SubprocessLauncher:
     """The Launcher and TokenVerifier of one process. Not thread-safe: one event loop.
 
-    `programs` are the workers of each stage. `scratch` belongs to this launcher alone: whatever an earlier process left
-    there is removed. The `standby` worker, if any, is used first; it is closed with the launcher.
+    `programs` are the workers of each stage. The folder of `space` belongs to this launcher alone: whatever an earlier
+    process left there is removed. The `standby` worker, if any, is used first; it is closed with the launcher.
     `weight_of` returns a tenant's share of the workers.
     """
 
     def __init__(
         self,
         programs: Mapping[Stage, WorkerProgram],
-        scratch: Path,
+        space: WorkerSpace,
         *,
         run_deadline: timedelta,
         standby: StandbyWorker | None = None,
@@ -65,7 +69,9 @@ class SubprocessLauncher:
     ) -> None:
         self._programs = programs
         self._standby = standby
-        self._scratch = scratch
+        self._space = space
+        self._scratch = scratch = space.folder
+        self._next_look: asyncio.TimerHandle | None = None
         self._run_deadline = run_deadline
         self._attempts: dict[str, _Attempt] = {}
         self._identities: dict[bytes, WorkerIdentity] = {}
@@ -120,6 +126,8 @@ class SubprocessLauncher:
     async def close(self) -> None:
         """Ends all workers without notice to the subscribers: a restart of the engine is no failure of a worker."""
         self._closed = True
+        if self._next_look is not None:
+            self._next_look.cancel()
         self._callbacks.clear()
         await asyncio.gather(*(self.stop(name) for name in list(self._attempts)))
         if self._standby is not None:
@@ -143,7 +151,25 @@ class SubprocessLauncher:
             order = self._shares[stage].order([a.to_waiting() for a in pending.values()], running, time.monotonic())
             for waiting in islice(order, max(0, capacity - len(running))):
                 attempt = pending[waiting.name]
+                if not self._has_space(attempt):  # none overtakes it: a large one would wait for ever
+                    break
                 attempt.task = asyncio.create_task(self._run(attempt), name=attempt.worker.name)
+
+    def _has_space(self, attempt: _Attempt) -> bool:
+        """Reserves the attempt's share of the disk. If there is no room, the disk is looked at again in a moment."""
+        try:
+            if self._space.reserve(attempt.launch):
+                return True
+            message = f"waiting for free disk space (about {_to_mb(self._space.need_of(attempt.launch))} MB)"
+        except OSError as error:
+            message = f"the disk of the workers cannot be used ({error.strerror})"
+        if message != attempt.worker.message:
+            log.warning("%s: %s", attempt.worker.name, message)
+            self._change(attempt, replace(attempt.worker, message=message))
+        if self._next_look is not None:
+            self._next_look.cancel()
+        self._next_look = asyncio.get_running_loop().call_later(_SPACE_SECONDS, self._start_pending)
+        return False
 
     async def _run(self, attempt: _Attempt) -> None:
         end: WorkerEnd | None = None
@@ -156,6 +182,7 @@ class SubprocessLauncher:
         except OSError:
             log.exception("%s could not be started", attempt.worker.name)
         finally:
+            self._space.end(attempt.launch, used_up=end is not None and end.exit_code == NO_SPACE)
             self._change(attempt, replace(_with_end(attempt.worker, end), ended_at=utc_now()))
             self._start_pending()
 
@@ -164,13 +191,15 @@ class SubprocessLauncher:
         scratch = self._scratch / launch.name
         token = secrets.token_urlsafe(32)
         try:
-            identity = WorkerIdentity(launch.job.name, launch.job.uid, launch.stage, launch.attempt)
+            share = self._space.share_of(launch.name)
+            identity = WorkerIdentity(launch.job.name, launch.job.uid, launch.stage, launch.attempt, share)
             self._identities[_digest(token)] = identity
             started = None if self._standby is None else await self._standby.acquire(launch.stage)
             if started is None:
                 scratch.mkdir()
                 started = StartedWorker(await start_worker(self._programs[launch.stage], scratch), scratch)
             attempt.process, scratch = started.process, started.scratch
+            self._space.begin(launch.name, scratch)
             await attempt.process.send_token(token)
             running = replace(attempt.worker, state=WorkerState.RUNNING, started_at=utc_now(), reason="", message="")
             self._change(attempt, running)
@@ -226,7 +255,13 @@ def describe_exit(code: int) -> str:
         return f"the worker was killed ({name})"
     if code == ATTEMPT_OVER:
         return "the engine reported that the attempt is over"
+    if code == NO_SPACE:
+        return "the disk had no room for the work"
     return f"the worker failed (exit code {code})"
+
+
+def _to_mb(need: SpaceNeed) -> int:
+    return (need.scratch_bytes + need.output_bytes) // 10**6
 
 
 def _digest(token: str) -> bytes:

@@ -8,7 +8,7 @@ from functools import partial
 from io import RawIOBase
 from pathlib import Path
 
-from whisperjob.model.errors import InputError
+from whisperjob.model.errors import InputError, NoSpaceError
 from whisperjob.model.phase import Profile
 from whisperjob.worker.processes.report_pipes import LineReader, PolledPipe
 from whisperjob.worker.processes.runner import Program
@@ -24,10 +24,10 @@ _ZEROS = bytes(PIECE_BYTES)
 
 @dataclass(frozen=True, slots=True)
 class SampleLimit:
-    """How many samples a recording may have, silence between its parts included, and the verdict if it has more."""
+    """How many samples a recording may have, silence between its parts included, and the error if it has more."""
 
     samples: int
-    verdict: InputError
+    error: InputError | NoSpaceError
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ def decode(
         ):
             left -= len(piece)
             if left < 0:
-                raise limit.verdict
+                raise limit.error
             yield repair.feed(piece)
         yield repair.flush()
 

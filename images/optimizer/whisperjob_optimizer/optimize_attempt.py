@@ -47,8 +47,13 @@ def run_attempt(
 def _optimize(
     claim: Claim, source: FetchedFile, out_dir: Path, scratch: Path, on_progress: OnProgress, tools: Tools
 ) -> Manifest:
-    free_bytes = max(1, claim.limits.max_scratch_bytes - source.scratch_bytes)
-    limits = claim.limits.model_copy(update={"max_scratch_bytes": free_bytes})
+    limits = claim.limits
+    given_bytes = limits.max_scratch_bytes if limits.scratch_bytes is None else limits.scratch_bytes
+    left = {
+        "max_scratch_bytes": max(1, limits.max_scratch_bytes - source.scratch_bytes),
+        "scratch_bytes": max(1, given_bytes - source.scratch_bytes),
+    }
+    limits = limits.model_copy(update=left)
     if not isinstance(claim.options, OptimizeOptions):
         raise ProtocolViolationError(f"this worker cannot {claim.options.stage}")
     return optimize(

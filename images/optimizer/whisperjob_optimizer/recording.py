@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from whisperjob.model import manifest as m
-from whisperjob.model.errors import InputError, JobCode, WarningCode
+from whisperjob.model.errors import InputError, JobCode, NoSpaceError, WarningCode
 from whisperjob.model.phase import Profile, Step
 from whisperjob.model.protocol import OptimizeOptions, WorkLimits
 from whisperjob_optimizer import command, decoding, probe, steps
@@ -137,16 +137,22 @@ class RecordingDecoder:
         decoded.pcm.path.unlink()
 
     def _sample_limit(self) -> decoding.SampleLimit:
-        """Returns the lower one of the limits by time and by scratch space."""
-        bytes_per_sample = steps.SAMPLE_BYTES * self._copies() + _MP3_BYTES_PER_SAMPLE
-        by_time = self.limits.max_duration_seconds * m.SAMPLE_RATE
-        by_disk = int(self.limits.max_scratch_bytes / bytes_per_sample)
-        if by_time <= by_disk:
-            hours = self.limits.max_duration_seconds / 3600
-            too_long = f"The recording is longer than the limit of {hours:g} hours."
-            return decoding.SampleLimit(by_time, InputError(JobCode.DURATION_LIMIT, too_long))
-        too_large = "The recording needs more scratch space than a worker may use."
-        return decoding.SampleLimit(by_disk, InputError(JobCode.DISK_LIMIT, too_large))
+        """Returns the lowest one of the limits by time, by scratch space, and by what this attempt was given of it."""
+        limits = self.limits
+        hours = limits.max_duration_seconds / 3600
+        too_long = InputError(JobCode.DURATION_LIMIT, f"The recording is longer than the limit of {hours:g} hours.")
+        too_large = InputError(JobCode.DISK_LIMIT, "The recording needs more scratch space than a worker may use.")
+        found = [
+            decoding.SampleLimit(limits.max_duration_seconds * m.SAMPLE_RATE, too_long),
+            decoding.SampleLimit(self._samples_in(limits.max_scratch_bytes), too_large),
+        ]
+        if limits.scratch_bytes is not None:
+            share = NoSpaceError("the recording needs more scratch space than this attempt was given")
+            found.append(decoding.SampleLimit(self._samples_in(limits.scratch_bytes), share))
+        return min(found, key=lambda limit: limit.samples)
+
+    def _samples_in(self, scratch_bytes: int) -> int:
+        return int(scratch_bytes / (steps.SAMPLE_BYTES * self._copies() + _MP3_BYTES_PER_SAMPLE))
 
     def _copies(self) -> int:
         """Returns how many files of PCM exist at a time: enhancing makes a second one, adding tracks a third, and each

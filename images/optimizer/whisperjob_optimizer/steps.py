@@ -45,6 +45,7 @@ _MEASURED_SECONDS = 5.0
 """Windows in which tracks are compared: long enough for some words, and half a second of work each."""
 
 _CUT_WINDOW = SAMPLE_RATE // 20
+_NO_SPACE = "No space left on device"
 _FULL_DISK_BYTES = 1024 * 1024
 
 T = TypeVar("T")
@@ -368,12 +369,15 @@ def _read_highest(lines: Iterable[str], into: list[float]) -> None:
 
 
 def check_success(workspace: Workspace, completed: CompletedProgram) -> None:
-    """Raises OSError for a full disk, ProgramError for every other failure."""
-    if completed.returncode:
+    """Raises OSError for a full disk, ProgramError for every other failure.
+
+    An ffmpeg with two outputs ends well although one of them could not be written.
+    """
+    if completed.returncode or _NO_SPACE in completed.stderr_tail:
         _check_disk(workspace.scratch, completed)
         raise ProgramError(f"ffmpeg failed ({completed.returncode}): {completed.stderr_tail[-300:]}")
 
 
 def _check_disk(scratch: Path, completed: CompletedProgram) -> None:
-    if "No space left on device" in completed.stderr_tail or shutil.disk_usage(scratch).free < _FULL_DISK_BYTES:
+    if _NO_SPACE in completed.stderr_tail or shutil.disk_usage(scratch).free < _FULL_DISK_BYTES:
         raise OSError(errno.ENOSPC, "no space left in the scratch folder")

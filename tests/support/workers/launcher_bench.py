@@ -16,6 +16,7 @@ from whisperjob.model.workers import Worker
 from whisperjob_local.standby import StandbyWorker
 from whisperjob_local.subprocess_launcher import SubprocessLauncher
 from whisperjob_local.worker_programs import WorkerProgram
+from whisperjob_local.worker_space import WorkerSpace
 
 WORKER = r"""
 import os, signal, subprocess, sys, time
@@ -48,7 +49,12 @@ class Bench:
     """
 
     def __init__(
-        self, folder: Path, capacity: int, run_deadline: timedelta = timedelta(minutes=5), *, standby: bool = False
+        self,
+        folder: Path,
+        capacity: int,
+        run_deadline: timedelta = timedelta(minutes=5),
+        *,
+        standby: bool = False,
     ) -> None:
         self.notes = folder / "notes"
         self.notes.mkdir()
@@ -58,9 +64,10 @@ class Bench:
             Stage.OPTIMIZE: WorkerProgram(self._argv, {}, capacity),
             Stage.DIARIZE: WorkerProgram(self._argv, {}, capacity=None),
         }
+        self.space = WorkerSpace(self.scratch, places=capacity)
         self.launcher = SubprocessLauncher(
             programs,
-            self.scratch,
+            self.space,
             run_deadline=run_deadline,
             standby=StandbyWorker(Stage.OPTIMIZE, programs[Stage.OPTIMIZE], self.scratch) if standby else None,
         )

@@ -50,6 +50,8 @@ class WorkServer:
     """The next read ends after this many bytes, once."""
     refuse_writes: int = 0
     """This many POST forms are answered with 403, as after the end of a grant."""
+    is_full: bool = False
+    """The store answers POST forms as MinIO does whose disk is full."""
 
     @property
     def steps(self) -> list[str]:
@@ -105,6 +107,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def _store(self, state: WorkServer, body: bytes) -> None:
+        if state.is_full:
+            self._answer(507, b"<Error><Code>XMinioStorageFull</Code></Error>")
+            return
         if state.refuse_writes > 0:
             state.refuse_writes -= 1
             self._answer(403)

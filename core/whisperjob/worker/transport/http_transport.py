@@ -11,6 +11,7 @@ from urllib3.util import Retry, Timeout
 
 from whisperjob.model.backoff import Backoff
 from whisperjob.model.base import Model
+from whisperjob.model.errors import NoSpaceError
 from whisperjob.model.protocol import HttpRead, HttpWrite
 from whisperjob.worker.transport.port import FetchedFile, TransportError, check_sha256, check_size, write_json
 from whisperjob.worker.transport.post_form import PostForm
@@ -22,6 +23,7 @@ _NO_RETRY = Retry(0, redirect=0)
 """Trying again is done here, since a fresh grant may be needed for it."""
 
 _ATTEMPTS = 6
+_INSUFFICIENT_STORAGE = 507
 _BACKOFF = Backoff(base=timedelta(seconds=0.2), cap=timedelta(seconds=6.4))
 
 
@@ -117,9 +119,11 @@ class _RefusedError(Exception):
 
 
 def _check(response: urllib3.BaseHTTPResponse) -> None:
-    """Raises _RefusedError, TransportError, or HTTPError where trying again may help."""
+    """Raises _RefusedError, NoSpaceError, TransportError, or HTTPError where trying again may help."""
     if response.status < 300:
         return
+    if response.status == _INSUFFICIENT_STORAGE:
+        raise NoSpaceError("the store has no room left")
     if response.status in (400, 401, 403):
         raise _RefusedError
     if response.status in (408, 429) or response.status >= 500:

@@ -36,7 +36,10 @@ class Transport(Protocol):
         ...
 
     def publish(self, path: Path, name: str) -> None:
-        """Makes a file a result, which others see complete or not at all. Raises TransportError, OSError."""
+        """Makes a file a result, which others see complete or not at all.
+
+        Raises TransportError, NoSpaceError, OSError.
+        """
         ...
 
     def publish_json(self, content: Model, name: str) -> None:
