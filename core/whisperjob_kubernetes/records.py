@@ -51,6 +51,7 @@ class KubernetesRecords:
 
     def __init__(self, api: client.ApiClient, namespace: str) -> None:
         self._objects = client.CustomObjectsApi(api)
+        self._core = client.CoreV1Api(api)
         self._namespace = namespace
         self._path: _ResourcePath = {
             "group": API_GROUP,
@@ -62,6 +63,13 @@ class KubernetesRecords:
     @property
     def namespace(self) -> str:
         return self._namespace
+
+    async def installation(self) -> str:
+        """Returns the uid of the namespace: one of the same name in another or a rebuilt cluster has another."""
+        with _translate_record_errors(self._namespace):
+            metadata = (await self._core.read_namespace(self._namespace)).metadata
+        assert metadata is not None  # an API server answers whole objects
+        return str(metadata.uid)
 
     async def create(self, name: str, spec: Spec) -> WhisperJob:
         if not is_job_name(name):

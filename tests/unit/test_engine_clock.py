@@ -145,6 +145,19 @@ class TestRunningWork:
         assert decide_now(clocks, a_job()) is JobCode.START_DEADLINE
 
     @JUMPS
+    def test_a_clock_elsewhere_that_is_wrong_fails_no_job(self, jump: timedelta) -> None:
+        """The API server and the nodes have clocks of their own, which write when a job and its pod began."""
+        clocks = running_clocks()
+        clocks.watched.settle()
+        clocks.pass_time(3 * DAY)
+        elsewhere = clocks.wall - jump
+        waiting = a_job(created_at=elsewhere)
+        running = a_job(created_at=elsewhere, attempt=1, phase=Phase.PROCESSING)
+        worker = a_worker(1, created_at=elsewhere, started_at=elsewhere)
+        assert decide_now(clocks, waiting) == "launched"
+        assert decide_now(clocks, running, worker) == "nothing of the kind"
+
+    @JUMPS
     def test_a_back_off_takes_as_long_as_it_should(self, jump: timedelta) -> None:
         clocks = running_clocks()
         job = a_job(attempt=1, failure_count=1, next_attempt_time=clocks.wall + timedelta(minutes=5))

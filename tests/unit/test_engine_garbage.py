@@ -1,19 +1,17 @@
 """Which objects still have a reader."""
 
-from datetime import timedelta
-
 import pytest
 
 from support.builders import SHA, UID, a_job, a_spec
 from whisperjob.engine.garbage import find_orphans, needed_objects
+from whisperjob.engine.sweeping import find_disputed, why_not_sweep
 from whisperjob.model import names
 from whisperjob.model.errors import JobCode
 from whisperjob.model.phase import Phase, Stage
 from whisperjob.model.resource import DiarizationRequest, DiarizationState, JobFailure, Output, Source, WhisperJob
+from whisperjob.records.port import UnreadableRecord
 from whisperjob.stores.port import StoredObject
 
-DAY = timedelta(hours=24)
-NOW = 1_000_000.0
 RESULT = names.attempt_prefix("default", UID, Stage.OPTIMIZE, 2)
 SOURCE = a_spec().source.key
 QUEUED = a_job()
@@ -70,21 +68,57 @@ def test_needed_objects(key: str, job: WhisperJob, keep_source: bool, needed: bo
 
 
 @pytest.mark.parametrize(
-    ("key", "age", "jobs", "orphan"),
+    ("key", "jobs", "orphans", "strangers"),
     [
-        pytest.param(SOURCE, 0, [QUEUED], False, id="a waiting job's source"),
-        pytest.param(SOURCE, 0, [], False, id="a fresh upload: its record may be on its way"),
-        pytest.param(SOURCE, 86_401, [], True, id="an old upload without a record"),
-        pytest.param(SOURCE, 86_401, [COMPLETED], True, id="a source that outlived its job"),
-        pytest.param("uploads/other/talk/ff", 86_401, [], False, id="another namespace's upload"),
-        pytest.param(RESULT + "output.mp3", 0, [COMPLETED], False, id="a result"),
-        pytest.param(RESULT + "output.mp3", 0, [], True, id="a deleted job's result"),
-        pytest.param(f"jobs/other/{UID}/optimize/1/x.mp3", 0, [], False, id="another namespace's result"),
-        pytest.param("imports/talk.mp4", 10**9, [IMPORTED], False, id="an imported source"),
-        pytest.param("jobs/readme.txt", 10**9, [], False, id="a key of another program"),
+        pytest.param(SOURCE, [QUEUED], 0, 0, id="a waiting job's source"),
+        pytest.param(SOURCE, [], 1, 1, id="an upload without a record"),
+        pytest.param(SOURCE, [COMPLETED], 1, 0, id="a source that outlived its job"),
+        pytest.param("uploads/other/talk/ff", [], 0, 0, id="another namespace's upload"),
+        pytest.param(RESULT + "output.mp3", [COMPLETED], 0, 0, id="a result"),
+        pytest.param(RESULT.replace("/2/", "/1/") + "output.mp3", [COMPLETED], 1, 0, id="a failed attempt's result"),
+        pytest.param(RESULT + "output.mp3", [], 1, 1, id="a result without a record"),
+        pytest.param(f"jobs/other/{UID}/optimize/1/x.mp3", [], 0, 0, id="another namespace's result"),
+        pytest.param("imports/talk.mp4", [IMPORTED], 0, 0, id="an imported source"),
+        pytest.param("jobs/readme.txt", [], 0, 0, id="a key of another program"),
+        pytest.param(names.installation_key("default", "a"), [], 0, 0, id="a marker"),
     ],
 )
-def test_find_orphans(key: str, age: float, jobs: list[WhisperJob], orphan: bool) -> None:
-    stored = StoredObject(key, 1, NOW - age)
-    found = find_orphans([stored], jobs, [], "default", keep_source=False, now=NOW, upload_age=DAY)
-    assert found == ([key] if orphan else [])
+def test_find_orphans(key: str, jobs: list[WhisperJob], orphans: int, strangers: int) -> None:
+    found = find_orphans([StoredObject(key, 1, 0.0)], jobs, [], "default", keep_source=False)
+    assert (len(found.jobs), len(found.strangers)) == (orphans, strangers)
+
+
+@pytest.mark.parametrize("key", [SOURCE, RESULT + "output.mp3"])
+def test_what_belongs_to_a_quarantined_record_is_no_orphan(key: str) -> None:
+    quarantined = UnreadableRecord("talk", UID, "7", "default", "status.phase: ?")
+    assert find_orphans([StoredObject(key, 1, 0.0)], [], [quarantined], "default", keep_source=False).jobs == {}
+
+
+@pytest.mark.parametrize(
+    ("others", "contested", "why"),
+    [
+        pytest.param([], False, "", id="nobody else"),
+        pytest.param(["installations/a/b.json"], False, "(installations/a/b.json)", id="another installation"),
+        pytest.param([], True, "another process", id="another process"),
+    ],
+)
+def test_when_nothing_is_swept(others: list[str], contested: bool, why: str) -> None:
+    said = why_not_sweep(others, contested)
+    assert bool(said) is bool(why)
+    assert why in said
+
+
+@pytest.mark.parametrize(
+    ("strangers", "before", "records", "disputed"),
+    [
+        pytest.param("", "", 0, "", id="nothing at all"),
+        pytest.param("abc", "", 3, "", id="as many deleted jobs as there are others"),
+        pytest.param("abc", "", 2, "abc", id="most records are missing"),
+        pytest.param("a", "", 0, "a", id="all records are missing"),
+        pytest.param("ab", "a", 9, "a", id="records come, and the objects stay"),
+        pytest.param("b", "a", 9, "", id="the record is there again, or the objects are gone"),
+        pytest.param("abcd", "ab", 2, "ab", id="deleted jobs beside lost records"),
+    ],
+)
+def test_objects_of_lost_records_are_disputed(strangers: str, before: str, records: int, disputed: str) -> None:
+    assert find_disputed(frozenset(strangers), frozenset(before), records) == frozenset(disputed)

@@ -110,6 +110,21 @@ class _EngineState(Collector):
             "Seconds that the first of them has waited",
             value=self._engine.oldest_wait.total_seconds(),
         )
+        yield GaugeMetricFamily(
+            "whisperjob_orphaned_objects",
+            "Objects that no record needs, to be removed when they are old enough",
+            value=self._engine.sweeper.orphans,
+        )
+        yield GaugeMetricFamily(
+            "whisperjob_disputed_jobs",
+            "Jobs whose objects stay although their record is missing, since records were lost",
+            value=self._engine.sweeper.disputed,
+        )
+        yield GaugeMetricFamily(
+            "whisperjob_sweep_refused",
+            "1 while orphaned objects are not removed; the log says why",
+            value=1 if self._engine.sweeper.problem else 0,
+        )
         yield CounterMetricFamily(
             "whisperjob_clock_jumps", "Jumps of the time of day since the start", value=self._engine.clock.jumps
         )

@@ -1,8 +1,7 @@
 """Removes stored objects that no record needs any more: of ended jobs, of deleted jobs, and what a crash left."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import cache
 
 from whisperjob.model import names
@@ -64,6 +63,18 @@ def collect_deleted_job(store: ObjectStore, job: WhisperJob) -> None:
         store.delete(job.spec.source.key)
 
 
+@dataclass(frozen=True, slots=True)
+class Orphans:
+    """The keys of objects that no record needs, each with the uid or name of its job if that has no record at all."""
+
+    jobs: Mapping[str, str | None]
+
+    @property
+    def strangers(self) -> frozenset[str]:
+        """The uids and names of jobs without a record."""
+        return frozenset(job for job in self.jobs.values() if job is not None)
+
+
 def find_orphans(
     objects: Iterable[StoredObject],
     jobs: Iterable[WhisperJob],
@@ -71,14 +82,11 @@ def find_orphans(
     namespace: str,
     *,
     keep_source: bool,
-    now: float,
-    upload_age: timedelta,
-) -> list[str]:
-    """Returns the keys that belong to no record, or that their record does not need. Pure.
+) -> Orphans:
+    """Returns the objects that belong to no record, or that their record does not need. Pure.
 
     `objects` must have been listed before `jobs`: a result always has a record that is older than itself. An upload has
-    none at first, because its record is created last: without a record it is retained until it is `upload_age` old.
-    What belongs to a quarantined record is no orphan.
+    none at first, because its record is created last. What belongs to a quarantined record is no orphan.
     """
     set_aside = {record.name for record in quarantined} | {record.uid for record in quarantined}
     by_name: dict[str, WhisperJob] = {}
@@ -90,21 +98,17 @@ def find_orphans(
     def needed_by(uid: str) -> NeededObjects:  # once for each job, which may have hundreds of objects
         return needed_objects(by_uid[uid], keep_source=keep_source)
 
-    orphans = []
+    orphans: dict[str, str | None] = {}
     for stored in objects:
         if owner := names.upload_owner(stored.key):
-            if owner[0] != namespace or owner[1] in set_aside:
-                continue
             job_of = by_name.get(owner[1])
-            known = job_of is not None and job_of.spec.source.key == stored.key
-            fresh = now - stored.modified_at < upload_age.total_seconds()
-            needed = needed_by(job_of.uid).includes(stored.key) if known and job_of else fresh
+            needed = job_of is not None and needed_by(job_of.uid).includes(stored.key)
         elif owner := names.job_owner(stored.key):
-            if owner[0] != namespace or owner[1] in set_aside:
-                continue
-            needed = owner[1] in by_uid and needed_by(owner[1]).includes(stored.key)
+            job_of = by_uid.get(owner[1])
+            needed = job_of is not None and needed_by(job_of.uid).includes(stored.key)
         else:
-            needed = True  # the key is not one of this software: it is not judged here
-        if not needed:
-            orphans.append(stored.key)
-    return orphans
+            continue  # the key is not one of this software: it is not judged here
+        if needed or owner[0] != namespace or owner[1] in set_aside:
+            continue
+        orphans[stored.key] = owner[1] if job_of is None else None
+    return Orphans(orphans)

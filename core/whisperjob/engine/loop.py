@@ -8,35 +8,33 @@ from datetime import timedelta
 
 from whisperjob.deciding.decision import AT_ONCE, Policy, ProgressReport
 from whisperjob.deciding.fair_share import FairShare
+from whisperjob.deciding.view import moments_of_work
 from whisperjob.engine.applying import Applier
 from whisperjob.engine.audio_quota import AudioQuota
 from whisperjob.engine.claims import build_claim
 from whisperjob.engine.event_log import LogEventRecorder
-from whisperjob.engine.garbage import find_orphans
 from whisperjob.engine.observing import Observer
 from whisperjob.engine.ports import EventRecorder, Launcher, WorkerIdentity
 from whisperjob.engine.progress_throttle import ProgressThrottle
 from whisperjob.engine.queue import WorkQueue
 from whisperjob.engine.reconcile import Reconciler
+from whisperjob.engine.sweeping import Sweeper
 from whisperjob.engine.watched_clock import WatchedClock, newest_moment
 from whisperjob.engine.worker_index import WorkerIndex
-from whisperjob.model import names
 from whisperjob.model.backoff import Backoff
 from whisperjob.model.clock import utc_now
-from whisperjob.model.errors import AttemptOverError, ProtocolViolationError, StoreError, WhisperJobError
+from whisperjob.model.errors import AttemptOverError, ProtocolViolationError, RecordError, StoreError, WhisperJobError
 from whisperjob.model.phase import Stage
 from whisperjob.model.protocol import Claim, ProgressPost
 from whisperjob.model.resource import WhisperJob
 from whisperjob.model.settings import EngineSettings
-from whisperjob.model.stages import active_stage, stage_state
+from whisperjob.model.stages import active_stage, active_work, stage_state
 from whisperjob.model.workers import Worker
 from whisperjob.records.cache import RecordCache
 from whisperjob.records.port import ChangeKind, JobRecords, RecordChange
-from whisperjob.stores.port import ObjectStore, StoredObject
+from whisperjob.stores.port import ObjectStore
 
 log = logging.getLogger(__name__)
-
-_UNFINISHED_UPLOAD_AGE = timedelta(hours=24)
 
 
 def policy_from(settings: EngineSettings, *, diarizes: bool = False) -> Policy:
@@ -78,6 +76,7 @@ class Engine:
         self._settings = settings
         self.clock = clock or WatchedClock()
         self._clock_resumed = False
+        self.sweeper = Sweeper(records, cache, store, self.clock, settings.orphan_age, settings.keep_source)
         self._on_pass = on_pass
         self._queue = WorkQueue()
         self._workers = WorkerIndex()
@@ -112,16 +111,15 @@ class Engine:
         launcher.subscribe(self._worker_changed)
 
     async def prepare(self, *, alone: bool) -> None:
-        """Waits for the records and removes orphans; to be called before anything new is let in.
+        """Waits for the records and sweeps; to be called before anything new is let in.
 
-        `alone` says that nothing else can be uploading now (embedded mode at its start), so that every upload without
-        a record is an orphan, and so is every unfinished write.
+        `alone` says that nothing else can be uploading now (embedded mode at its start): unfinished writes go at once.
         """
         await self._cache.wait_synced()
-        self._resume_clock()
+        await self._resume_clock()
         try:
-            await self._sweep(timedelta(0) if alone else self._settings.orphan_age, alone=alone)
-        except StoreError as error:
+            await self.sweeper.sweep(alone=alone)
+        except (StoreError, RecordError) as error:
             log.warning("orphaned objects stay until the next sweep: %s", error)
 
     async def run(self) -> None:
@@ -241,42 +239,28 @@ class Engine:
         """Reads everything again: records, workers, objects. Raises what the ports raise."""
         self._workers.replace(await self._launcher.workers())
         await self._cache.relist()
-        self._resume_clock()
+        await self._resume_clock()
         living = {job.uid for job in self._cache.all()} | {record.uid for record in self._cache.quarantined()}
         for worker in self._workers.all():
             if worker.job_uid not in living:
                 await self._applier.stop(worker)
         for job in list(self._cache.all()):
             self._queue.add(job.name)
-        await self._sweep(self._settings.orphan_age, alone=False)
+        await self.sweeper.sweep(alone=False)
 
-    def _resume_clock(self) -> None:
-        """Compares the clock, once, with what the records say of earlier runs."""
-        if not self._clock_resumed:
-            self.clock.resume(newest_moment(self._cache.all()))
-            self._clock_resumed = True
-
-    async def _sweep(self, upload_age: timedelta, *, alone: bool) -> None:
-        unfinished_age = timedelta(0) if alone else _UNFINISHED_UPLOAD_AGE
-        swept = await asyncio.to_thread(self._store.sweep_unfinished, unfinished_age)
-        objects: list[StoredObject] = []
-        for prefix in (names.UPLOADS_PREFIX, names.JOBS_PREFIX):
-            objects += await asyncio.to_thread(_list_objects, self._store, prefix)
-        await self._cache.relist()
-        orphans = find_orphans(
-            objects,
-            self._cache.all(),
-            self._cache.quarantined(),
-            self._records.namespace,
-            keep_source=self._settings.keep_source,
-            now=time.time(),
-            upload_age=upload_age,
-        )
-        for key in orphans:
-            await asyncio.to_thread(self._store.delete, key)
-        if swept or orphans:
-            log.info("swept %d orphaned object(s) and %d unfinished write(s)", len(orphans), swept)
-
-
-def _list_objects(store: ObjectStore, prefix: str) -> list[StoredObject]:
-    return list(store.list(prefix))
+    async def _resume_clock(self) -> None:
+        """Compares the clock, once, with what the records and the marker in the store say of earlier runs."""
+        if self._clock_resumed:
+            return
+        moments = [newest_moment(self._cache.all())]
+        try:
+            moments.append(await self.sweeper.last_seen())
+        except (StoreError, RecordError) as error:
+            log.warning("the marker of this installation cannot be read: %s", error)
+        self.clock.resume(max((moment for moment in moments if moment is not None), default=None))
+        for job in self._cache.all():
+            if work := active_work(job):
+                for moment in moments_of_work(work, self._workers.of(job.uid)):
+                    self.clock.age(moment)
+        self.clock.settle()
+        self._clock_resumed = True

@@ -43,6 +43,7 @@ class WatchedClock:
         self._held_until = self._last_monotonic + DELETION_GRACE.total_seconds()
         self._began_at: LRUCache[datetime, float] = LRUCache(_REMEMBERED_MOMENTS)
         """Moments of the time of day, and the monotonic time at which their age was zero."""
+        self._settled = False
         self.jumps = 0
         """How often the time of day has jumped."""
 
@@ -70,6 +71,10 @@ class WatchedClock:
         else:
             self._held_until = float("-inf")
 
+    def monotonic(self) -> float:
+        """Returns seconds since some moment, which no jump changes."""
+        return self._monotonic()
+
     def held(self) -> timedelta:
         """Returns for how long nothing may be deleted because of its age; zero when it may be."""
         self.now()
@@ -78,16 +83,21 @@ class WatchedClock:
     def age(self, moment: datetime) -> timedelta:
         """Returns how long ago this moment was, by monotonic time since the first call; negative if it is ahead.
 
-        While the clock is not trusted, a moment is new at its first call: better late than wrong.
+        While the clock is not trusted, and once it has settled, a moment is new at its first call. Other clocks may
+        have written it (of the API server, of a node), and these may be wrong: better late than wrong.
         """
         began = self._began_at.get(moment)
         if began is None:
             began = self._began_at[moment] = self._monotonic() - self._first_age(moment).total_seconds()
         return timedelta(seconds=self._monotonic() - began)
 
+    def settle(self) -> None:
+        """Says that all that was there at the start was asked for: what is asked for from now on has begun since."""
+        self._settled = True
+
     def _first_age(self, moment: datetime) -> timedelta:
         age = self.now() - moment
-        if self.held():
+        if self._settled or self.held():
             age = min(age, timedelta(0))
         return max(age, -_LONGEST_WAIT)
 

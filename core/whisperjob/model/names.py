@@ -9,8 +9,10 @@ Keys of the object store (written by the API and by workers, read by the engine 
     jobs/<namespace>/<uid>/trim/<random>/<file>             a cut file of a trim, written by the API
     jobs/<namespace>/<uid>/trim.json                        the latest trim, written last by the API
     usage/<namespace>/<tenant>/<use>                        what a deleted job used, for a day; the name says it all
+    installations/<namespace>/<id>.json                     the marker of an installation, written by the engine
 
-Every key contains the namespace, so that installations which share a bucket never sweep each other's objects.
+Every key contains the namespace: installations in several namespaces may share a bucket, and none lists another's
+objects.
 """
 
 import hashlib
@@ -28,6 +30,7 @@ from whisperjob.model.usage import Use
 UPLOADS_PREFIX = "uploads/"
 JOBS_PREFIX = "jobs/"
 USAGE_PREFIX = "usage/"
+INSTALLATIONS_PREFIX = "installations/"
 MANIFEST_NAME = "manifest.json"
 FAILURE_NAME = "failure.json"
 SINGLE_OUTPUT_NAME = "output.mp3"
@@ -58,12 +61,28 @@ def is_job_name(name: str) -> bool:
     return _DNS_LABEL.fullmatch(name) is not None
 
 
+def uploads_prefix(namespace: str) -> str:
+    return f"{UPLOADS_PREFIX}{namespace}/"
+
+
+def jobs_prefix(namespace: str) -> str:
+    return f"{JOBS_PREFIX}{namespace}/"
+
+
+def installations_prefix(namespace: str) -> str:
+    return f"{INSTALLATIONS_PREFIX}{namespace}/"
+
+
+def installation_key(namespace: str, installation: str) -> str:
+    return f"{installations_prefix(namespace)}{installation}.json"
+
+
 def new_upload_key(namespace: str, name: str) -> str:
     return f"{upload_prefix(namespace, name)}{secrets.token_hex(8)}"
 
 
 def upload_prefix(namespace: str, name: str) -> str:
-    return f"{UPLOADS_PREFIX}{namespace}/{name}/"
+    return f"{uploads_prefix(namespace)}{name}/"
 
 
 def upload_owner(key: str) -> tuple[str, str] | None:
@@ -73,7 +92,7 @@ def upload_owner(key: str) -> tuple[str, str] | None:
 
 
 def job_prefix(namespace: str, uid: str) -> str:
-    return f"{JOBS_PREFIX}{namespace}/{uid}/"
+    return f"{jobs_prefix(namespace)}{uid}/"
 
 
 def job_owner(key: str) -> tuple[str, str] | None:

@@ -259,7 +259,7 @@ class EngineSettings(TenantSettings):
     )
     orphan_age: Duration = Field(
         default=timedelta(hours=24),
-        description="An upload without a record is retained for this time, since its record may still be created.",
+        description="Objects that no record needs are removed when every sweep for this time has found them so.",
     )
     max_duration: Duration = Field(
         default=defaults.MAX_DURATION, description="Longest decoded audio; a longer recording ends as `duration_limit`."

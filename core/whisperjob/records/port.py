@@ -71,6 +71,10 @@ class JobRecords(Protocol):
         """The namespace of all records."""
         ...
 
+    async def installation(self) -> str:
+        """Returns the id of the installation: other records, or ones that begin anew, have another. A DNS label."""
+        ...
+
     async def create(self, name: str, spec: Spec) -> WhisperJob:
         """Creates a record. Raises RecordExistsError, RecordInvalidError."""
         ...

@@ -20,6 +20,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE counter (only INTEGER PRIMARY KEY CHECK (only = 1), version INTEGER NOT NULL) STRICT",
         "INSERT INTO counter (only, version) VALUES (1, 0)",
     ),
+    (
+        "CREATE TABLE installation (only INTEGER PRIMARY KEY CHECK (only = 1), id TEXT NOT NULL) STRICT",
+        "INSERT INTO installation (only, id) VALUES (1, lower(hex(randomblob(16))))",
+    ),
 )
 """Entry n leads from schema version n to n + 1. An entry that was released is never changed.
 

@@ -102,6 +102,9 @@ class SqliteRecords:
     def namespace(self) -> str:
         return NAMESPACE
 
+    async def installation(self) -> str:
+        return await self._run(lambda: str(self._connection.execute("SELECT id FROM installation").fetchone()[0]))
+
     async def create(self, name: str, spec: Spec) -> WhisperJob:
         return await self._run(lambda: self._create(name, spec), may_use_reserve=False)
 

@@ -177,7 +177,7 @@ class FolderStore:
             self._create_folder(self._objects / prefix)
         return FileWrite(directory=str(self._objects / prefix), staging=str(self._staging))
 
-    def sweep_unfinished(self, older_than: timedelta) -> int:
+    def sweep_unfinished(self, older_than: timedelta, *, below: tuple[str, ...] = ("",)) -> int:  # noqa: ARG002  the port has it; one service owns the folder
         with _as_store_errors():
             return _remove_tree(self._staging, modified_before=time.time() - older_than.total_seconds(), keep_root=True)
 

@@ -77,8 +77,11 @@ class ObjectStore(Protocol):
         """Returns what lets a worker without credentials write objects under `prefix`, and nothing else."""
         ...
 
-    def sweep_unfinished(self, older_than: timedelta) -> int:
-        """Removes what interrupted writes left behind (temporary files, multipart uploads); returns the number."""
+    def sweep_unfinished(self, older_than: timedelta, *, below: tuple[str, ...] = ("",)) -> int:
+        """Removes what interrupted writes left behind (temporary files, multipart uploads); returns the number.
+
+        Only writes of keys below one of these prefixes are removed, where the store knows the key of an unfinished one.
+        """
         ...
 
     def free_bytes(self) -> int | None:

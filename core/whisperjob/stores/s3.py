@@ -195,7 +195,7 @@ class S3Store:
         path = example.path.removesuffix("x").removesuffix("/")
         return f"{example.scheme}://{example.netloc}{path or '/'}"
 
-    def sweep_unfinished(self, older_than: timedelta) -> int:
+    def sweep_unfinished(self, older_than: timedelta, *, below: tuple[str, ...] = ("",)) -> int:
         """Aborts multipart uploads; returns their number.
 
         A MinIO server lists those that were created since it started. It drops older ones by itself after a day
@@ -210,7 +210,9 @@ class S3Store:
                 page = self._client._list_multipart_uploads(self._bucket, key_marker=marker)
                 for upload in page.uploads:
                     started = upload.initiated_time
-                    if upload.upload_id and (not older_than or (started is not None and started <= before)):
+                    if not (upload.upload_id and upload.object_name.startswith(below)):
+                        continue  # another installation's
+                    if not older_than or (started is not None and started <= before):
                         removed += self._abort(upload.object_name, upload.upload_id)
                 marker = page.next_key_marker
                 if not page.is_truncated or not marker:

@@ -1,0 +1,71 @@
+"""Whose objects a folder or bucket holds: each installation leaves a marker among them.
+
+A sweep deletes what no record needs. If the records are not those that the objects were made for (a lost database, a
+second service on the same bucket, a restored or another cluster), that would be everything. So every installation
+writes a marker beside its objects, with the id of its records, and sweeps only where its marker is alone. The marker
+also holds what a sweep remembers across restarts.
+"""
+
+import io
+import secrets
+import socket
+from dataclasses import dataclass, field
+from typing import Final
+
+from pydantic import AwareDatetime, ValidationError
+
+from whisperjob.model import names
+from whisperjob.model.base import Model
+from whisperjob.stores.port import ObjectStore, read_all
+
+_MAX_MARKER_BYTES: Final = 64 * 1024 * 1024
+"""Some hundred thousand orphans; a marker that is longer is not read."""
+
+
+class Marker(Model):
+    """The JSON of an installation's marker.
+
+    `run` is the process that wrote it. `orphans` has, for each key, the seconds for which it was seen to be an orphan.
+    `disputed` has the uids and names of jobs whose records were lost, not deleted: no sweep removes their objects.
+    """
+
+    run: str = ""
+    host: str = ""
+    seen_at: AwareDatetime | None = None
+    orphans: dict[str, float] = {}
+    disputed: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True)
+class Installation:
+    """One installation's marker in the store. Its methods block on the store, and raise what the store raises."""
+
+    store: ObjectStore
+    namespace: str
+    id: str
+    run: str = field(default_factory=lambda: secrets.token_hex(8))
+
+    @property
+    def key(self) -> str:
+        """The key of the marker."""
+        return names.installation_key(self.namespace, self.id)
+
+    def read(self) -> Marker | None:
+        """Returns the marker; None where there is none, or one that cannot be read."""
+        if self.store.stat(self.key) is None:
+            return None
+        try:
+            return Marker.model_validate_json(read_all(self.store, self.key, _MAX_MARKER_BYTES))
+        except (ValidationError, ValueError):
+            return None
+
+    def others(self) -> list[str]:
+        """Returns the keys of other installations' markers."""
+        prefix = names.installations_prefix(self.namespace)
+        return [stored.key for stored in self.store.list(prefix) if stored.key != self.key]
+
+    def write(self, seen_at: AwareDatetime, orphans: dict[str, float], disputed: frozenset[str]) -> None:
+        """Writes the marker in place of an earlier one."""
+        host = socket.gethostname()
+        marker = Marker(run=self.run, host=host, seen_at=seen_at, orphans=orphans, disputed=disputed)
+        self.store.put(self.key, io.BytesIO(marker.model_dump_json(by_alias=True).encode()))
