@@ -207,7 +207,7 @@ def test_values_stand_for_the_models_defaults(rendered_with: str, request: pytes
     assert (
         parsed(EngineSettings, operator) == EngineSettings(import_prefix="imports/").model_dump()
     )  # as admission has it
-    keys = {"api_keys"}
+    keys = {"api_keys", "keys_folder"}
     assert {k: v for k, v in parsed(ApiSettings, api).items() if k not in keys} == ApiSettings().model_dump(
         exclude=keys
     )
@@ -249,7 +249,7 @@ def test_every_setting_is_a_value_that_reaches_its_pod(kube_binaries: Binaries, 
             assert f"WHISPERJOB_{name.upper()}" in given, f"{part}.{value} does not reach the pod"
 
     check(EngineSettings, "engine", operator, skipped=frozenset({"import_prefix", "tenants"}))  # a value of the store
-    check(ApiSettings, "api", api, skipped=frozenset({"api_keys", "tenants"}))
+    check(ApiSettings, "api", api, skipped=frozenset({"api_keys", "keys_folder", "tenants"}))
     check(OperatorSettings, "worker", operator, "worker_", skipped=frozenset(NOT_VALUES))
     check(OperatorSettings, "diarizer", operator, "diarizer_", skipped=frozenset(NOT_VALUES))
 
