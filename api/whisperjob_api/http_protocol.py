@@ -23,6 +23,7 @@ from whisperjob_api.client_address import Network
 from whisperjob_api.connection_shares import Activity, HeldConnection, choose_to_close, find_owner
 from whisperjob_api.errors import HttpCode
 from whisperjob_api.schemas import ErrorBody
+from whisperjob_api.upload_rate import ArrivalRate
 
 _BUSY_RETRY_SECONDS: Final = 5
 _ORIGIN: Final = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://[^/]*")
@@ -82,7 +83,10 @@ class ApiProtocol(HttpToolsProtocol):
     """How long a refused client may go on sending. Closing at once would reset the connection, and hide the reason."""
 
     stall_seconds: ClassVar[float] = 2.0
-    """A client that neither sends nor reads for so long may lose its connection to another client."""
+    """A client that reads nothing for so long, or has sent too little since, may lose its connection to another."""
+
+    stalled_bytes_per_second: ClassVar[int] = ApiSettings.model_fields["min_upload_bytes_per_second"].default
+    """A body that arrives no faster is one that its sender holds up."""
 
     max_connections: ClassVar[int] = ApiSettings.model_fields["max_connections"].default
     trusted_proxies: ClassVar[Sequence[Network]] = ()
@@ -94,7 +98,8 @@ class ApiProtocol(HttpToolsProtocol):
     _head_bytes = 0
     _unreported_bytes = 0
     _parser_progressed = False
-    _progress_at = 0.0
+    _progress_at = _message_at = 0.0
+    _arrivals: ArrivalRate
     _refused = False
     _refusal: _Refusal | None = None
     _upgrading = False
@@ -104,7 +109,8 @@ class ApiProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
-        self._progress_at = self.loop.time()
+        self._progress_at = self._message_at = self.loop.time()
+        self._arrivals = ArrivalRate(self._progress_at)
         self.owner = find_owner(self.client[0] if self.client else None, self.trusted_proxies)
         if len(self.connections) > self.max_connections and not self._make_room():
             self._refuse(_Refusal.TOO_BUSY)
@@ -135,9 +141,16 @@ class ApiProtocol(HttpToolsProtocol):
     def _find_activity(self) -> Activity:
         if not self._in_flight:
             return Activity.HEAD if self._head is _Head.STARTED else Activity.IDLE
-        waits_for_body = self.cycle.more_body and not self.flow.read_paused
-        stalled = self.loop.time() - self._progress_at >= self.stall_seconds
-        return Activity.STALLED if stalled and (waits_for_body or self.flow.write_paused) else Activity.BUSY
+        now = self.loop.time()
+        if self.flow.write_paused:
+            stalled = now - self._progress_at >= self.stall_seconds
+        elif self.cycle.more_body and not self.flow.read_paused:
+            too_slow = self._arrivals.bytes_per_second(now) < self.stalled_bytes_per_second
+            answered = self.cycle.response_started  # what still comes is read only so that the answer can be
+            stalled = answered or (too_slow and now - self._message_at >= self.stall_seconds)
+        else:
+            stalled = False
+        return Activity.STALLED if stalled else Activity.BUSY
 
     def give_way(self) -> None:
         """Ends this connection in favour of another. A client that has sent part of a request is told so."""
@@ -161,6 +174,7 @@ class ApiProtocol(HttpToolsProtocol):
         if self._refused:
             return
         self._progress_at = self.loop.time()
+        self._arrivals.add(len(data), self._progress_at)
         self._unset_keepalive_if_required()
         if not self._in_flight:
             if self._head is _Head.COMPLETE:
@@ -199,6 +213,8 @@ class ApiProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self._message_at = self.loop.time()
+        self._arrivals = ArrivalRate(self._message_at)
         self._head = _Head.STARTED
         self._head_bytes = 0
 

@@ -24,9 +24,10 @@ from whisperjob.stores.usage_ledger import note_deletion
 from whisperjob_api.admission import NO_NEED, Room, UploadGate
 from whisperjob_api.error_responses import job_not_found
 from whisperjob_api.errors import HttpCode, RequestError
+from whisperjob_api.fair_turns import FairTurns
 from whisperjob_api.job_results import JobResults
 from whisperjob_api.keys.key_source import KeySource
-from whisperjob_api.thread_pools import ThreadPools
+from whisperjob_api.thread_pools import TRIM_THREADS, ThreadPools
 from whisperjob_api.upload_slots import UploadSlots
 
 
@@ -82,6 +83,7 @@ class ApiServices:
         self.threads = ThreadPools(self.settings.max_concurrent_uploads)
         self.worker_disk = dependencies.worker_disk
         self.results = JobResults(dependencies.store, self.threads)
+        self.trim_turns = FairTurns(TRIM_THREADS, self.settings.weight_of)
         self._trim_locks: dict[str, asyncio.Lock] = {}
 
     async def get_job(self, name: str, tenant: str) -> WhisperJob:

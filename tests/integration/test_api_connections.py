@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from support.api.raw_http import RawClient, connected, upload_head
-from support.api.server import ApiServer, api_settings, serving_api
+from support.api.server import KEY, ApiServer, api_settings, serving_api
 from support.waiting import until
 from whisperjob_api.http_protocol import ApiProtocol
 
@@ -77,6 +77,23 @@ async def test_500_connections_of_one_address_shut_nobody_out(
         await until(lambda: len(server.uvicorn.server_state.connections) >= 400, "the limit to be reached")
         statuses = [await status_of_health(OTHER, server.port) for _ in range(50)]
         assert statuses == [200] * 50
+
+
+@pytest.mark.parametrize("key", [KEY, "nobody's"])
+async def test_bodies_that_drip_give_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    """Each sends a byte now and then, so none of them is ever idle; without a key, each was answered long ago."""
+    monkeypatch.setattr(ApiProtocol, "stall_seconds", 0.0)
+    head = upload_head(100_000, key=key)
+    settings = api_settings(max_connections=5)
+    async with serving_api(tmp_path, settings) as server, idle_clients(server, 5, head) as clients:
+        for client in clients:
+            await client.send(b"x")
+        await until(lambda: len(server.uvicorn.server_state.connections) == 5, "the connections")
+        for _ in range(3):
+            for client in clients:
+                with suppress(ConnectionError):
+                    await client.send(b"x")
+            assert await status_of_health(OTHER, server.port) == 200
 
 
 async def test_an_idle_connection_gives_way_to_a_new_one_of_the_same_address(tmp_path: Path) -> None:

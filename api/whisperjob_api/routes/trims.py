@@ -36,7 +36,7 @@ async def demo_trim(request: Request, services: Services, tenant: Tenant, body: 
     parts = plan_trim(manifest, body.max_seconds)
     if parts is None:
         return views.to_not_trimmed(job.name, manifest)
-    async with services.lock_trim(job.uid):
+    async with services.lock_trim(job.uid), services.trim_turns.hold(tenant):
         trim = await services.threads.run_trim(
             apply_trim, services.store, job, output, manifest, parts, body.max_seconds
         )
