@@ -171,6 +171,13 @@ class KubernetesRecords:
         with _translate_record_errors(name, conflict=RecordNotFoundError(name)):
             await self._objects.delete_namespaced_custom_object(**self._path, name=name, body=options)
 
+    async def tombstones(self) -> tuple[WhisperJob, ...]:
+        """Returns none: a cluster remembers deleted resources only with finalizers, which would hold deletions up."""
+        return ()
+
+    async def finalized(self, uid: str) -> None:
+        pass
+
     async def check(self) -> None:
         """Raises what `list` raises: the right to list is checked, too."""
         with _translate_record_errors("*"):

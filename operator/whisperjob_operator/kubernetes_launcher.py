@@ -11,7 +11,7 @@ from kubernetes.aio import client
 
 from whisperjob.deciding.decision import Policy
 from whisperjob.engine.ports import Launch, WorkerIdentity
-from whisperjob.model.clock import utc_now
+from whisperjob.model.clock import build_steady_clock
 from whisperjob.model.errors import RecordConflictError
 from whisperjob.model.settings import EngineSettings
 from whisperjob.model.workers import Worker
@@ -44,7 +44,7 @@ class KubernetesLauncher:
         policy: Policy,
         *,
         on_observed: Callable[[str, JsonObject], None] = lambda _kind, _body: None,
-        clock: Callable[[], datetime] = utc_now,
+        clock: Callable[[], datetime] | None = None,
     ) -> None:
         self._batch = client.BatchV1Api(api)
         self._core = client.CoreV1Api(api)
@@ -52,7 +52,7 @@ class KubernetesLauncher:
         self._engine = engine
         self._policy = policy
         self._on_observed = on_observed
-        self._clock = clock
+        self._clock = clock or build_steady_clock()
         self._jobs: dict[str, KubeJob] = {}
         self._pods = PodIndex()
         self._callbacks: list[Callable[[Worker], None]] = []

@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 import jwt
@@ -16,6 +17,7 @@ from pydantic import Field, ValidationError
 
 from whisperjob.engine.ports import WorkerIdentity
 from whisperjob.model.base import Model
+from whisperjob.model.clock import build_steady_clock
 from whisperjob.model.errors import WhisperJobError
 from whisperjob_kubernetes.connection import read_object, translate_errors
 
@@ -56,6 +58,9 @@ class _Claims(Model):
     """The claims of a token that jwt.decode does not check."""
 
     bound: _BoundObjects = Field(alias="kubernetes.io")
+    exp: float
+    iat: float
+    nbf: float = 0.0
 
 
 class TokenRefusedError(WhisperJobError):
@@ -63,9 +68,12 @@ class TokenRefusedError(WhisperJobError):
 
 
 def verify_pod_token(
-    token: str, key: jwt.PyJWK, *, issuer: str, audience: str, namespace: str, account: str
+    token: str, key: jwt.PyJWK, now: float, *, issuer: str, audience: str, namespace: str, account: str
 ) -> tuple[str, str]:
-    """Returns (name, uid) of the pod that a token was issued to. Pure but for the clock. Raises TokenRefusedError."""
+    """Returns (name, uid) of the pod that a token was issued to. Pure. Raises TokenRefusedError.
+
+    `now` is in seconds since the epoch, by a clock that no jump changes: a token that was good stays so while it lasts.
+    """
     try:
         claims = jwt.decode(
             token,
@@ -73,12 +81,21 @@ def verify_pod_token(
             algorithms=_ALGORITHMS,
             audience=audience,
             issuer=issuer,
-            leeway=_LEEWAY_SECONDS,
-            options={"require": ["exp", "iat", "iss", "aud"]},
+            options={  # the times are checked below, by another clock
+                "require": ["exp", "iat", "iss", "aud"],
+                "verify_exp": False,
+                "verify_iat": False,
+                "verify_nbf": False,
+            },
         )
-        bound = _Claims.model_validate(claims).bound
+        checked = _Claims.model_validate(claims)
     except (jwt.InvalidTokenError, ValidationError) as error:
         raise TokenRefusedError(f"{type(error).__name__}: {error}") from error
+    if checked.exp <= now - _LEEWAY_SECONDS:
+        raise TokenRefusedError("it has expired")
+    if max(checked.iat, checked.nbf) > now + _LEEWAY_SECONDS:
+        raise TokenRefusedError("it is not valid yet")
+    bound = checked.bound
     if (bound.namespace, bound.serviceaccount.name) != (namespace, account):
         raise TokenRefusedError(f"it belongs to {bound.namespace}/{bound.serviceaccount.name}")
     return bound.pod.name, bound.pod.uid
@@ -96,6 +113,7 @@ class PodTokenVerifier:
         namespace: str,
         account: str,
         monotonic: Callable[[], float] = time.monotonic,
+        clock: Callable[[], datetime] | None = None,
     ) -> None:
         """`keys` fetches the cluster's keys; `identity` finds the attempt that a pod (name, uid) makes."""
         self._fetch_keys = keys
@@ -104,6 +122,7 @@ class PodTokenVerifier:
         self._namespace = namespace
         self._account = account
         self._monotonic = monotonic
+        self._clock = clock or build_steady_clock()
         self._keys: SigningKeys | None = None
         self._fetched_at = float("-inf")
 
@@ -117,6 +136,7 @@ class PodTokenVerifier:
             pod = verify_pod_token(
                 token,
                 key,
+                self._clock().timestamp(),
                 issuer=issuer,
                 audience=self._audience,
                 namespace=self._namespace,

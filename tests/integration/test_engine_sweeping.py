@@ -13,10 +13,12 @@ import pytest
 from integration.test_engine_loop import SETTINGS, World, a_world
 from support.clocks import Clocks
 from support.stores.minio_server import MinioServer
+from support.waiting import until
 from whisperjob.model import names
 from whisperjob.model.clock import utc_now
 from whisperjob.model.phase import Phase, Stage
 from whisperjob.model.workers import WorkerState
+from whisperjob.records.sqlite import SqliteRecords
 from whisperjob.stores.folder import FolderStore
 from whisperjob.stores.port import ObjectStore, StoredObject
 from whisperjob.stores.s3 import S3Store
@@ -101,6 +103,18 @@ async def test_an_orphan_goes_when_it_was_seen_for_a_day_also_by_several_runs(si
         assert world.engine.sweeper.orphans == 2
         await site.pass_days(0.5, world)
         assert site.keys() == results
+
+
+async def test_a_job_that_was_deleted_before_a_crash_goes_at_the_next_start(site: Site) -> None:
+    async with site.service() as world:
+        await complete(world, "talk")
+    records = await SqliteRecords.open(site.file())
+    await records.delete("talk")  # and the process is killed before it removes the objects
+    await records.close()
+    async with site.service():
+        await until(lambda: site.keys() == set(), "the objects to go")
+    async with site.service() as world:
+        assert await world.records.tombstones() == ()
 
 
 async def test_a_failed_attempt_of_a_job_is_swept_as_slowly(site: Site) -> None:

@@ -9,7 +9,7 @@ import pytest
 from whisperjob.model.errors import RecordNotFoundError, RecordsUnavailableError, WatchExpiredError
 from whisperjob.model.resource import Source, Spec, Status
 from whisperjob.records.port import RecordChange
-from whisperjob.records.schema import SCHEMA_VERSION, NewerSchemaError
+from whisperjob.records.schema import MIGRATIONS, SCHEMA_VERSION, NewerSchemaError
 from whisperjob.records.sqlite import SqliteRecords
 
 SPEC = Spec(source=Source(key="uploads/default/a/0011", filename="a.mp4", size_bytes=7))
@@ -89,6 +89,28 @@ async def test_closing_ends_watches_and_calls(tmp_path: Path) -> None:
     with pytest.raises(RecordsUnavailableError):
         await records.get("a")
     await records.close()
+
+
+async def test_a_file_of_an_older_version_is_migrated(tmp_path: Path) -> None:
+    file = tmp_path / "jobs.sqlite"
+    with sqlite3.connect(file) as sql:
+        for statement in MIGRATIONS[0]:
+            sql.execute(statement)
+        sql.execute(
+            "INSERT INTO records VALUES ('old', 'u', 1, 1, '2026-02-12T10:00:00+00:00', ?, '{}')",
+            (SPEC.model_dump_json(by_alias=True, exclude_none=True),),
+        )
+        sql.execute("PRAGMA user_version = 1")
+    sql.close()
+    installations = set()
+    for _ in range(2):
+        records = await SqliteRecords.open(file)
+        assert (await records.get("old")).spec == SPEC
+        installations.add(await records.installation())
+        await records.close()
+    other = await SqliteRecords.open(tmp_path / "other.sqlite")
+    assert len(installations | {await other.installation()}) == 2
+    await other.close()
 
 
 async def test_a_newer_schema_is_refused_untouched(tmp_path: Path) -> None:

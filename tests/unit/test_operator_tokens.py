@@ -1,12 +1,15 @@
 """Which tokens are believed."""
 
 import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from support.clocks import Clocks
 from support.kubernetes.tokens import ACCOUNT, AUDIENCE, BOUND, ISSUER, NAMESPACE, POD, Signer
 from whisperjob.engine.ports import WorkerIdentity
+from whisperjob.model.clock import build_steady_clock, utc_now
 from whisperjob.model.phase import Stage
 from whisperjob_operator.tokens import PodTokenVerifier, SigningKeys, to_signing_keys
 
@@ -69,6 +72,24 @@ async def test_a_workers_token_leads_to_its_attempt() -> None:
 )
 async def test_no_other_token_is_believed(token: str) -> None:
     assert await verifier(Published(SIGNER)).verify(token) is None
+
+
+@pytest.mark.parametrize("jump", [timedelta(hours=26), timedelta(hours=-26)], ids=str)
+async def test_a_jump_of_the_clock_refuses_no_worker(jump: timedelta) -> None:
+    clocks = Clocks(wall=utc_now())
+    tokens = PodTokenVerifier(
+        Published(SIGNER),
+        whose,
+        audience=AUDIENCE,
+        namespace=NAMESPACE,
+        account=ACCOUNT,
+        clock=build_steady_clock(lambda: clocks.wall, lambda: clocks.monotonic),
+    )
+    token = SIGNER.token()
+    clocks.jump(jump)
+    assert await tokens.verify(token) == IDENTITY
+    clocks.pass_time(timedelta(hours=26))
+    assert await tokens.verify(token) is None
 
 
 async def test_keys_are_fetched_once() -> None:

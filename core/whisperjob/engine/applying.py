@@ -82,6 +82,7 @@ class Applier:
             await self.stop(worker)
         self.progress.forget(tombstone.uid)
         await asyncio.to_thread(collect_deleted_job, self.store, tombstone)
+        await self.records.finalized(tombstone.uid)
 
     async def stop(self, worker: Worker) -> None:
         """Stops a worker on purpose: how it ends says nothing about its work."""

@@ -117,6 +117,9 @@ class Engine:
         """
         await self._cache.wait_synced()
         await self._resume_clock()
+        for tombstone in await self._records.tombstones():  # the last run ended before it had removed their objects
+            self._reconciler.add_tombstone(tombstone)
+            self._queue.add(tombstone.name)
         try:
             await self.sweeper.sweep(alone=alone)
         except (StoreError, RecordError) as error:

@@ -113,6 +113,14 @@ class JobRecords(Protocol):
         """
         ...
 
+    async def tombstones(self) -> tuple[WhisperJob, ...]:
+        """Returns deleted records that `finalized` was not called for, where these records remember them."""
+        ...
+
+    async def finalized(self, uid: str) -> None:
+        """Forgets a deleted record: nothing that belonged to it is left. Idempotent."""
+        ...
+
     async def check(self) -> None:
         """Raises RecordsUnavailableError if the records do not answer. Cheap enough for readiness probes."""
         ...

@@ -24,8 +24,23 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE installation (only INTEGER PRIMARY KEY CHECK (only = 1), id TEXT NOT NULL) STRICT",
         "INSERT INTO installation (only, id) VALUES (1, lower(hex(randomblob(16))))",
     ),
+    (
+        """
+        CREATE TABLE tombstones (
+            name       TEXT    NOT NULL,
+            uid        TEXT    PRIMARY KEY,
+            version    INTEGER NOT NULL,
+            generation INTEGER NOT NULL,
+            created_at TEXT    NOT NULL,
+            spec       TEXT    NOT NULL,
+            status     TEXT    NOT NULL
+        ) STRICT
+        """,
+    ),
 )
 """Entry n leads from schema version n to n + 1. An entry that was released is never changed.
+
+`tombstones` has deleted records until what belonged to them is removed.
 
 `counter.version` is the resource version of the latest change of any record, deletions included. It must outlive the
 record that has it, or the same version would be used twice after a restart.

@@ -51,6 +51,8 @@ DEFAULT_RING_SIZE = 10_000
 _INSERT = "INSERT INTO records (name, uid, version, generation, created_at, spec, status) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _UPDATE = "UPDATE records SET version = ?, generation = ?, spec = ?, status = ? WHERE name = ?"
 _SELECT_ONE = "SELECT name, uid, version, generation, created_at, spec, status FROM records WHERE name = ?"
+_SELECT_TOMBSTONES = "SELECT name, uid, version, generation, created_at, spec, status FROM tombstones"
+_BURY = f"INSERT OR REPLACE INTO tombstones {_SELECT_ONE}"
 _SELECT_PAGE = """
     SELECT name, uid, version, generation, created_at, spec, status FROM records
     WHERE name > ? ORDER BY name LIMIT ?
@@ -128,6 +130,13 @@ class SqliteRecords:
 
     async def delete(self, name: str, uid: str | None = None) -> None:
         await self._run(lambda: self._delete(name, uid))
+
+    async def tombstones(self) -> tuple[WhisperJob, ...]:
+        rows = await self._run(lambda: self._connection.execute(_SELECT_TOMBSTONES).fetchall())
+        return tuple(record for record in map(_from_row, rows) if isinstance(record, WhisperJob))
+
+    async def finalized(self, uid: str) -> None:
+        await self._run(lambda: self._connection.execute("DELETE FROM tombstones WHERE uid = ?", (uid,)))
 
     async def check(self) -> None:
         await self._run(lambda: write_nothing_new(self._connection), may_use_reserve=False)
@@ -208,6 +217,7 @@ class SqliteRecords:
             old = _load_any(sql, name)
             if uid is not None and old.uid != uid:
                 raise RecordNotFoundError(name)
+            sql.execute(_BURY, (name,))
             sql.execute("DELETE FROM records WHERE name = ?", (name,))
             if isinstance(old, UnreadableRecord):  # no watch reports what cannot be read
                 return
