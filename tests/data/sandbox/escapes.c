@@ -124,6 +124,21 @@ static long write_large(const char *folder) {
     return 0;
 }
 
+static void *sleep_on(void *none) {
+    for (;;) sleep(1000);
+    return none;
+}
+
+static long start_many_threads(void) {
+    pthread_attr_t small;
+    pthread_t thread;
+    pthread_attr_init(&small);
+    pthread_attr_setstacksize(&small, 16384);
+    for (int i = 0; i < 5000; i++)
+        if ((errno = pthread_create(&thread, &small, sleep_on, NULL))) return -1;
+    return 0;
+}
+
 static long take_memory(void) {
     return malloc(16L << 30) ? 0 : -1;
 }
@@ -212,6 +227,7 @@ int main(int argc, char **argv) {
     /* more than its limits */
     TRY("write a large file", write_large(scratch));
     TRY("take all memory", take_memory());
+    TRY("start 5000 threads", start_many_threads());
     TRY("raise its limits", setrlimit(RLIMIT_AS, &(struct rlimit){RLIM_INFINITY, RLIM_INFINITY}));
 
     /* another program */

@@ -97,14 +97,15 @@ def confined(argv: list[str], limits: Limits = DEFAULT_LIMITS, reach: Reach = NO
     """
     if sys.platform != "linux":
         return argv
+    user = own_user.choose()
     wrapper = Path(__file__).with_name("confine.py")
     confinement: confine.Confinement = {
         "parent": os.getpid(),
-        "limits": limits.to_list(),
+        "limits": limits.to_list(own_user=user > 0),
         "landlock": landlock_version(),
         "rules": _rules(argv[0], reach),
         "folders": [str(folder) for folder in reach.writes],
-        "user": own_user.choose(),
+        "user": user,
         "seccomp": filter_program(),
     }
     return [sys.executable, "-I", "-S", str(wrapper), confine.pack(confinement), *argv]
