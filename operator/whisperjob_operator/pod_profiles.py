@@ -53,7 +53,8 @@ def build_pod_profile(launch: Launch, settings: OperatorSettings, engine: Engine
 
 
 def _build_optimizer_profile(launch: Launch, settings: OperatorSettings, engine: EngineSettings) -> PodProfile:
-    size = launch.job.spec.source.size_bytes
+    spec, max_scratch = launch.job.spec, engine.max_scratch_bytes
+    size = spec.source.size_bytes
     return PodProfile(
         container="optimizer",
         image=settings.worker_image,
@@ -61,8 +62,8 @@ def _build_optimizer_profile(launch: Launch, settings: OperatorSettings, engine:
         cpu_request=settings.worker_cpu_request,
         cpu_limit=settings.worker_cpu_limit,
         memory_bytes=memory_bytes(settings.worker_memory, settings.worker_memory_factor, raised=launch.more_memory),
-        scratch_request_bytes=scratch_request_bytes(size, engine.max_duration),
-        scratch_limit_bytes=scratch_limit_bytes(size, engine.max_duration, engine.max_scratch_bytes),
+        scratch_request_bytes=scratch_request_bytes(size, spec.audio_options, engine.max_duration, max_scratch),
+        scratch_limit_bytes=scratch_limit_bytes(size, max_scratch),
         priority_classes=settings.worker_priority_classes,
         queue_name=settings.worker_queue_name,
         node_selector=settings.worker_node_selector,

@@ -3,20 +3,20 @@
 from datetime import timedelta
 from math import ceil
 
-_FLOAT_PCM_BYTES_PER_SECOND = 16_000 * 4
-_SPARE_BYTES = 64 * 2**20
-"""For small files beside the audio, and for what the kubelet counts besides files."""
+from whisperjob.model.options import AudioOptions
+from whisperjob.model.space import SPARE_BYTES, estimate_need
+
 _HOUR_SECONDS = 3600
 
 
-def scratch_request_bytes(source_bytes: int, max_duration: timedelta) -> int:
-    """Returns what must be free on a node: room for the input and for the PCM of the longest audio allowed."""
-    return source_bytes + ceil(max_duration.total_seconds()) * _FLOAT_PCM_BYTES_PER_SECOND + _SPARE_BYTES
+def scratch_request_bytes(source_bytes: int, audio: AudioOptions, max_duration: timedelta, max_scratch: int) -> int:
+    """Returns what must be free on a node: what the job is expected to need."""
+    return estimate_need(source_bytes, audio, max_scratch_bytes=max_scratch, max_duration=max_duration).scratch_bytes
 
 
-def scratch_limit_bytes(source_bytes: int, max_duration: timedelta, max_scratch_bytes: int) -> int:
+def scratch_limit_bytes(source_bytes: int, max_scratch_bytes: int) -> int:
     """Returns the use at which the pod is evicted. The worker itself ends at `max_scratch_bytes`, with a verdict."""
-    return max(source_bytes + max_scratch_bytes + _SPARE_BYTES, scratch_request_bytes(source_bytes, max_duration))
+    return max(source_bytes, max_scratch_bytes) + SPARE_BYTES
 
 
 def memory_bytes(usual_bytes: int, factor: float, *, raised: bool) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from support.programs.small_disk import fill, make_read_only, small_disk
 from whisperjob_local.service_settings import make_settings
 from whisperjob_local.startup import (
     StartupError,
@@ -111,3 +112,23 @@ def test_a_setting_that_does_not_fit_is_named(monkeypatch: pytest.MonkeyPatch, n
     monkeypatch.setenv(name, value)
     with pytest.raises(StartupError, match=rf"^The setting {name} is wrong: [^\[\]]*\.$"):
         make_settings()
+
+
+def test_a_data_folder_on_a_read_only_disk_is_one_sentence(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 32) as disk:
+        with open_data_folder(disk / "data"):
+            pass
+        make_read_only(disk)
+        impossible = open_data_folder(disk / "data")
+        with pytest.raises(StartupError, match=r"cannot be written \(Read-only file system\)"), impossible:
+            pass
+
+
+def test_a_key_that_does_not_fit_is_not_half_written(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 4) as disk:
+        filler = fill(disk)
+        with pytest.raises(StartupError, match="No space left"):
+            ensure_api_key(disk / "api-key")
+        assert [file.name for file in disk.iterdir()] == ["filler"]
+        filler.unlink()
+        assert len(ensure_api_key(disk / "api-key")) >= 32

@@ -118,3 +118,15 @@ async def test_one_that_used_up_its_share_is_given_all_there_is(bench: Bench) ->
     await waits(bench, name)
     await bench.launcher.stop(await bench.start("other", source=SMALL))
     assert await given(bench, name) > 2 * first
+
+
+async def test_what_was_too_little_is_not_tried_again(bench: Bench, disk: Path) -> None:
+    """It waits for more room than it had, and its attempts are not used up."""
+    filler = fill(disk, but=160 * MIB)
+    await bench.ended(name := await bench.start("talk", str(NO_SPACE), source=LARGE))
+    await bench.launcher.stop(name)
+    (bench.notes / name).unlink()
+    await bench.start("talk", source=LARGE)
+    await waits(bench, name)
+    filler.unlink()
+    assert await given(bench, name) > 160 * MIB

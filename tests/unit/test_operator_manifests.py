@@ -14,9 +14,11 @@ from support.kubernetes.settings import operator_settings
 from whisperjob.deciding.decision import Policy
 from whisperjob.engine.ports import Launch
 from whisperjob.model import names
+from whisperjob.model.defaults import MAX_SCRATCH_BYTES
 from whisperjob.model.phase import Phase, Stage
 from whisperjob.model.resource import Deadlines, DiarizationRequest, DiarizationState, Output, Spec
 from whisperjob.model.settings import EngineSettings, setting_at_fault
+from whisperjob.model.space import estimate_need
 from whisperjob_operator.job_manifest import build_job
 from whisperjob_operator.operator_settings import OperatorSettings
 from whisperjob_operator.pod_profiles import build_pod_profile
@@ -126,13 +128,19 @@ def test_priority_chooses_a_class(priority: int, expected: str | None) -> None:
     assert job["spec"]["template"]["spec"].get("priorityClassName") == expected
 
 
-def test_large_inputs_get_more_room() -> None:
-    small, large = (
-        container(built(a_spec(source=a_spec().source.model_copy(update={"size_bytes": size}))))["resources"]
-        for size in (1, 1 + 10**10)
-    )
-    for kind in ("requests", "limits"):
-        assert int(large[kind]["ephemeral-storage"]) - int(small[kind]["ephemeral-storage"]) == 10**10
+def test_a_pod_gets_the_disk_that_is_expected_and_may_use_what_its_worker_may() -> None:
+    requests = []
+    for size in (1, 10**8, 10**9, 2 * MAX_SCRATCH_BYTES):
+        job = built(a_spec(source=a_spec().source.model_copy(update={"size_bytes": size})))
+        request, limit = (
+            int(container(job)["resources"][kind]["ephemeral-storage"]) for kind in ("requests", "limits")
+        )
+        (scratch,) = (v["emptyDir"] for v in job["spec"]["template"]["spec"]["volumes"] if "emptyDir" in v)
+        assert request == estimate_need(size).scratch_bytes
+        assert request <= limit == int(scratch["sizeLimit"])
+        assert limit > max(size, MAX_SCRATCH_BYTES)
+        requests.append(request)
+    assert requests == sorted(requests)
 
 
 def test_a_diarizer_s_memory_grows_with_the_recording_and_is_raised_once() -> None:

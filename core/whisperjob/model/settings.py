@@ -164,7 +164,8 @@ class ApiSettings(TenantSettings):
     min_free_bytes: int = Field(
         default=2 * GIB,
         ge=0,
-        description="Free space that an upload must leave in the store, else it gets 507. Workers need some.",
+        description="Free space that an upload must leave in the store, beside what running workers and all results "
+        "will need; else it gets 507.",
     )
     trusted_proxies: CommaSeparated[IPv4Network | IPv6Network] = Field(
         default=(), description="Comma-separated networks whose X-Forwarded-For header is trusted; none by default."

@@ -28,6 +28,9 @@ RECORDS_BYTES: Final = 32 * 2**20
 _LEAST_BYTES: Final = 16 * 2**20
 """With less than this no worker begins: it would fail before it has decoded two minutes."""
 
+_MORE: Final = 1.1
+"""How much more than what was too little is worth another attempt."""
+
 
 @dataclass(slots=True)
 class _Share:
@@ -51,8 +54,8 @@ class WorkerSpace:
     max_duration: timedelta = defaults.MAX_DURATION
     uploading_bytes: Callable[[], int] = lambda: 0
     _shares: dict[str, _Share] = field(default_factory=dict)
-    _whole: set[str] = field(default_factory=set)
-    """The uids of jobs that needed more than was expected."""
+    _too_little: dict[str, int] = field(default_factory=dict)
+    """What did not suffice, in bytes, by the uids of jobs."""
 
     def need(self, source_bytes: int, audio: AudioOptions | None = None) -> SpaceNeed:
         """Estimates what a job needs; see `model.space`."""
@@ -80,7 +83,7 @@ class WorkerSpace:
         results = need.output_bytes + sum(share.output_bytes for share in self._shares.values())
         free = shutil.disk_usage(self.folder).free - RECORDS_BYTES
         available = free - self.use().pending_bytes - self.uploading_bytes() - results
-        least = need.scratch_bytes if self._shares else min(_LEAST_BYTES, need.scratch_bytes)
+        least = need.scratch_bytes if self._shares else self._least_alone(launch, need)
         if available < least:
             return False
         equal_share = available // (max(self.places - len(self._shares), 1) + 1)  # one of them is for uploads
@@ -97,14 +100,19 @@ class WorkerSpace:
         """Notes the scratch folder of the attempt."""
         self._shares[name].folder = folder
 
+    def _least_alone(self, launch: Launch, need: SpaceNeed) -> int:
+        """Returns with how much an attempt begins that nobody else's end would help; not with what was too little."""
+        too_little = self._too_little.get(launch.job.uid, 0)
+        return min(max(_LEAST_BYTES, int(too_little * _MORE)), need.scratch_bytes)
+
     def end(self, launch: Launch, *, used_up: bool) -> None:
         """Takes the share back. With `used_up` it did not suffice: the next attempt waits for the largest share."""
         share = self._shares.pop(launch.name, None)
         if used_up and share is not None:
             log.info("%s: %d MB of scratch space did not suffice", launch.name, share.scratch.bytes // 10**6)
-            self._whole.add(launch.job.uid)
+            self._too_little[launch.job.uid] = share.scratch.bytes
         else:
-            self._whole.discard(launch.job.uid)
+            self._too_little.pop(launch.job.uid, None)
 
     def need_of(self, launch: Launch) -> SpaceNeed:
         """Estimates what an attempt needs; all that can be given, where an attempt had used up its share."""
@@ -113,7 +121,7 @@ class WorkerSpace:
             output = job.status.output
             return SpaceNeed((output.size_bytes if output else 0) + SPARE_BYTES, 0)
         need = self.need(job.spec.source.size_bytes, job.spec.audio_options)
-        return SpaceNeed(self.limit_bytes, need.output_bytes) if job.uid in self._whole else need
+        return SpaceNeed(self.limit_bytes, need.output_bytes) if job.uid in self._too_little else need
 
 
 def _size(folder: Path) -> int:
