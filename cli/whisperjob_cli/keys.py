@@ -170,13 +170,12 @@ def _to_text(time: datetime) -> str:
 
 
 def _describe(record: "KeyRecord", used: datetime | None, now: datetime) -> dict[str, Any]:
-    revoked = record.revoked_at is not None and record.revoked_at <= now
     return {
         "id": record.id,
         "name": record.name,
         "tenant": record.tenant,
         "scopes": [str(scope) for scope in record.scopes],
-        "state": "revoked" if revoked else "expired" if record.ended_at(now) else "valid",
+        "state": "revoked" if record.revoked_at else "expired" if record.ended_at(now) else "valid",
         "createdAt": _to_text(record.created_at),
         "expiresAt": record.expires_at and _to_text(record.expires_at),
         "revokedAt": record.revoked_at and _to_text(record.revoked_at),

@@ -129,7 +129,7 @@ def test_an_upload_in_flight_survives_the_order_to_stop(tmp_path: Path, short: P
         )
         with socket.create_connection((address.host, address.port), timeout=20) as upload:
             upload.sendall(head.encode() + body[:1000])
-            uploading = tmp_path / "data" / "objects"
+            uploading = tmp_path / "data" / "objects" / "staging"
             until_sync(lambda: any(p.is_file() for p in uploading.rglob("*")), "the upload to begin")
             service.process.send_signal(signal.SIGTERM)
             until_sync(lambda: refuses((str(address.host), int(address.port or 0))), "new requests to be refused")

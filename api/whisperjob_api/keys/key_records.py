@@ -55,9 +55,10 @@ class KeyRecord(Model):
     replaced_by: Annotated[str, StringConstraints(pattern=f"^{KEY_ID}$")] | None = None
 
     def ended_at(self, now: datetime) -> datetime | None:
-        """Returns when the key ended; None if it is valid now."""
-        ends = [end for end in (self.revoked_at, self.expires_at) if end is not None and end <= now]
-        return min(ends, default=None)
+        """Returns when the key ended; None if it is valid now. Revoked is revoked, whatever the clock says."""
+        if self.revoked_at is not None:
+            return self.revoked_at
+        return self.expires_at if self.expires_at is not None and self.expires_at <= now else None
 
 
 class KeyFile(Model):
@@ -134,7 +135,7 @@ def create_key(
 def revoke_key(file: KeyFile, key_id: str, now: datetime) -> KeyChange:
     """Makes a key invalid from now on; one that is revoked already stays as it is. Raises UnknownKeyError."""
     record = file.find(key_id)
-    if record.revoked_at is not None and record.revoked_at <= now:
+    if record.revoked_at is not None:
         return KeyChange(file, record)
     revoked = record.model_copy(update={"revoked_at": now})
     return KeyChange(file.with_record(revoked, now), revoked)

@@ -41,8 +41,8 @@ class ApiKey:
     revoked_at: datetime | None = None
 
     def find_end(self, now: datetime) -> KeyEnd | None:
-        """Returns why the key is not valid; None if it is."""
-        if self.revoked_at is not None and self.revoked_at <= now:
+        """Returns why the key is not valid; None if it is. Revoked is revoked, whatever this machine's clock says."""
+        if self.revoked_at is not None:
             return KeyEnd.REVOKED
         if self.expires_at is not None and self.expires_at <= now:
             return KeyEnd.EXPIRED
