@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from support.programs.small_disk import fill, make_read_only, small_disk
+from support.programs.small_disk import fill, make_read_only, small_disk, small_ext4
 from whisperjob.model.errors import RecordNotFoundError, RecordsFullError, RecordsUnavailableError
 from whisperjob.model.resource import Source, Spec, Status
 from whisperjob.records.disk_reserve import RESERVE_BYTES
@@ -17,9 +17,9 @@ from whisperjob.records.sqlite_file import RESERVE_NAME
 SPEC = Spec(source=Source(key="uploads/default/a/0011", filename="a" * 200, size_bytes=7))
 
 
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Path]:
-    with small_disk(tmp_path / "disk", 48) as folder:
+@pytest.fixture(params=[small_disk, small_ext4], ids=["tmpfs", "ext4"])
+def disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
+    with request.param(tmp_path / "disk", 48) as folder:
         yield folder
 
 

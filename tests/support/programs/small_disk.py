@@ -1,10 +1,10 @@
-"""A small disk of its own, to be filled: a tmpfs, which only root may mount."""
+"""A small disk of its own, to be filled, which only root may mount: a tmpfs, or ext4 in a file."""
 
 import errno
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,12 +14,30 @@ import pytest
 @contextmanager
 def small_disk(folder: Path, mib: int) -> Iterator[Path]:
     """Mounts a disk of this size at `folder`. Skips the test where that is not allowed."""
+    with _mounted(folder, ["-t", "tmpfs", "-o", f"size={mib}m", "tmpfs"]) as disk:
+        yield disk
+
+
+@contextmanager
+def small_ext4(folder: Path, mib: int) -> Iterator[Path]:
+    """Mounts a disk with the usual file system, where names in folders take up space, too. Skips as `small_disk`."""
+    program = shutil.which("mkfs.ext4", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+    if program is None:
+        pytest.skip("mkfs.ext4 is not installed (Debian: apt-get install e2fsprogs)")
+    image = folder.with_suffix(".ext4")
+    with image.open("wb") as file:
+        file.truncate(mib * 2**20)
+    subprocess.run([program, "-q", "-b", "1024", "-m", "0", str(image)], check=True)
+    with _mounted(folder, ["-o", "loop", str(image)]) as disk:
+        yield disk
+
+
+@contextmanager
+def _mounted(folder: Path, options: Sequence[str]) -> Iterator[Path]:
     folder.mkdir()
     if os.geteuid() != 0:
         pytest.skip("only root may mount the small disk this fills")
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={mib}m", "tmpfs", str(folder)], capture_output=True, text=True
-    )
+    mounted = subprocess.run(["mount", *options, str(folder)], capture_output=True, text=True)
     if mounted.returncode:
         pytest.skip(f"the small disk this fills cannot be mounted here: {mounted.stderr.strip()}")
     try:
