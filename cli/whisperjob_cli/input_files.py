@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from whisperjob_client.atomic_files import ensure_private_folder
 from whisperjob_client.errors import StorageError, UsageError
 
 STANDARD_INPUT: Final = "-"
@@ -73,7 +74,7 @@ class Recording:
             yield self.file
             return
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            ensure_private_folder(folder)
             with tempfile.TemporaryDirectory(prefix=".input-", dir=folder) as temporary:
                 copy = Path(temporary) / self.name
                 with copy.open("wb") as written:

@@ -17,7 +17,7 @@ from typing import Final
 
 from whisperjob_cli.input_files import CHECKPOINT_ENDING, RECORDING_ENDINGS, Recording
 from whisperjob_cli.terminal import for_stream
-from whisperjob_client.atomic_files import write_atomically
+from whisperjob_client.atomic_files import PRIVATE, ensure_private_folder, read_bounded, write_atomically
 from whisperjob_client.errors import StorageError, UsageError
 from whisperjob_client.file_names import fit_name, name_limit
 from whisperjob_client.transcript.formats import Format
@@ -28,6 +28,7 @@ KNOWN_FORMATS: Final = ", ".join(Format)
 _OWNER_NAME: Final = "recording"
 """Inside a checkpoint's folder: the recording whose transcript has this name, relative to the folder around it."""
 
+_LONGEST_OWNER_BYTES: Final = 64 * 1024
 _LOCK_NAME: Final = "lock"
 
 _ENDING = re.compile(r"\.(?=[^.]*[A-Za-z])[A-Za-z0-9]+$")
@@ -230,15 +231,15 @@ def _reserve(checkpoint: Path, recording: Recording, folder: Path) -> bool:
     owner = b"-" if recording.streamed else os.fsencode(os.path.relpath(recording.file, folder))
     file = checkpoint / _OWNER_NAME
     try:
-        checkpoint.mkdir(parents=True, exist_ok=True)
+        if checkpoint.exists() and not checkpoint.is_dir():
+            return False  # a file has the name of the folder
+        ensure_private_folder(checkpoint)
         with suppress(FileExistsError):
-            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE)
             with os.fdopen(descriptor, "wb") as opened:
                 opened.write(owner)
             return True
-        return file.read_bytes() == owner
-    except FileExistsError:
-        return False  # a file has the name of the folder
+        return read_bounded(file, _LONGEST_OWNER_BYTES) == owner
     except OSError as error:
         raise StorageError.from_os_error(error, checkpoint) from None
 

@@ -4,6 +4,7 @@ What people say is nobody else's business, so new files belong to their owner al
 somebody else may have put into a shared folder such as /tmp.
 """
 
+import errno
 import os
 import secrets
 import stat
@@ -62,17 +63,47 @@ def open_private(file: Path) -> BinaryIO:
         if not file.is_symlink() and not file.is_fifo():
             raise
     else:
-        opened = os.fdopen(descriptor, "a+b")
         if _is_own(os.fstat(descriptor)):
-            return opened
-        opened.close()
+            return os.fdopen(descriptor, "a+b")
+        os.close(descriptor)
     file.unlink()
     return os.fdopen(os.open(file, flags | os.O_EXCL, PRIVATE), "a+b")
 
 
-def is_shared(folder: Path) -> bool:
-    """Returns whether anybody may make files in a folder, as in /tmp. Raises OSError."""
-    return bool(folder.stat().st_mode & stat.S_IWOTH)
+def ensure_private_folder(folder: Path) -> None:
+    """Makes a folder that only its owner may enter; one that is there stays as it is.
+
+    Raises StorageError if there is a link, or, where anybody may make folders (as in /tmp), the folder of another user:
+    what is in it would be believed.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(PRIVATE_FOLDER)
+        except FileExistsError:
+            if not folder.is_dir():
+                raise
+            _check_owner(folder)
+    except OSError as error:
+        raise StorageError.from_os_error(error, folder) from None
+
+
+def _check_owner(folder: Path) -> None:
+    found = folder.lstat()
+    if stat.S_ISLNK(found.st_mode):
+        raise StorageError(f"{folder} is a link; remove it, or choose another place.")
+    shared = folder.parent.stat().st_mode & stat.S_IWOTH
+    if shared and hasattr(os, "geteuid") and found.st_uid != os.geteuid():
+        raise StorageError(f"{folder} belongs to another user; remove it, or choose another place.")
+
+
+def read_bounded(file: Path, max_bytes: int) -> bytes:
+    """Returns what is in a file. Raises OSError if it is a link or a pipe, or larger."""
+    with os.fdopen(os.open(file, os.O_RDONLY | _NO_LINK), "rb") as opened:
+        found = os.fstat(opened.fileno())
+        if not stat.S_ISREG(found.st_mode) or found.st_size > max_bytes:
+            raise OSError(errno.EFBIG, "no file of a size that was written", str(file))
+        return opened.read(max_bytes)
 
 
 def _is_own(found: os.stat_result) -> bool:

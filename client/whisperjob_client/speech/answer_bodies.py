@@ -75,7 +75,7 @@ def _subtitles(text: str) -> dict[str, Any] | None:
     for block in re.split(r"\n[^\S\n]*\n", text.replace("\r\n", "\n")):
         times = _CUE_TIMES.search(block)
         if times is not None:
-            said = " ".join(re.sub(r"</?[cvib][^>]*>", "", block[times.end() :]).split())
+            said = " ".join(re.sub(r"</?[cvib][^<>]*>", "", block[times.end() :]).split())
             segments.append({"start": times[1], "end": times[2], "text": html.unescape(said)})
     return {"text": " ".join(segment["text"] for segment in segments), "segments": segments}
 

@@ -22,6 +22,9 @@ MAX_REFUSALS = 200
 DEFAULT_RETRY_AFTER_SECONDS = 30.0
 """The wait after a 429 without a Retry-After."""
 
+LONGEST_RETRY_AFTER_SECONDS = 24 * 3600.0
+"""The longest period of accounts' limits is a day; nothing is waited for longer."""
+
 _BACKOFF = Backoff(base=1.0, cap=16.0)
 
 
@@ -88,6 +91,8 @@ class PacedRecogniser:
                 if refusals >= MAX_REFUSALS:
                     raise
                 wait = error.retry_after_seconds
+                if wait is not None and wait > LONGEST_RETRY_AFTER_SECONDS:
+                    raise
                 self._pace.pause(self._clock() + (DEFAULT_RETRY_AFTER_SECONDS if wait is None else wait))
             except SpeechTooLongError:
                 self._pace.unbook(booking)

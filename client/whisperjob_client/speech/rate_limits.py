@@ -49,7 +49,7 @@ class Pace:
 
         A file longer than the hourly limit goes when the whole window is free.
         """
-        self._sent = [booking for booking in self._sent if booking.at > now - HOUR]
+        self._sent = [booking for booking in self._sent if now - HOUR < booking.at <= now]  # the clock may go back
         return max(
             self._paused_until - now,
             self._until_request_fits(now),

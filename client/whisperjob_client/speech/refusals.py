@@ -7,6 +7,7 @@ without credit from one that must wait a minute, because both are 429.
 """
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ from whisperjob_client.errors import SpeechError
 from whisperjob_client.foreign_json import ForeignJsonError, load_json
 from whisperjob_client.plain_text import one_line
 from whisperjob_client.speech.recogniser import SpeechLimitedError, SpeechTooLongError, SpeechUnavailableError
+
+_SEARCHED_CHARACTERS: Final = 4000
+"""Of a body: what an error says stands at its beginning."""
 
 LONGEST_TEXT: Final = 300
 """How much of a recogniser's own words an error repeats."""
@@ -105,7 +109,7 @@ def read_refusal(status: int, reason: str, headers: Mapping[str, str], content: 
     if not message:
         message = html_title(text) if is_html(text) else text
     message = _shown(message) or reason
-    return Refusal(status, message, text[:4000], code, _wait(headers, message, now))
+    return Refusal(status, message, text[:_SEARCHED_CHARACTERS], code, _wait(headers, message, now))
 
 
 def embedded_refusal(body: object, content: bytes) -> Refusal | None:
@@ -119,7 +123,7 @@ def embedded_refusal(body: object, content: bytes) -> Refusal | None:
     status = next((status for status in told if status is not None), 400)
     text = content.decode("utf-8", "replace")
     message = _shown(message) or _shown(text)
-    return Refusal(status, message, text[:4000], code, _wait({}, message, None))
+    return Refusal(status, message, text[:_SEARCHED_CHARACTERS], code, _wait({}, message, None))
 
 
 def has_error(body: Mapping[str, Any]) -> bool:
@@ -168,7 +172,7 @@ def is_html(text: str) -> bool:
 
 
 def html_title(text: str) -> str:
-    match = re.search(r"<title[^>]*>(.*?)</title>", text, re.I | re.S)
+    match = re.search(r"<title[^>]*>(.*?)</title>", text[:_SEARCHED_CHARACTERS], re.I | re.S)
     return f"an HTML page ({' '.join(match[1].split())[:80]})" if match else "an HTML page"
 
 
@@ -203,9 +207,9 @@ def longest_seconds(refusal: Refusal) -> float | None:
 def largest_bytes(refusal: Refusal) -> int | None:
     """Returns the limit on a file's size that the refusal reports. Of two numbers the smaller is the limit; the larger
     is the size of what was sent."""
-    found = [int(float(number) * _factor(unit)) for number, unit in _BYTES.findall(refusal.message)]
-    found += [int(number) for number in _BARE_BYTES.findall(refusal.message)]
-    return min((size for size in found if size >= 10_000), default=None)
+    found = [float(number) * _factor(unit) for number, unit in _BYTES.findall(refusal.message)]
+    found += [float(number) for number in _BARE_BYTES.findall(refusal.message)]
+    return int(min((size for size in found if 10_000 <= size < math.inf), default=0)) or None
 
 
 def _factor(unit: str) -> int:
@@ -224,11 +228,9 @@ def _ended(sentence: str) -> str:
 
 def _wait(headers: Mapping[str, str], message: str, now: datetime | None) -> float | None:
     """Returns the seconds to wait: by `retry-after-ms` (OpenAI, Azure), by Retry-After, else by the sentence (Groq)."""
-    milliseconds = headers.get("retry-after-ms", "")
-    try:
-        return max(float(milliseconds) / 1000, 0.0)
-    except ValueError:
-        pass
+    milliseconds = _finite(headers.get("retry-after-ms", ""))
+    if milliseconds is not None:
+        return max(milliseconds / 1000, 0.0)
     wait = retry_after(headers, now) if now is not None else None
     if wait is not None:
         return wait
@@ -236,6 +238,14 @@ def _wait(headers: Mapping[str, str], message: str, now: datetime | None) -> flo
     if told is None:
         return None
     return sum(float(number) * _UNITS[_short_unit(unit)] for number, unit in _WAIT_PART.findall(told[1]))
+
+
+def _finite(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _short_unit(unit: str) -> str:

@@ -4,6 +4,7 @@ The two lists mostly agree. Where they do not, no word is lost and none is doubl
 and where the lists differ, the longer one counts.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -145,9 +146,10 @@ def _weight(token: Token) -> float:
 
 
 def _time_at(place: float, known: Sequence[tuple[float, float]]) -> float | None:
-    before = [edge for edge in known if edge[0] <= place]
-    after = [edge for edge in known if edge[0] >= place]
-    if not before or not after:
-        return next((time for _, time in (*before[-1:], *after[:1])), None)
-    (left, begin), (right, end) = before[-1], after[0]
+    """Returns the time at a place among edges, whose places only rise."""
+    after = bisect_left(known, place, key=lambda edge: edge[0])
+    before = bisect_right(known, place, key=lambda edge: edge[0]) - 1
+    if before < 0 or after == len(known):
+        return known[before][1] if before >= 0 else known[after][1] if known else None
+    (left, begin), (right, end) = known[before], known[after]
     return begin if right == left else begin + (end - begin) * (place - left) / (right - left)

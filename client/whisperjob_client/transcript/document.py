@@ -12,12 +12,18 @@ from pydantic.alias_generators import to_camel
 
 from whisperjob_client.errors import UsageError
 from whisperjob_client.foreign_json import load_json
+from whisperjob_client.plain_text import one_line, plain
 from whisperjob_client.speech.languages import iso_code
 from whisperjob_client.transcript.paragraphs import paragraphs
 from whisperjob_client.transcript.sentences import sentences
+from whisperjob_client.transcript.spelling import gap_of
 from whisperjob_client.transcript.transcript_model import Doubt, NoSpeaker, Origin, TimesOf, Transcript, Word
 
 SCHEMA_VERSION: Final = 2
+
+_LATEST_SECONDS: Final = 1e9
+_LONGEST_NAME: Final = 300
+"""Characters of a speaker's name, which stands before each paragraph."""
 
 MAX_VALUES: Final = 20_000_000
 """Of a transcript: 24 hours of lively talk have some 2 million."""
@@ -174,7 +180,7 @@ def read_document(data: bytes, name: str) -> tuple[Transcript, str]:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise UsageError(f"{name} is no transcript of whisperjob ({where}: {first['msg']}).") from None
-    return _to_transcript(document), document.title
+    return _to_transcript(document), one_line(document.title)
 
 
 def _to_word(word: Word) -> DocumentWord:
@@ -190,6 +196,11 @@ def _to_word(word: Word) -> DocumentWord:
     )
 
 
+def _seconds(time: float) -> float:
+    """Returns a time that can be written: whoever edited the file, none is negative or beyond thirty years."""
+    return min(max(time, 0.0), _LATEST_SECONDS)
+
+
 def _rounded(confidence: float | None) -> float | None:
     return None if confidence is None else round(confidence, 3)
 
@@ -198,24 +209,25 @@ def _to_transcript(document: TranscriptDocument) -> Transcript:
     """Returns the words in order, because people edit files."""
     words = [
         Word(
-            start=max(word.start, 0.0),
-            end=max(word.start, word.end, 0.0),
-            text=word.text,
-            speaker=word.speaker,
+            start=_seconds(word.start),
+            end=_seconds(max(word.start, word.end)),
+            text=one_line(word.text),
+            speaker=None if word.speaker is None else plain(word.speaker, _LONGEST_NAME),
             no_speaker=word.speaker_reason,
             doubt=word.doubt,
-            gap=" " if word.gap is None else word.gap,
+            gap=" " if word.gap is None else gap_of(word.gap),
             confidence=word.confidence,
         )
         for word in document.words
     ]
     origin = None
     if document.source is not None and document.recogniser is not None:
-        origin = Origin(document.source.sha256, document.recogniser.model, document.recogniser.times)
+        recogniser = document.recogniser
+        origin = Origin(one_line(document.source.sha256), one_line(recogniser.model), recogniser.times)
     return Transcript(
         words=tuple(sorted(words, key=lambda word: word.start)),
-        duration=document.duration,
-        language=document.language,
-        names={speaker.id: speaker.name for speaker in document.speakers},
+        duration=_seconds(document.duration),
+        language=None if document.language is None else one_line(document.language),
+        names={plain(s.id, _LONGEST_NAME): plain(s.name, _LONGEST_NAME) for s in document.speakers},
         origin=origin,
     )

@@ -5,10 +5,18 @@ finds a longest match, so a list with gaps is always found whole in the full one
 agree, as two transcriptions of the same speech do; where they do not, difflib's result is good enough.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 
 MAX_EDITS = 1000
+
+MANY_PAIRS = 200_000
+"""Of equal words. difflib looks at each of them, often many times: half an hour of speech has some 100,000, and a loop
+the square of its length. Above this, words that are more than a hundredth of the text are no longer looked for."""
+
+MAX_PAIRS = 1_000_000
+"""Above this, even without the frequent words, two texts have no match."""
 
 
 def matches(first: Sequence[str], second: Sequence[str]) -> list[tuple[int, int]]:
@@ -69,5 +77,10 @@ def _walk_back(steps: list[dict[int, int]], first: Sequence[str], second: Sequen
 
 
 def _match_blocks(first: Sequence[str], second: Sequence[str]) -> list[tuple[int, int]]:
-    blocks = SequenceMatcher(None, first, second, autojunk=False).get_matching_blocks()
+    counts = Counter(second)
+    pairs = {word: number * counts[word] for word, number in Counter(first).items()}
+    many = sum(pairs.values()) > MANY_PAIRS
+    if many and sum(pairs[word] for word in pairs if counts[word] <= len(second) // 100 + 1) > MAX_PAIRS:
+        return []
+    blocks = SequenceMatcher(None, first, second, autojunk=many).get_matching_blocks()
     return [(block.a + i, block.b + i) for block in blocks for i in range(block.size)]

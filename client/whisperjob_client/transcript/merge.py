@@ -25,6 +25,9 @@ from whisperjob_client.transcript.transcript_model import (
 from whisperjob_client.transcript.turns import settle_turns
 from whisperjob_client.transcript.word_speakers import assign_speakers
 
+OVERLAP_SECONDS = 0.001
+"""What rounding may make of the places of two chunks."""
+
 
 def merge(
     chunks: Sequence[tuple[ChunkPlace, ChunkAnswer]], speakers: Speakers, names: Mapping[str, str] | None = None
@@ -35,7 +38,7 @@ def merge(
     """
     ordered = sorted(chunks, key=lambda chunk: chunk[0].start)
     for (before, _), (after, _) in pairwise(ordered):
-        if before.end > after.start + 0.001:
+        if before.end > after.start + OVERLAP_SECONDS:
             raise ValueError(f"chunks overlap: one ends at {before.end} s, the next starts at {after.start} s")
     words: list[Word] = []
     uncertain: list[bool] = []

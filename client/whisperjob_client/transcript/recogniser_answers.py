@@ -28,12 +28,15 @@ LOW_LOGPROB = -1.0
 HIGH_COMPRESSION = 2.4
 """The thresholds are those of the reference decoder of the Whisper paper."""
 
-MAX_WORDS = (2000, 60)
-MAX_LETTERS = (20_000, 400)
+MAX_WORDS = (2000, 30)
+MAX_LETTERS = (20_000, 300)
 """What an answer may hold: so much of itself, and so much more for each second of audio. Nobody speaks a tenth as fast;
 a recogniser that repeats itself until its own limit stays below, and `loops` finds what it repeats."""
 
 _CONTENT = ("text", "segments", "words", "word_segments", "chunks")
+_LONGEST_NUMBER = 40
+"""Characters of a number that is sent as text."""
+
 _CLOCK = re.compile(r"(?:(\d+):)?(\d+):(\d+(?:[.,]\d+)?)")
 
 
@@ -88,6 +91,8 @@ class ChunkAnswer:
 
 def _number(value: Any) -> float | None:
     """Returns a finite number of a number, of its text, or of a clock's text: `1.5s`, `320ms`, `00:01:02,500`."""
+    if isinstance(value, str) and len(value) > _LONGEST_NUMBER:
+        return None
     if isinstance(value, str) and (clock := _CLOCK.fullmatch(value.strip())) is not None:
         hours, minutes, seconds = clock.groups()
         return int(hours or 0) * 3600 + int(minutes) * 60 + float(seconds.replace(",", "."))

@@ -6,6 +6,8 @@ from enum import StrEnum
 
 from whisperjob_client.plain_text import one_line
 
+_MOST_DIGITS = 10
+
 
 class Doubt(StrEnum):
     """Why a word was probably never said.
@@ -128,4 +130,5 @@ class Transcript:
 
 def _readable_name(speaker: str) -> str:
     head, _, number = speaker.rpartition("_")
-    return f"{head.title()} {int(number) + 1}" if head in ("SPEAKER", "CHANNEL") and number.isdecimal() else speaker
+    numbered = head in ("SPEAKER", "CHANNEL") and number.isdecimal() and len(number) < _MOST_DIGITS
+    return f"{head.title()} {int(number) + 1}" if numbered else one_line(speaker)

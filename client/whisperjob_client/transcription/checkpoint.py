@@ -5,7 +5,7 @@
     talk.whisperjob/<source>/speakers-<options>.json   the diarization
     talk.whisperjob/<source>/lock                      locked while a run works here
 
-`<source>` is the source's SHA-256, shortened. Every file is replaced atomically.
+`<source>` is the source's SHA-256, shortened. Every file is replaced atomically, and only its owner may read it.
 """
 
 import contextlib
@@ -18,11 +18,14 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from whisperjob_client.atomic_files import write_atomically
+from whisperjob_client.atomic_files import ensure_private_folder, open_private, read_bounded, write_atomically
 from whisperjob_client.errors import InUseError, StorageError
 from whisperjob_client.models import DiarizationResult, Job
 
 S = TypeVar("S", bound=BaseModel)
+
+MAX_STORED_BYTES = 64 * 1024 * 1024
+"""No answer is as large; see `bounded_bodies`."""
 
 Key = dict[str, Any]
 """The options that a stored object depends on."""
@@ -97,8 +100,9 @@ class Checkpoint:
     def locked(self) -> Iterator[None]:
         """Raises InUseError if another run works here, StorageError if the folder cannot be made."""
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            lock = (self.folder / "lock").open("w")
+            ensure_private_folder(self.folder.parent)
+            ensure_private_folder(self.folder)
+            lock = open_private(self.folder / "lock")
         except OSError as error:
             raise StorageError.from_os_error(error, self.folder) from None
         with lock:
@@ -114,7 +118,7 @@ class Checkpoint:
 
     def _read(self, file: Path, kind: type[S]) -> S | None:
         try:
-            return kind.model_validate_json(file.read_bytes())
+            return kind.model_validate_json(read_bounded(file, MAX_STORED_BYTES))
         except (OSError, ValidationError):
             return None
 

@@ -1,14 +1,31 @@
 """The transcript of a job's chunks: of all channels together, or of each channel by itself and then of all. Pure."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
+from whisperjob_client.errors import BadAnswerError
 from whisperjob_client.models import Chunk
 from whisperjob_client.transcript.channels import merge_channels, speaker_of
-from whisperjob_client.transcript.merge import merge
+from whisperjob_client.transcript.merge import OVERLAP_SECONDS, merge
 from whisperjob_client.transcript.recogniser_answers import ChunkAnswer
 from whisperjob_client.transcript.transcript_model import ChunkPlace, Speakers, Transcript
 
+MAX_CHUNKS = 100_000
+"""24 hours of 32 channels, in chunks of a minute, are half as many."""
+
 PlacedAnswer = tuple[ChunkPlace, ChunkAnswer]
+
+
+def check_chunks(chunks: Sequence[Chunk]) -> None:
+    """Raises BadAnswerError if no transcript can be made of the chunks: they overlap, or only some belong to a channel.
+    It is called before a word is paid for."""
+    if len(chunks) > MAX_CHUNKS or len({chunk.channel is None for chunk in chunks}) > 1:
+        raise BadAnswerError("The service's chunks contradict each other.")
+    ordered = sorted(chunks, key=lambda chunk: (chunk.channel or 0, chunk.start_seconds))
+    for before, after in pairwise(ordered):
+        end = before.start_seconds + before.duration_seconds
+        if before.channel == after.channel and end > after.start_seconds + OVERLAP_SECONDS:
+            raise BadAnswerError("The service's chunks overlap.")
 
 
 def is_multichannel(chunks: Sequence[Chunk]) -> bool:

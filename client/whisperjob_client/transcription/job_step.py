@@ -7,6 +7,7 @@ from whisperjob_client.errors import ConflictError, NotFoundError
 from whisperjob_client.models import Job
 from whisperjob_client.options import UploadOptions
 from whisperjob_client.transcription.checkpoint import Checkpoint, StoredJob
+from whisperjob_client.transcription.job_merge import check_chunks
 from whisperjob_client.transcription.options import Watcher
 from whisperjob_client.transfer.uploading import new_idempotency_key
 
@@ -34,7 +35,8 @@ class JobStep:
     async def run(self, file: Path) -> Job:
         """Returns the completed job: that of an earlier run if the service still has it, or a new one.
 
-        Raises JobFailedError and what else a client raises, StorageError.
+        Raises JobFailedError and what else a client raises, StorageError, BadAnswerError if the chunks contradict each
+        other.
         """
         stored = self._checkpoint.job(self._key)
         job_id = await self._existing_job(stored)
@@ -47,6 +49,7 @@ class JobStep:
             self._store(StoredJob(idempotency_key=idempotency_key, job_id=job_id))
         self._watcher.working(Job(job_id=job_id, status="queued"))
         job = await self._client.wait(job_id, on_change=self._watcher.working)
+        check_chunks(job.chunks)
         self._store(StoredJob(idempotency_key=idempotency_key, job_id=job_id, job=job))
         return job
 
