@@ -19,6 +19,7 @@ from whisperjob_cli.input_files import Recording
 from whisperjob_cli.main import app
 from whisperjob_cli.output_files import choose_output, plan_conversion
 from whisperjob_client.errors import UsageError
+from whisperjob_client.plain_text import one_line
 from whisperjob_client.transcript.document import SCHEMA_VERSION, read_document, write_document
 from whisperjob_client.transcript.merge import merge
 from whisperjob_client.transcript.recogniser_answers import parse_answer
@@ -64,7 +65,7 @@ spoken_words = st.lists(
         Word,
         start=times,
         end=times,
-        text=st.text(min_size=1).filter(lambda text: not re.search(r"[\ud800-\udfff]", text)),
+        text=st.text().map(one_line).filter(bool),
         speaker=st.sampled_from(["SPEAKER_00", "SPEAKER_01"]),
         no_speaker=st.none(),
         doubt=st.sampled_from([None, *Doubt]),
