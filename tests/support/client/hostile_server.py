@@ -46,7 +46,7 @@ def hostile_server(answer: Answer) -> Iterator[HostileServer]:
 def head(status: str = "200 OK", *fields: str, length: int | None = None) -> bytes:
     """Returns the head of an answer, whose body is chunked if it has no length."""
     framing = "Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}"
-    return "\r\n".join([f"HTTP/1.1 {status}", framing, *fields, "", ""]).encode("utf-8")
+    return "\r\n".join([f"HTTP/1.1 {status}", framing, "Connection: close", *fields, "", ""]).encode("utf-8")
 
 
 def chunked(pieces: Iterable[bytes]) -> Iterator[bytes]:
@@ -85,13 +85,15 @@ def _serve(connection: socket.socket, server: HostileServer, ended: threading.Ev
             request += piece
         text = request.partition(b"\r\n\r\n")[0].decode("latin-1")
         server.heads.append(text)
-        threading.Thread(target=_discard, args=(connection,), daemon=True).start()
+        discarding = threading.Thread(target=_discard, args=(connection,), daemon=True)
+        discarding.start()
         for piece in server.answer(text):
             if ended.is_set():
                 return
             connection.sendall(piece)
             server.sent_bytes += len(piece)
         connection.shutdown(socket.SHUT_WR)
+        discarding.join(10)  # closing a connection with unread bytes would take the answer from the client
 
 
 def _discard(connection: socket.socket) -> None:
