@@ -16,6 +16,7 @@ from whisperjob_api.keys.key_source import KeySource
 from whisperjob_api.keys.scopes import require_scopes
 from whisperjob_api.request_middleware import RequestMiddleware
 from whisperjob_api.request_rates import RequestRateMiddleware
+from whisperjob_api.request_turns import RequestTurnsMiddleware
 from whisperjob_api.routes import diarization, jobs, probes, trims, uploads
 from whisperjob_api.services import ApiDependencies, ApiServices
 
@@ -59,6 +60,7 @@ def create_app(dependencies: ApiDependencies) -> FastAPI:
         app.add_exception_handler(kind, handle_error)
     require_scopes(app.routes)
     keys = dependencies.keys or KeySource(key.get_secret_value() for key in dependencies.settings.api_keys)
+    app.add_middleware(RequestTurnsMiddleware)
     app.add_middleware(RequestRateMiddleware, limits_of=dependencies.settings.limits_of)
     app.add_middleware(ApiKeyMiddleware, keys=keys, settings=dependencies.settings)
     app.add_middleware(RequestMiddleware, settings=dependencies.settings)

@@ -16,6 +16,7 @@ from pathlib import Path
 from bench.cluster import Starting, starting
 from bench.optimizing import Comparison, compare
 from bench.serving import Serving, serving
+from bench.sharing import Latency, sharing
 from bench.speech import speech
 from cluster.harness import NoClusterError
 from support.programs.binaries import NoBinaryError
@@ -32,7 +33,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="runs of everything that is quick")
     parser.add_argument(
         "--only",
-        choices=("optimizing", "serving", "cluster"),
+        choices=("optimizing", "serving", "sharing", "cluster"),
         help="one part; the report is then only printed, but for the cluster's, which is stored by itself",
     )
     arguments = parser.parse_args()
@@ -53,6 +54,9 @@ def main() -> None:
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache) as folder, _s3(Path(folder)) as s3:
             store(_serving(serving(cache, speech(cache, 1), s3, rounds=arguments.rounds)))
+    if arguments.only in (None, "sharing"):
+        cache.mkdir(parents=True, exist_ok=True)
+        store(_sharing(sharing(cache)))
     if arguments.only in (None, "cluster"):
         store(_cluster(arguments.rounds))
 
@@ -145,6 +149,20 @@ def _serving(rates: Serving) -> str:
 {table}
 
 - From an upload's end to its worker's first report: **{rates.first_progress_seconds:.2f} s** (to reach: under 0.5)
+"""
+
+
+def _sharing(pairs: Sequence[tuple[Latency, Latency]]) -> str:
+    rows = "\n".join(
+        f"| {beside.name} | {quiet.median * 1000:.1f} | {beside.median * 1000:.1f} | "
+        f"**{beside.median / quiet.median:.1f}** | {beside.failed} |"
+        for quiet, beside in pairs
+    )
+    return f"""## Sharing: a tenant's requests beside what another tenant does
+
+| | quiet, median in ms | beside, median in ms | ratio (to reach: 3 or less) | failed |
+| --- | --- | --- | --- | --- |
+{rows}
 """
 
 
