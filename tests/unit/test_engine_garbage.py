@@ -68,30 +68,32 @@ def test_needed_objects(key: str, job: WhisperJob, keep_source: bool, needed: bo
 
 
 @pytest.mark.parametrize(
-    ("key", "jobs", "orphans", "strangers"),
+    ("key", "jobs", "certain", "doubtful", "strangers"),
     [
-        pytest.param(SOURCE, [QUEUED], 0, 0, id="a waiting job's source"),
-        pytest.param(SOURCE, [], 1, 1, id="an upload without a record"),
-        pytest.param(SOURCE, [COMPLETED], 1, 0, id="a source that outlived its job"),
-        pytest.param("uploads/other/talk/ff", [], 0, 0, id="another namespace's upload"),
-        pytest.param(RESULT + "output.mp3", [COMPLETED], 0, 0, id="a result"),
-        pytest.param(RESULT.replace("/2/", "/1/") + "output.mp3", [COMPLETED], 1, 0, id="a failed attempt's result"),
-        pytest.param(RESULT + "output.mp3", [], 1, 1, id="a result without a record"),
-        pytest.param(f"jobs/other/{UID}/optimize/1/x.mp3", [], 0, 0, id="another namespace's result"),
-        pytest.param("imports/talk.mp4", [IMPORTED], 0, 0, id="an imported source"),
-        pytest.param("jobs/readme.txt", [], 0, 0, id="a key of another program"),
-        pytest.param(names.installation_key("default", "a"), [], 0, 0, id="a marker"),
+        pytest.param(SOURCE, [QUEUED], 0, 0, 0, id="a waiting job's source"),
+        pytest.param(SOURCE, [], 0, 1, 1, id="an upload without a record"),
+        pytest.param(SOURCE, [COMPLETED], 1, 0, 0, id="a source that outlived its job"),
+        pytest.param(names.new_upload_key("default", "talk"), [QUEUED], 0, 1, 0, id="a second upload under its name"),
+        pytest.param("uploads/other/talk/ff", [], 0, 0, 0, id="another namespace's upload"),
+        pytest.param(RESULT + "output.mp3", [COMPLETED], 0, 0, 0, id="a result"),
+        pytest.param(RESULT.replace("/2/", "/1/") + "output.mp3", [COMPLETED], 1, 0, 0, id="a failed attempt's result"),
+        pytest.param(RESULT + "output.mp3", [], 0, 1, 1, id="a result without a record"),
+        pytest.param(f"jobs/other/{UID}/optimize/1/x.mp3", [], 0, 0, 0, id="another namespace's result"),
+        pytest.param("imports/talk.mp4", [IMPORTED], 0, 0, 0, id="an imported source"),
+        pytest.param("jobs/readme.txt", [], 0, 0, 0, id="a key of another program"),
+        pytest.param(names.installation_key("default", "a"), [], 0, 0, 0, id="a marker"),
     ],
 )
-def test_find_orphans(key: str, jobs: list[WhisperJob], orphans: int, strangers: int) -> None:
+def test_find_orphans(key: str, jobs: list[WhisperJob], certain: int, doubtful: int, strangers: int) -> None:
     found = find_orphans([StoredObject(key, 1, 0.0)], jobs, [], "default", keep_source=False)
-    assert (len(found.jobs), len(found.strangers)) == (orphans, strangers)
+    assert (len(found.certain), len(found.doubtful), len(found.strangers)) == (certain, doubtful, strangers)
 
 
 @pytest.mark.parametrize("key", [SOURCE, RESULT + "output.mp3"])
 def test_what_belongs_to_a_quarantined_record_is_no_orphan(key: str) -> None:
     quarantined = UnreadableRecord("talk", UID, "7", "default", "status.phase: ?")
-    assert find_orphans([StoredObject(key, 1, 0.0)], [], [quarantined], "default", keep_source=False).jobs == {}
+    found = find_orphans([StoredObject(key, 1, 0.0)], [], [quarantined], "default", keep_source=False)
+    assert (found.certain, found.doubtful) == ((), {})
 
 
 @pytest.mark.parametrize(

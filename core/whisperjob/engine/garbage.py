@@ -65,14 +65,19 @@ def collect_deleted_job(store: ObjectStore, job: WhisperJob) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Orphans:
-    """The keys of objects that no record needs, each with the uid or name of its job if that has no record at all."""
+    """The keys of objects that no record needs.
 
-    jobs: Mapping[str, str | None]
+    `certain` are objects of jobs that have a record, which says that they are no longer needed. `doubtful` have no
+    record that names them; those of jobs without any record are there with the uid or name of the job.
+    """
+
+    certain: tuple[str, ...]
+    doubtful: Mapping[str, str | None]
 
     @property
     def strangers(self) -> frozenset[str]:
         """The uids and names of jobs without a record."""
-        return frozenset(job for job in self.jobs.values() if job is not None)
+        return frozenset(job for job in self.doubtful.values() if job is not None)
 
 
 def find_orphans(
@@ -98,17 +103,21 @@ def find_orphans(
     def needed_by(uid: str) -> NeededObjects:  # once for each job, which may have hundreds of objects
         return needed_objects(by_uid[uid], keep_source=keep_source)
 
-    orphans: dict[str, str | None] = {}
+    certain: list[str] = []
+    doubtful: dict[str, str | None] = {}
     for stored in objects:
         if owner := names.upload_owner(stored.key):
             job_of = by_name.get(owner[1])
-            needed = job_of is not None and needed_by(job_of.uid).includes(stored.key)
+            known = job_of is not None and job_of.spec.source.key == stored.key
         elif owner := names.job_owner(stored.key):
             job_of = by_uid.get(owner[1])
-            needed = job_of is not None and needed_by(job_of.uid).includes(stored.key)
+            known = job_of is not None
         else:
             continue  # the key is not one of this software: it is not judged here
-        if needed or owner[0] != namespace or owner[1] in set_aside:
+        if owner[0] != namespace or owner[1] in set_aside:
             continue
-        orphans[stored.key] = owner[1] if job_of is None else None
-    return Orphans(orphans)
+        if job_of is None or not known:
+            doubtful[stored.key] = owner[1] if job_of is None else None
+        elif not needed_by(job_of.uid).includes(stored.key):
+            certain.append(stored.key)
+    return Orphans(tuple(certain), doubtful)

@@ -26,12 +26,14 @@ class Marker(Model):
     """The JSON of an installation's marker.
 
     `run` is the process that wrote it. `orphans` has, for each key, the seconds for which it was seen to be an orphan.
+    `records_version` is the latest version of the records: if theirs is lower, they were restored from a backup.
     `disputed` has the uids and names of jobs whose records were lost, not deleted: no sweep removes their objects.
     """
 
     run: str = ""
     host: str = ""
     seen_at: AwareDatetime | None = None
+    records_version: int = 0
     orphans: dict[str, float] = {}
     disputed: frozenset[str] = frozenset()
 
@@ -64,8 +66,7 @@ class Installation:
         prefix = names.installations_prefix(self.namespace)
         return [stored.key for stored in self.store.list(prefix) if stored.key != self.key]
 
-    def write(self, seen_at: AwareDatetime, orphans: dict[str, float], disputed: frozenset[str]) -> None:
-        """Writes the marker in place of an earlier one."""
-        host = socket.gethostname()
-        marker = Marker(run=self.run, host=host, seen_at=seen_at, orphans=orphans, disputed=disputed)
+    def write(self, marker: Marker) -> None:
+        """Writes the marker of this process in place of an earlier one."""
+        marker = marker.model_copy(update={"run": self.run, "host": socket.gethostname()})
         self.store.put(self.key, io.BytesIO(marker.model_dump_json(by_alias=True).encode()))

@@ -1,8 +1,8 @@
 """Removes what a crash left: objects that no record needs. Slowly, and only where that is certain.
 
 What ends in the usual way (a stage, a deletion, a retention) is cleaned up at once, by the pass over its job. A sweep
-is for the rest, and there is no hurry: an orphan is only remembered at first, and deleted when every sweep for
-`orphan_age` has found it to be one.
+is for the rest. What a job's record says is no longer needed goes at once here, too. An object that no record names is
+only remembered at first, and deleted when every sweep for `orphan_age` has found it so.
 """
 
 import asyncio
@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from whisperjob.engine.garbage import find_orphans
-from whisperjob.engine.installation import Installation
+from whisperjob.engine.garbage import Orphans, find_orphans
+from whisperjob.engine.installation import Installation, Marker
 from whisperjob.engine.watched_clock import WatchedClock
 from whisperjob.model import names
 from whisperjob.records.cache import RecordCache
@@ -64,6 +64,7 @@ class Sweeper:
     _installation: Installation | None = None
     _remembered: dict[str, float] = field(default_factory=dict)
     _disputed: frozenset[str] = frozenset()
+    _records_version: int = 0
     _swept_at: float | None = None
     _written_at: float | None = None
 
@@ -93,7 +94,7 @@ class Sweeper:
         contested = await self._is_contested(installation)
         unfinished = await self._sweep_unfinished(alone=alone and not others and not contested)
         objects = await asyncio.to_thread(self._list_objects)
-        await self.cache.relist()
+        version = int(await self.cache.relist())
         orphans = find_orphans(
             objects,
             self.cache.all(),
@@ -104,18 +105,23 @@ class Sweeper:
         self._report(why_not_sweep(others, contested))
         before = self._remembered.keys(), self._disputed
         self._dispute(orphans.strangers)
-        due: list[str] = []
+        due = [] if self.problem else self._find_due(orphans, restored=version < self._records_version)
         if self.problem:
             self._remembered = {}
-        else:
-            due = self._remember([key for key, job in orphans.jobs.items() if job not in self._disputed])
+        self._records_version = max(self._records_version, version)
         for key in due:
             await asyncio.to_thread(self.store.delete, key)
-            del self._remembered[key]
+            self._remembered.pop(key, None)
         if due or unfinished:
             log.info("swept %d orphaned object(s) and %d unfinished write(s)", len(due), unfinished)
         if contested or before != (self._remembered.keys(), self._disputed) or self._marker_is_old():
-            await asyncio.to_thread(installation.write, self.clock.now(), self._remembered, self._disputed)
+            marker = Marker(
+                seen_at=self.clock.now(),
+                records_version=self._records_version,
+                orphans=self._remembered,
+                disputed=self._disputed,
+            )
+            await asyncio.to_thread(installation.write, marker)
             self._written_at = self.clock.monotonic()
 
     async def _load_installation(self) -> Installation:
@@ -125,6 +131,7 @@ class Sweeper:
             marker = await asyncio.to_thread(installation.read)
             if marker:
                 self._remembered, self._disputed = dict(marker.orphans), marker.disputed
+                self._records_version = marker.records_version
             self._installation = installation
         return self._installation
 
@@ -148,6 +155,13 @@ class Sweeper:
 
     def _list_objects(self) -> list[StoredObject]:
         return [stored for prefix in self._prefixes for stored in self.store.list(prefix)]
+
+    def _find_due(self, orphans: Orphans, *, restored: bool) -> list[str]:
+        """Returns what may be deleted now. What restored records say of their jobs' objects is not certain."""
+        doubtful = [key for key, job in orphans.doubtful.items() if job not in self._disputed]
+        if restored:
+            return self._remember([*doubtful, *orphans.certain])
+        return [*self._remember(doubtful), *orphans.certain]
 
     def _remember(self, keys: Collection[str]) -> list[str]:
         """Adds the time since the last sweep to the age of each orphan; returns those that are old enough to go."""
