@@ -9,7 +9,7 @@ from support.clocks import Clocks
 from whisperjob.deciding.decision import Observed, Policy
 from whisperjob.deciding.rules import decide
 from whisperjob.deciding.view import moments_of_work
-from whisperjob.engine.watched_clock import DELETION_GRACE, newest_moment
+from whisperjob.engine.watched_clock import DELETION_GRACE, LastSeen, newest_moment
 from whisperjob.model.errors import JobCode
 from whisperjob.model.phase import ConditionType, Phase
 from whisperjob.model.resource import Condition, WhisperJob
@@ -23,7 +23,7 @@ JUMPS = pytest.mark.parametrize("jump", [26 * HOUR, 8 * DAY, -26 * HOUR, -8 * DA
 
 def running_clocks() -> Clocks:
     clocks = Clocks()
-    clocks.watched.resume(clocks.wall)
+    clocks.watched.resume(LastSeen(clocks.wall), None)
     return clocks
 
 
@@ -86,14 +86,44 @@ def test_a_start_compares_the_clock_with_earlier_runs(off: timedelta, jump: time
     seen = clocks.wall
     clocks.jump(jump)
     clocks.restart(off)
-    clocks.watched.resume(seen)
+    clocks.watched.resume(LastSeen(seen), None)
+    assert clocks.watched.held() == held
+
+
+@pytest.mark.parametrize(
+    ("seen", "newest", "held"),
+    [
+        pytest.param(NONE, NONE, False, id="a usual restart"),
+        pytest.param(26 * HOUR, NONE, True, id="records that the wrong clock has written since"),
+        pytest.param(NONE, -8 * DAY, True, id="records of a future"),
+        pytest.param(None, HOUR, False, id="no marker"),
+        pytest.param(None, 26 * HOUR, True, id="no marker, and old records"),
+    ],
+)
+def test_records_and_marker_are_compared(seen: timedelta | None, newest: timedelta, held: bool) -> None:
+    clocks = Clocks()
+    clocks.watched.resume(None if seen is None else LastSeen(clocks.wall - seen), clocks.wall - newest)
+    assert bool(clocks.watched.held()) is held
+
+
+@pytest.mark.parametrize(
+    ("remaining", "held"),
+    [
+        pytest.param(timedelta(minutes=40), timedelta(minutes=40), id="what remained"),
+        pytest.param(timedelta(seconds=1), timedelta(minutes=10), id="ten minutes at least"),
+        pytest.param(8 * DAY, DELETION_GRACE, id="an hour at most"),
+    ],
+)
+def test_a_restart_goes_on_with_a_grace_time(remaining: timedelta, held: timedelta) -> None:
+    clocks = Clocks()
+    clocks.watched.resume(LastSeen(clocks.wall - 26 * HOUR, remaining), None)
     assert clocks.watched.held() == held
 
 
 def test_a_new_service_trusts_its_clock_and_one_that_was_not_compared_yet_does_not() -> None:
     clocks = Clocks()
     assert clocks.watched.held() == DELETION_GRACE
-    clocks.watched.resume(newest_moment([]))
+    clocks.watched.resume(None, newest_moment([]))
     assert clocks.watched.held() == NONE
 
 
@@ -132,7 +162,7 @@ class TestRunningWork:
         seen = clocks.wall
         clocks.jump(jump)
         clocks.restart()
-        clocks.watched.resume(seen)
+        clocks.watched.resume(LastSeen(seen), None)
         assert decide_now(clocks, a_job()) == "launched"
         assert decide_now(clocks, a_job(attempt=1, phase=Phase.PROCESSING), a_worker(1)) == "nothing of the kind"
 
@@ -141,7 +171,7 @@ class TestRunningWork:
         clocks.pass_time(25 * HOUR)
         seen = clocks.wall
         clocks.restart()
-        clocks.watched.resume(seen)
+        clocks.watched.resume(LastSeen(seen), None)
         assert decide_now(clocks, a_job()) is JobCode.START_DEADLINE
 
     @JUMPS
@@ -188,7 +218,7 @@ class TestRetention:
         clocks, job = running_clocks(), a_job(phase=Phase.ERROR)
         seen = clocks.wall
         clocks.restart(8 * DAY)
-        clocks.watched.resume(seen)
+        clocks.watched.resume(LastSeen(seen), None)
         assert decide_now(clocks, job) == "nothing of the kind"
         clocks.pass_time(DELETION_GRACE)
         assert decide_now(clocks, job) == "deleted"

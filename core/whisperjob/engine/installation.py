@@ -25,6 +25,7 @@ _MAX_MARKER_BYTES: Final = 64 * 1024 * 1024
 class Marker(Model):
     """The JSON of an installation's marker.
 
+    `seen_at` is the latest time of day that was trusted, `held_seconds` what remained of a grace time after a jump.
     `run` is the process that wrote it. `orphans` has, for each key, the seconds for which it was seen to be an orphan.
     `records_version` is the latest version of the records: if theirs is lower, they were restored from a backup.
     `disputed` has the uids and names of jobs whose records were lost, not deleted: no sweep removes their objects.
@@ -33,6 +34,7 @@ class Marker(Model):
     run: str = ""
     host: str = ""
     seen_at: AwareDatetime | None = None
+    held_seconds: float = 0.0
     records_version: int = 0
     orphans: dict[str, float] = {}
     disputed: frozenset[str] = frozenset()

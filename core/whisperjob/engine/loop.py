@@ -255,12 +255,12 @@ class Engine:
         """Compares the clock, once, with what the records and the marker in the store say of earlier runs."""
         if self._clock_resumed:
             return
-        moments = [newest_moment(self._cache.all())]
+        last_seen = None
         try:
-            moments.append(await self.sweeper.last_seen())
+            last_seen = await self.sweeper.last_seen()
         except (StoreError, RecordError) as error:
             log.warning("the marker of this installation cannot be read: %s", error)
-        self.clock.resume(max((moment for moment in moments if moment is not None), default=None))
+        self.clock.resume(last_seen, newest_moment(self._cache.all()))
         for job in self._cache.all():
             if work := active_work(job):
                 for moment in moments_of_work(work, self._workers.of(job.uid)):

@@ -9,12 +9,12 @@ import asyncio
 import logging
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from whisperjob.engine.garbage import Orphans, find_orphans
 from whisperjob.engine.installation import Installation, Marker
-from whisperjob.engine.watched_clock import WatchedClock
+from whisperjob.engine.watched_clock import LastSeen, WatchedClock
 from whisperjob.model import names
 from whisperjob.records.cache import RecordCache
 from whisperjob.records.port import JobRecords
@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 _UNFINISHED_UPLOAD_AGE: Final = timedelta(hours=24)
 _MARKER_INTERVAL: Final = timedelta(hours=1)
 """How often the marker is written at least: it says when the service was last alive (`LONGEST_ABSENCE`)."""
+_HELD_MARKER_INTERVAL: Final = timedelta(minutes=10)
+"""The same while deletion is held: a restart goes on with what remains of the grace time."""
 
 
 def why_not_sweep(others: Collection[str], contested: bool) -> str:
@@ -67,6 +69,8 @@ class Sweeper:
     _records_version: int = 0
     _swept_at: float | None = None
     _written_at: float | None = None
+    _written_held: bool = False
+    _last_seen: LastSeen | None = None
 
     @property
     def orphans(self) -> int:
@@ -78,11 +82,10 @@ class Sweeper:
         """The number of jobs whose objects stay although their record is missing."""
         return len(self._disputed)
 
-    async def last_seen(self) -> datetime | None:
-        """Returns when the marker was last written, None where there is none. Raises StoreError, RecordError."""
-        installation = await self._load_installation()
-        marker = await asyncio.to_thread(installation.read)
-        return marker.seen_at if marker else None
+    async def last_seen(self) -> LastSeen | None:
+        """Returns what the marker says of the last run, None where it says nothing. Raises StoreError, RecordError."""
+        await self._load_installation()
+        return self._last_seen
 
     async def sweep(self, *, alone: bool) -> None:
         """Looks at every object once. Raises StoreError, RecordError.
@@ -114,15 +117,19 @@ class Sweeper:
             self._remembered.pop(key, None)
         if due or unfinished:
             log.info("swept %d orphaned object(s) and %d unfinished write(s)", len(due), unfinished)
-        if contested or before != (self._remembered.keys(), self._disputed) or self._marker_is_old():
+        held = self.clock.held()
+        if not held or self._last_seen is None:
+            self._last_seen = LastSeen(self.clock.now())
+        if contested or before != (self._remembered.keys(), self._disputed) or self._marker_is_old(bool(held)):
             marker = Marker(
-                seen_at=self.clock.now(),
+                seen_at=self._last_seen.at,
+                held_seconds=held.total_seconds(),
                 records_version=self._records_version,
                 orphans=self._remembered,
                 disputed=self._disputed,
             )
             await asyncio.to_thread(installation.write, marker)
-            self._written_at = self.clock.monotonic()
+            self._written_at, self._written_held = self.clock.monotonic(), bool(held)
 
     async def _load_installation(self) -> Installation:
         """Returns this installation, and reads at first what an earlier run has remembered."""
@@ -132,6 +139,8 @@ class Sweeper:
             if marker:
                 self._remembered, self._disputed = dict(marker.orphans), marker.disputed
                 self._records_version = marker.records_version
+                if marker.seen_at is not None:
+                    self._last_seen = LastSeen(marker.seen_at, timedelta(seconds=marker.held_seconds))
             self._installation = installation
         return self._installation
 
@@ -140,8 +149,11 @@ class Sweeper:
         marker = await asyncio.to_thread(installation.read)
         return self._written_at is not None and marker is not None and marker.run != installation.run
 
-    def _marker_is_old(self) -> bool:
-        return self._written_at is None or self.clock.monotonic() - self._written_at >= _MARKER_INTERVAL.total_seconds()
+    def _marker_is_old(self, held: bool) -> bool:
+        if self._written_at is None or held != self._written_held:
+            return True
+        interval = _HELD_MARKER_INTERVAL if held else _MARKER_INTERVAL
+        return self.clock.monotonic() - self._written_at >= interval.total_seconds()
 
     async def _sweep_unfinished(self, *, alone: bool) -> int:
         if not alone and self.clock.held():

@@ -9,6 +9,7 @@ of its age for a grace time after a jump, and a clock that is put right within t
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -25,10 +26,20 @@ DELETION_GRACE: Final = timedelta(hours=1)
 """For how long nothing is deleted because of its age after a jump, by monotonic time."""
 LONGEST_ABSENCE: Final = timedelta(hours=2)
 """A service that was last seen longer ago was off, or its clock is wrong now: these cannot be told apart."""
+_SHORTEST_GRACE: Final = timedelta(minutes=10)
+"""A grace time that a restart interrupts goes on; this much of it remains, for the clock may have jumped again."""
 _LONGEST_WAIT: Final = timedelta(hours=1)
 """No back-off is longer; a moment that seems to be further ahead was written by a clock that is wrong."""
 _REMEMBERED_MOMENTS: Final = 100_000
 """Some 20 MB at most: a job that is not idle has four."""
+
+
+@dataclass(frozen=True, slots=True)
+class LastSeen:
+    """What the last run recorded: the latest time of day that it trusted, and what remained of a grace time."""
+
+    at: datetime
+    held: timedelta = timedelta(0)
 
 
 class WatchedClock:
@@ -58,16 +69,21 @@ class WatchedClock:
             self._hold(f"the clock has jumped {_say(abs(jump))} {'ahead' if ahead else 'back'}")
         return wall
 
-    def resume(self, last_seen: datetime | None) -> None:
-        """Compares the time of day with the latest that an earlier run recorded; None where nothing is recorded."""
+    def resume(self, last_seen: LastSeen | None, newest_record: datetime | None) -> None:
+        """Compares the time of day with what earlier runs have recorded; None where they have recorded nothing."""
         now = self.now()
         if self.jumps:
             return
-        absence = timedelta(0) if last_seen is None else now - last_seen
-        if absence < -JUMP_TOLERANCE:
-            self._hold(f"the clock is {_say(-absence)} behind the time at which the service last ran")
+        held = last_seen.held if last_seen else timedelta(0)
+        grace = min(max(held, _SHORTEST_GRACE), DELETION_GRACE) if held else DELETION_GRACE
+        moments = [moment for moment in (last_seen.at if last_seen else None, newest_record) if moment is not None]
+        absence = now - moments[0] if moments else timedelta(0)
+        if moments and max(moments) - now > JUMP_TOLERANCE:
+            self._hold(f"the clock is {_say(max(moments) - now)} behind what the last run has recorded", grace)
         elif absence > LONGEST_ABSENCE:
-            self._hold(f"the service last ran {_say(absence)} ago, or the clock is wrong")
+            self._hold(f"the service last ran {_say(absence)} ago, or the clock is wrong", grace)
+        elif held:
+            self._hold("the clock jumped while the service last ran", grace)
         else:
             self._held_until = float("-inf")
 
@@ -101,9 +117,9 @@ class WatchedClock:
             age = min(age, timedelta(0))
         return max(age, -_LONGEST_WAIT)
 
-    def _hold(self, why: str) -> None:
-        self._held_until = self._monotonic() + DELETION_GRACE.total_seconds()
-        log.warning("%s: nothing is deleted because of its age for %s", why, _say(DELETION_GRACE))
+    def _hold(self, why: str, grace: timedelta = DELETION_GRACE) -> None:
+        self._held_until = self._monotonic() + grace.total_seconds()
+        log.warning("%s: nothing is deleted because of its age for %s", why, _say(grace))
 
 
 def newest_moment(jobs: Iterable[WhisperJob]) -> datetime | None:
