@@ -18,12 +18,12 @@ from whisperjob.model.settings import ApiSettings, ClientAddress
 from whisperjob_api.client_address import resolve_client_address
 from whisperjob_api.error_responses import error_response
 from whisperjob_api.errors import HttpCode, RequestError
-from whisperjob_api.keys.audit import AUDITED_ROUTES, RefusalLog, log_action
+from whisperjob_api.keys.audit import AUDITED_ROUTES, Action, RefusalLog, log_action
 from whisperjob_api.keys.failed_guesses import FailedGuesses, to_bucket
 from whisperjob_api.keys.key_source import KeySource
 from whisperjob_api.keys.key_text import PREFIX, hash_key, is_made_key
 from whisperjob_api.keys.keyring import ApiKey, KeyEnd
-from whisperjob_api.keys.scopes import PUBLIC_PATHS, ROUTE_SCOPES, allows, find_route
+from whisperjob_api.keys.scopes import PUBLIC_PATHS, ROUTE_SCOPES, allows, find_job_id, find_route
 
 HEADER = "X-API-Key"
 DOCS_ASSETS = "/docs/assets"
@@ -140,7 +140,15 @@ class ApiKeyMiddleware:
         error = refusal.error
         self._keys.count_refusal(error.code)
         if refusal.key is not None or refusal.guessed:
-            self._refusals.write(error.code, self._address(scope), error.http_status, refusal.key)
+            route = find_route(scope["method"], scope["path"]) if refusal.key is not None else None
+            self._refusals.write(
+                error.code,
+                self._address(scope),
+                error.http_status,
+                action=AUDITED_ROUTES.get(route, Action.REFUSE_KEY) if route else Action.REFUSE_KEY,
+                key=refusal.key,
+                job=_find_job(scope) if refusal.key is not None else None,
+            )
         await error_response(error)(scope, receive, send)
 
     async def _serve_audited(
@@ -193,6 +201,6 @@ def _wrong(presented: str, made: bool) -> RequestError:
 
 def _find_job(scope: Scope) -> str | None:
     """Returns the job that a request is about, if there is such a name; a client may have made up what it sent."""
-    job = scope.get("state", {}).get("audited_job") or scope.get("path_params", {}).get("job_id", "")
+    job = scope.get("state", {}).get("audited_job") or find_job_id(scope["method"], scope["path"])
     job = str(job).strip().lower()
     return job if is_job_name(job) else None

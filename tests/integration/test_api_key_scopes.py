@@ -209,7 +209,7 @@ async def test_the_audit_log_says_who_did_what(tmp_path: Path, caplog: pytest.Lo
         {"action": "diarize", "outcome": "failed", **who, "job": done.name, **where, "status": 503},
         {"action": "delete", "outcome": "done", **who, "job": job, **where, "status": 204},
         {"action": "delete", "outcome": "refused", **who, **where, "status": 404},
-        {"action": "refuse_key", "outcome": "insufficient_scope", **whose, **where, "status": 403},
+        {"action": "delete", "outcome": "insufficient_scope", **whose, "job": done.name, **where, "status": 403},
         {"action": "refuse_key", "outcome": "unauthorized", **where, "status": 401},
     ]
     assert not [secret for secret in (text, reader, "a-wrong-key-of-somebody") if secret in caplog.text]

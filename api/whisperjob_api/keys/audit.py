@@ -84,8 +84,17 @@ class RefusalLog:
         self._lines = 0
         self._left_out = 0
 
-    def write(self, outcome: str, address: str | None, status: int, key: ApiKey | None = None) -> None:
-        """Writes a line, or counts it as left out."""
+    def write(
+        self,
+        outcome: str,
+        address: str | None,
+        status: int,
+        *,
+        action: Action = Action.REFUSE_KEY,
+        key: ApiKey | None = None,
+        job: str | None = None,
+    ) -> None:
+        """Writes a line, or counts it as left out. `action` is what the key was to do, where that is recorded."""
         now = time.monotonic()
         if now - self._since >= 60:
             self._since, self._lines = now, 0
@@ -93,5 +102,5 @@ class RefusalLog:
             self._left_out += 1
             return
         self._lines += 1
-        log_action(Action.REFUSE_KEY, outcome, key=key, address=address, status=status, left_out=self._left_out)
+        log_action(action, outcome, key=key, job=job, address=address, status=status, left_out=self._left_out)
         self._left_out = 0

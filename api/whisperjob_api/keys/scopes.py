@@ -79,6 +79,14 @@ def find_route(method: str, path: str) -> tuple[str, str] | None:
     return None
 
 
+def find_job_id(method: str, path: str) -> str:
+    """Returns the job that the path of a request names, as the client wrote it; empty if it names none."""
+    for route_method, pattern, _ in _PATTERNS:
+        if route_method == method and (match := pattern.match(path)):
+            return match.groupdict().get("job_id", "")
+    return ""
+
+
 def allows(scopes: frozenset[Scope], needed: Scope | None) -> bool:
     """Returns whether a key with these scopes may use a route that needs this one."""
     return needed is None or needed in scopes or Scope.ADMIN in scopes
