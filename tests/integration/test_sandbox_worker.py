@@ -118,3 +118,24 @@ def test_a_worker_reaches_its_own_work_and_nothing_else(state: WorkServer, place
 def test_a_process_of_the_same_user_cannot_look_into_a_closed_one(how: str, expected: list[str]) -> None:
     done = subprocess.run([sys.executable, "-c", LOOKING, how], capture_output=True, text=True, timeout=30)
     assert done.stdout.split() == expected, done.stderr
+
+
+ASKED = (
+    "import asyncio, ctypes, logging\nasync def ask():\n    print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0), flush=True)\n"
+)
+PROGRAMS = {
+    "the service": "from whisperjob_local.serve import run_on_loop\nrun_on_loop(ask())",
+    "the programs of a cluster": "from whisperjob.serving.program import run_program\n"
+    "run_program(logging.getLogger(), ask)",
+    "a worker": "from whisperjob.worker.worker_program import run_worker\n"
+    "run_worker('a worker', lambda _: asyncio.run(ask()), "
+    "['--server', 'http://127.0.0.1:1', '--token-file', '/dev/null', '--scratch', '.'])",
+}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has the mark")
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_whoever_holds_keys_or_a_token_closes_its_memory(program: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", ASKED + PROGRAMS[program]]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=30)
+    assert done.stdout == "0\n", done.stderr
