@@ -11,6 +11,7 @@ from support.audio.media import write_speech
 from support.programs.small_disk import fill, small_disk
 from support.service.serving import Service, served
 from support.waiting import until_sync
+from whisperjob.model import names
 
 DISK_MIB = 768
 ENVIRONMENT = {"WHISPERJOB_MIN_FREE_BYTES": "0", "WHISPERJOB_RETRY_BASE": "2s", "WHISPERJOB_WORKERS": "1"}
@@ -35,8 +36,12 @@ def recording(tmp_path: Path) -> Path:
     return write_speech(tmp_path / "talk.wav", seconds=120)
 
 
-def files_in(folder: Path) -> list[Path]:
-    return [file for file in folder.rglob("*") if file.is_file()]
+def objects_in(disk: Path) -> list[str]:
+    """Returns the keys of the recordings and results of all jobs."""
+    root = disk / "data" / "objects" / "objects"
+    assert root.is_dir()
+    keys = [path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()]
+    return [key for key in keys if key.startswith((names.UPLOADS_PREFIX, names.JOBS_PREFIX))]
 
 
 def said(service: Service, words: str) -> bool:
@@ -70,7 +75,7 @@ def test_a_disk_that_fills_up_under_an_upload_is_no_accepted_job(service: Servic
     headers = {"Content-Type": "multipart/form-data; boundary=x", "Content-Length": length}
     refused = service.client.post("/whisper_optimize", content=body(), headers=headers)
     assert (refused.status_code, refused.json()["code"]) == (507, "insufficient_storage")
-    assert files_in(disk / "data" / "objects") == []
+    assert objects_in(disk) == []
     assert service.client.get("/stats").json()["totalJobs"] == 0
 
 
@@ -99,9 +104,10 @@ def test_a_service_that_starts_on_a_full_disk_serves_deletes_and_goes_on_when_th
 def test_jobs_are_deleted_on_a_full_disk_and_make_room(service: Service, disk: Path, recording: Path) -> None:
     job = service.upload(recording)
     assert service.ended(job)["status"] == "completed"
+    assert objects_in(disk)
     fill(disk)
     assert service.client.delete(f"/job/{job}").status_code == 204
-    until_sync(lambda: not files_in(disk / "data" / "objects"), "the objects to be gone")
+    until_sync(lambda: not objects_in(disk), "the objects to be gone")
     assert shutil.disk_usage(disk).free > 500_000
 
 
@@ -111,7 +117,7 @@ def test_retention_works_on_a_full_disk(disk: Path, recording: Path) -> None:
         assert service.ended(job)["status"] == "completed"
         fill(disk)
         until_sync(lambda: service.client.get(f"/job/{job}").status_code == 404, "the job to expire", 30)
-        until_sync(lambda: not files_in(disk / "data" / "objects"), "the objects to be gone")
+        until_sync(lambda: not objects_in(disk), "the objects to be gone")
 
 
 def test_it_is_not_ready_while_the_database_cannot_be_written_and_still_answers(service: Service, disk: Path) -> None:
