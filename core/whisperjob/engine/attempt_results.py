@@ -38,7 +38,8 @@ def read_result(store: ObjectStore, stage: Stage, prefix: str) -> Result | None:
             data = read_all(store, prefix + names.FAILURE_NAME, MAX_MANIFEST_BYTES)
             return VerdictGiven(Verdict.model_validate_json(data))
     except ValidationError as error:
-        return Unusable(f"{error.error_count()} field(s) are wrong, {error.errors()[0]['msg']}")
+        first = error.errors(include_input=False, include_url=False)[0]
+        return Unusable(f"{error.error_count()} field(s) are wrong, {first['msg']}")
     except ValueError as error:
         return Unusable(str(error))
     return None

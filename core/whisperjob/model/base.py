@@ -11,10 +11,14 @@ def _alias(field: str) -> str:
 
 
 class Model(BaseModel):
-    """Immutable, camelCase in JSON, snake_case in Python."""
+    """Immutable, camelCase in JSON, snake_case in Python. Numbers are finite, because JSON has no others."""
 
     model_config = ConfigDict(
-        alias_generator=AliasGenerator(alias=_alias), populate_by_name=True, frozen=True, extra="ignore"
+        alias_generator=AliasGenerator(alias=_alias),
+        populate_by_name=True,
+        frozen=True,
+        extra="ignore",
+        allow_inf_nan=False,
     )
 
 

@@ -7,7 +7,7 @@ is there with its size; readers check the SHA-256.
 from enum import StrEnum
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import FailFast, Field, StringConstraints, field_validator, model_validator
 
 from whisperjob.model import names
 from whisperjob.model.base import Model, Sha256
@@ -23,6 +23,12 @@ MAX_TIMELINE_BYTES = MAX_CHUNK_BYTES
 """The largest object that a worker may write; 24 hours of lively talk are some 5 MB."""
 
 
+_MOST_ENTRIES: Final = 100_000
+_LARGEST: Final = 2**53
+"""A worker may be compromised, so what it writes is finite and can be counted with. Its first mistake ends the reading:
+millions of them would take gigabytes to be named."""
+
+
 class CutKind(StrEnum):
     """How a chunk ends."""
 
@@ -34,18 +40,20 @@ class CutKind(StrEnum):
 class ChunkEntry(Model):
     """One MP3 of the output. Its place in the undivided optimised audio is exact, in samples at 16 kHz."""
 
-    index: int = Field(ge=0)
+    index: int = Field(ge=0, le=_MOST_ENTRIES)
     filename: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,64}\.mp3$")]
-    size_bytes: int = Field(ge=1)
+    size_bytes: int = Field(ge=1, le=_LARGEST)
     sha256: Sha256
-    start_sample: int = Field(ge=0)
-    samples: int = Field(ge=1)
-    start_seconds: float = Field(ge=0)
-    duration_seconds: float = Field(ge=0)
+    start_sample: int = Field(ge=0, le=_LARGEST)
+    samples: int = Field(ge=1, le=_LARGEST)
+    start_seconds: float = Field(ge=0, le=_LARGEST)
+    duration_seconds: float = Field(ge=0, le=_LARGEST)
     cut: CutKind
     silent: bool = False
     """No part of the MP3 is as loud as the absolute gate of EBU R128: there is nothing to recognise."""
-    channel: int | None = Field(default=None, ge=0, description="Whose sound it is; null where channels were mixed")
+    channel: int | None = Field(
+        default=None, ge=0, le=999, description="Whose sound it is; null where channels were mixed"
+    )
 
 
 class TrackReason(StrEnum):
@@ -73,9 +81,9 @@ class TrackEntry(Model):
 class ChannelTurn(Model):
     """Sound of one channel from `start` to `end`, in seconds."""
 
-    start: float = Field(ge=0)
-    end: float = Field(ge=0)
-    channel: int = Field(ge=0)
+    start: float = Field(ge=0, le=_LARGEST)
+    end: float = Field(ge=0, le=_LARGEST)
+    channel: int = Field(ge=0, le=999)
 
 
 class ChannelActivity(Model):
@@ -84,8 +92,8 @@ class ChannelActivity(Model):
     `segments` overlap where people speak at once; `exclusive` has the louder channel only.
     """
 
-    segments: tuple[ChannelTurn, ...] = ()
-    exclusive: tuple[ChannelTurn, ...] = ()
+    segments: Annotated[tuple[ChannelTurn, ...], FailFast()] = ()
+    exclusive: Annotated[tuple[ChannelTurn, ...], FailFast()] = ()
 
 
 class Loudness(Model):
@@ -124,17 +132,17 @@ class Manifest(Model):
     sample_rate: Literal[16_000] = SAMPLE_RATE
     channels: Literal[1] = CHANNELS
     bit_rate: Literal[64_000] = BIT_RATE
-    samples: int = Field(ge=1)
-    duration_seconds: float = Field(ge=0)
+    samples: int = Field(ge=1, le=_LARGEST)
+    duration_seconds: float = Field(ge=0, le=_LARGEST)
     source: SourceInfo
-    tracks: tuple[TrackEntry, ...] = ()
-    chunks: tuple[ChunkEntry, ...] = Field(min_length=1)
+    tracks: Annotated[tuple[TrackEntry, ...], FailFast()] = Field(default=(), max_length=_MOST_ENTRIES)
+    chunks: Annotated[tuple[ChunkEntry, ...], FailFast()] = Field(min_length=1, max_length=_MOST_ENTRIES)
     channel_activity: ChannelActivity | None = Field(default=None, description="Of a multichannel recording")
     loudness_before: Loudness
     loudness_after: Loudness
     gain_db: float
     noise_floor_lufs: float | None = None
-    warnings: tuple[WarningCode, ...] = ()
+    warnings: Annotated[tuple[WarningCode, ...], FailFast()] = ()
     tools: ToolVersions
 
     @model_validator(mode="after")

@@ -3,7 +3,7 @@
 from itertools import pairwise
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import FailFast, Field, StringConstraints, model_validator
 
 from whisperjob.model.base import Model
 from whisperjob.model.manifest import ChannelActivity
@@ -14,14 +14,22 @@ SpeakerId = Annotated[str, StringConstraints(pattern=r"^(SPEAKER|CHANNEL)_[0-9]{
 
 _CHANNEL = "CHANNEL_"
 _ROUNDING_SECONDS = 0.05
+_LATEST_SECONDS = 1e9
+
+MAX_TURNS = 200_000
+"""24 hours of lively talk have half as many. The first one that is none ends the reading: a compromised worker could
+send millions of them, which would take gigabytes to be named."""
 
 
 class Turn(Model):
     """One speaker speaks from `start` to `end`, seconds of the optimised audio."""
 
-    start: float = Field(ge=0)
-    end: float = Field(ge=0)
+    start: float = Field(ge=0, le=_LATEST_SECONDS)
+    end: float = Field(ge=0, le=_LATEST_SECONDS)
     speaker: SpeakerId
+
+
+Turns = Annotated[tuple[Turn, ...], FailFast(), Field(max_length=MAX_TURNS)]
 
 
 class Timeline(Model):
@@ -36,11 +44,11 @@ class Timeline(Model):
     stage: Literal[Stage.DIARIZE] = Stage.DIARIZE
     model: Annotated[str, StringConstraints(min_length=1, max_length=200)] = Field(description="Model and version")
     device: Annotated[str, StringConstraints(min_length=1, max_length=100)] = Field(description="What it ran on")
-    duration_seconds: float = Field(gt=0)
-    segments: tuple[Turn, ...]
-    exclusive: tuple[Turn, ...]
-    notes: tuple[Annotated[str, StringConstraints(max_length=MAX_NOTE_LENGTH)], ...] = Field(
-        default=(), description="Sentences for the owner about the work, such as a fallback"
+    duration_seconds: float = Field(gt=0, le=_LATEST_SECONDS)
+    segments: Turns
+    exclusive: Turns
+    notes: Annotated[tuple[Annotated[str, StringConstraints(max_length=MAX_NOTE_LENGTH)], ...], FailFast()] = Field(
+        default=(), max_length=100, description="Sentences for the owner about the work, such as a fallback"
     )
 
     @model_validator(mode="after")
