@@ -3,11 +3,10 @@
 from collections import defaultdict
 from typing import Final, TypedDict
 
-from whisperjob.model.phase import ConditionType, Reason
 from whisperjob.model.resource import DiarizationState, WhisperJob
 from whisperjob.model.timeline import Timeline, Turn
 from whisperjob_api.schemas import DiarizationResult, DiarizationView, SpeakerSegment, SpeakerTotal
-from whisperjob_api.views import format_timestamp
+from whisperjob_api.views import find_awaited, format_timestamp
 
 RTTM_MEDIA_TYPE: Final = "text/plain"
 
@@ -56,11 +55,8 @@ def to_diarization_view(job: WhisperJob, timeline: Timeline | None) -> Diarizati
 
 
 def _explain_waiting(job: WhisperJob, state: DiarizationState | None) -> _WaitingFields:
-    """Says why no worker runs yet, where that is known: for example in the scheduler's own sentence."""
-    scheduled = job.status.condition(ConditionType.SCHEDULED)
-    if state is None or scheduled is None or scheduled.status == "True" or scheduled.reason == Reason.RETRYING:
-        return {}  # nothing is known yet, a worker runs, or a worker failed and the next one follows in a moment
-    return {"waiting_for": scheduled.message} if scheduled.message else {}
+    awaited = find_awaited(job.status) if state else ""
+    return {"waiting_for": awaited} if awaited else {}
 
 
 def to_result(timeline: Timeline) -> DiarizationResult:

@@ -166,6 +166,7 @@ _EXAMPLES = {
     HttpCode.REQUEST_TIMEOUT: "The request took too long.",
     HttpCode.UPLOAD_TOO_SLOW: "No data arrived for too long.",
     HttpCode.NOT_COMPLETED: "The job is not completed.",
+    HttpCode.NOT_RETRYABLE: "The job is completed; there is nothing to run again.",
     HttpCode.IDEMPOTENCY_MISMATCH: "This Idempotency-Key was used for another file or other options.",
     HttpCode.TOO_LARGE: "The file is larger than 524288000 bytes.",
     HttpCode.RANGE_NOT_SATISFIABLE: "The file has only 15938355 bytes.",

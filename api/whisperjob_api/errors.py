@@ -21,6 +21,7 @@ class HttpCode(StrEnum):
     REQUEST_TIMEOUT = "request_timeout"
     UPLOAD_TOO_SLOW = "upload_too_slow"
     NOT_COMPLETED = "not_completed"
+    NOT_RETRYABLE = "not_retryable"
     CROSS_ORIGIN_REFUSED = "cross_origin_refused"
     IDEMPOTENCY_MISMATCH = "idempotency_mismatch"
     CONFLICT = "conflict"
@@ -55,6 +56,7 @@ HTTP_STATUS: dict[HttpCode, int] = {
     HttpCode.REQUEST_TIMEOUT: 408,
     HttpCode.UPLOAD_TOO_SLOW: 408,
     HttpCode.NOT_COMPLETED: 409,
+    HttpCode.NOT_RETRYABLE: 409,
     HttpCode.IDEMPOTENCY_MISMATCH: 409,
     HttpCode.CONFLICT: 409,
     HttpCode.DIARIZATION_RUNNING: 409,

@@ -200,6 +200,7 @@ class JobSummary(Schema):
     status: JobState
     step: Step | None = None
     progress: int | None = Field(default=None, ge=0, le=100)
+    waiting_for: str | None = Field(default=None, description="Why no worker runs yet, where that is known")
     original_filename: str
     original_size_mb: float
     duration: float | None = Field(

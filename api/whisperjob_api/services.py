@@ -48,9 +48,10 @@ class ApiDependencies:
     """Everything that the API needs from outside.
 
     `engine_ready` returns whether recordings can be processed (the `ffmpeg` of /health). `diarizes` says whether there
-    is a diarizer; where there is none, `no_diarizer_message` is the error of POST /diarize. `upload_gate.close()`
-    refuses new uploads, and those in flight continue. `keys` are the valid ones, which the program keeps up to date;
-    without it they are those of the settings. `worker_disk` is None where workers have disks of their own.
+    is a diarizer; where there is none, `no_diarizer_message` is the error of POST /diarize. `machine_problem` returns
+    what workers lack on this machine, empty if nothing. `upload_gate.close()` refuses new uploads, and those in flight
+    continue. `keys` are the valid ones, which the program keeps up to date; without it they are those of the settings.
+    `worker_disk` is None where workers have disks of their own.
     """
 
     records: JobRecords
@@ -60,6 +61,7 @@ class ApiDependencies:
     engine_ready: Callable[[], bool]
     diarizes: bool = False
     no_diarizer_message: str = "This service has no diarizer."
+    machine_problem: Callable[[], str] = str
     upload_gate: UploadGate = field(default_factory=UploadGate)
     keys: KeySource | None = None
     worker_disk: WorkerDisk | None = None
@@ -74,6 +76,7 @@ class ApiServices:
         self.store = dependencies.store
         self.settings = dependencies.settings
         self.engine_ready = dependencies.engine_ready
+        self.machine_problem = dependencies.machine_problem
         self.no_diarizer_message = None if dependencies.diarizes else dependencies.no_diarizer_message
         """The error of a request for a diarization; None where there is a diarizer."""
         self.upload_gate = dependencies.upload_gate

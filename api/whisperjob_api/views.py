@@ -7,8 +7,8 @@ from urllib.parse import quote
 
 from whisperjob.model.errors import JobCode
 from whisperjob.model.manifest import ChunkEntry, Manifest, TrackEntry, Trim, TrimEntry
-from whisperjob.model.phase import Phase, Step
-from whisperjob.model.resource import WhisperJob
+from whisperjob.model.phase import ConditionType, Phase, Reason, Step
+from whisperjob.model.resource import Status, WhisperJob
 from whisperjob_api.schemas import Accepted, Chunk, JobState, JobSummary, JobView, NotTrimmed, Track, Trimmed
 
 BYTES_PER_MB = 1_048_576
@@ -53,6 +53,7 @@ class _SummaryFields(TypedDict):
     status: JobState
     step: NotRequired[Step]
     progress: NotRequired[int]
+    waiting_for: NotRequired[str]
     original_filename: str
     original_size_mb: float
     duration: float | None
@@ -102,6 +103,8 @@ def _summarize(job: WhisperJob) -> _SummaryFields:
     if status.phase is not Phase.ERROR:
         fields["step"] = status.step
         fields["progress"] = status.progress
+        if awaited := find_awaited(status):
+            fields["waiting_for"] = awaited
     if status.error is not None:
         fields["error"] = status.error.message
         fields["error_code"] = status.error.code
@@ -109,6 +112,17 @@ def _summarize(job: WhisperJob) -> _SummaryFields:
         fields["output_size_mb"] = to_megabytes(status.output.size_bytes)
         fields["total_chunks"] = status.output.total_chunks
     return fields
+
+
+def find_awaited(status: Status) -> str:
+    """Returns why no worker runs for a stage that has work to do, for example in the scheduler's own sentence.
+
+    Empty where that is not known.
+    """
+    scheduled = status.condition(ConditionType.SCHEDULED)
+    if scheduled is None or scheduled.status == "True" or scheduled.reason == Reason.RETRYING:
+        return ""  # nothing is known yet, a worker runs, or a worker failed and the next one follows in a moment
+    return scheduled.message
 
 
 def to_chunks(name: str, entries: Sequence[ChunkEntry] | Sequence[TrimEntry]) -> list[Chunk]:

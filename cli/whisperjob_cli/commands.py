@@ -33,8 +33,8 @@ from whisperjob_client.models import JobState
 
 
 def add_commands(app: typer.Typer) -> None:
-    """Adds submit, status, wait, download, diarize, trim, jobs, delete and transcribe to an app."""
-    for command in (submit, status, wait, download, diarize, trim, jobs, delete, transcribe):
+    """Adds submit, status, wait, download, retry, diarize, trim, jobs, delete and transcribe to an app."""
+    for command in (submit, status, wait, download, retry, diarize, trim, jobs, delete, transcribe):
         app.command(epilog=EXIT_CODES, rich_help_panel="With a server")(command)
     app.add_typer(transcript_app, name="transcript")
 
@@ -153,6 +153,19 @@ def diarize(
             echo_json(result.model_dump_json(by_alias=True, indent=2))
         else:
             echo(client.diarization_rttm(job_id) if rttm else describe_speakers(result), nl=False)
+
+
+def retry(job: JobId, server: Server = None, api_key: ApiKey = None, as_json: AsJson = False) -> None:
+    """Run a job again that ended with an error of the service.
+
+    Its recording is still there, unless it was at fault itself. `whisperjob wait` waits for the job.
+    """
+    from whisperjob_cli.tables import print_job
+    from whisperjob_client import Client
+
+    with reported_errors(as_json), Client(build_connection(server, api_key)) as client:
+        answer = client.retry(resolve_job(client, job))
+        print_json(answer) if as_json else print_job(answer)
 
 
 def trim(

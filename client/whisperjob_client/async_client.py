@@ -139,6 +139,10 @@ class AsyncClient:
 
         await self._retry(attempt, repeatable=True)
 
+    async def retry(self, job_id: str) -> Job:
+        """Runs a job again that ended with an error of the service. Raises ConflictError if it cannot be run again."""
+        return await self._call(requests.retry(job_id))
+
     async def trim(self, job_id: str, max_seconds: float) -> Trim:
         return await self._call(requests.trim(job_id, max_seconds))
 

@@ -133,6 +133,7 @@ class Job(Answer):
     status: JobState
     step: Label | None = None
     progress: Percent | None = None
+    waiting_for: Sentence | None = None
     original_filename: Label = ""
     original_size_mb: Annotated[Amount, Field(alias="originalSizeMB")] = 0.0
     duration: Amount | None = None

@@ -135,6 +135,10 @@ class Client:
 
         self._retry(attempt, repeatable=True)
 
+    def retry(self, job_id: str) -> Job:
+        """Runs a job again that ended with an error of the service. Raises ConflictError if it cannot be run again."""
+        return self._call(requests.retry(job_id))
+
     def trim(self, job_id: str, max_seconds: float) -> Trim:
         return self._call(requests.trim(job_id, max_seconds))
 

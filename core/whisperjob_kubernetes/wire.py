@@ -6,8 +6,14 @@ from pydantic import ValidationError
 
 from whisperjob.model.base import Model
 from whisperjob.model.errors import RecordUnreadableError
-from whisperjob.model.resource import API_VERSION, KIND, Spec, WhisperJob
+from whisperjob.model.resource import API_GROUP, API_VERSION, KIND, Spec, WhisperJob
 from whisperjob.records.port import UnreadableRecord, say_why_unreadable
+
+RETRY_ANNOTATION = f"{API_GROUP}/retry"
+"""On a WhisperJob that ended with an error of the service: run it again. Another value requests it again."""
+
+_ANNOTATED_LENGTH = 31
+"""Two requests and a sign between them are no longer than spec.retry may be."""
 
 _DEFAULT_TENANT = Spec.model_fields["tenant"].default
 
@@ -23,7 +29,7 @@ def to_record(body: dict[str, Any]) -> WhisperJob:
 def parse_record(body: dict[str, Any]) -> WhisperJob | UnreadableRecord:
     """Parses a Kubernetes object, as far as this software understands it."""
     try:
-        return WhisperJob.model_validate(body)
+        return WhisperJob.model_validate(_with_annotated_retry(body))
     except ValidationError as error:
         metadata, spec = body.get("metadata", {}), body.get("spec")
         tenant = spec.get("tenant", _DEFAULT_TENANT) if isinstance(spec, dict) else None
@@ -34,6 +40,21 @@ def parse_record(body: dict[str, Any]) -> WhisperJob | UnreadableRecord:
             tenant if isinstance(tenant, str) else None,
             say_why_unreadable(error),
         )
+
+
+def _with_annotated_retry(body: dict[str, Any]) -> dict[str, Any]:
+    """Returns the object with the retry that its annotation requests in its spec.
+
+    Whoever may annotate may thus run a job again with kubectl. The spec's own request stays part of the name, so that
+    each of the two, if it changes, is a new request; a spec that was written back has the annotation in it already.
+    """
+    annotation = str((body.get("metadata", {}).get("annotations") or {}).get(RETRY_ANNOTATION, ""))[-_ANNOTATED_LENGTH:]
+    spec = body.get("spec")
+    if not annotation or not isinstance(spec, dict):
+        return body
+    own = str(spec.get("retry") or "")
+    retry = own if own.endswith(annotation) else f"{own[:_ANNOTATED_LENGTH]}+{annotation}" if own else annotation
+    return {**body, "spec": {**spec, "retry": retry}}
 
 
 def build_object(namespace: str, name: str, spec: Spec) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from whisperjob.model.machine_faults import SENTENCES, find_machine_fault
 from whisperjob.model.phase import Reason, Stage
 from whisperjob.model.workers import Worker, WorkerState
 from whisperjob_operator import labels
@@ -43,6 +44,11 @@ class FailReason(StrEnum):
     POD_DELETED = "PodDeleted"
 
 
+MACHINE_REASONS = frozenset(
+    {FailReason.EVICTED, FailReason.DISRUPTED, FailReason.NODE_LOST, FailReason.POD_DELETED, Reason.MACHINE_FAULT}
+)
+"""The cluster took the worker away, or it met a fault of its node: that is no failure of the job."""
+
 MEMORY_REASONS = frozenset({FailReason.OUT_OF_MEMORY, FailReason.KILLED})
 """After these the next attempt gets more memory. A container of which only ffmpeg is killed just reports a SIGKILL."""
 
@@ -71,7 +77,12 @@ def to_worker(job: KubeJob, pods: Iterable[KubePod], now: datetime, lost_after: 
     pod = max(pods, key=lambda p: (p.metadata.creation_timestamp, p.metadata.name), default=None)
     worker = _with_pod(pending, pod, now, lost_after) if pod else pending
     worker = _with_job(worker, job, pod)
-    return replace(worker, out_of_memory=worker.state.ended and worker.reason in MEMORY_REASONS)
+    failed = worker.state is WorkerState.FAILED
+    return replace(
+        worker,
+        out_of_memory=failed and worker.reason in MEMORY_REASONS,
+        machine_fault=failed and worker.reason in MACHINE_REASONS,
+    )
 
 
 def _with_job(worker: Worker, job: KubeJob, pod: KubePod | None) -> Worker:
@@ -172,6 +183,8 @@ def _explain_failure(pod: KubePod, ended: ContainerStateTerminated | None) -> tu
         return FailReason.POD_DELETED, "the worker's pod was deleted"
     if ended and ended.exit_code == _KILLED:
         return FailReason.KILLED, "the worker was killed (SIGKILL)"
+    if ended and (fault := find_machine_fault(ended.exit_code)):
+        return Reason.MACHINE_FAULT, SENTENCES[fault]
     if ended:
         return Reason.INFRASTRUCTURE, f"the worker failed (exit code {ended.exit_code})"
     return status.reason or Reason.INFRASTRUCTURE, status.message or "the worker's pod failed"

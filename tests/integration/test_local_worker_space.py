@@ -9,10 +9,10 @@ from support.programs.small_disk import fill, small_disk
 from support.waiting import until
 from support.workers.launcher_bench import Bench
 from whisperjob.engine.ports import WorkerIdentity
+from whisperjob.model.machine_faults import MachineFault
 from whisperjob.model.resource import Source
 from whisperjob.model.space import SPARE_BYTES, estimate_need
 from whisperjob.model.workers import WorkerState
-from whisperjob.worker.worker_program import NO_SPACE
 
 MIB = 2**20
 SMALL = Source(key="k", size_bytes=100_000)
@@ -110,8 +110,8 @@ async def test_what_was_written_is_no_longer_pending(bench: Bench) -> None:
 
 async def test_one_that_used_up_its_share_is_given_all_there_is(bench: Bench) -> None:
     first = await given(bench, await bench.start("other", source=SMALL))
-    worker = await bench.ended(name := await bench.start("talk", str(NO_SPACE), source=SMALL))
-    assert worker.message == "the disk had no room for the work"
+    worker = await bench.ended(name := await bench.start("talk", str(int(MachineFault.NO_SPACE)), source=SMALL))
+    assert worker.message == "the disk has no space left for the work"
     await bench.launcher.stop(name)
     (bench.notes / name).unlink()
     await bench.start("talk", source=SMALL)
@@ -123,7 +123,7 @@ async def test_one_that_used_up_its_share_is_given_all_there_is(bench: Bench) ->
 async def test_what_was_too_little_is_not_tried_again(bench: Bench, disk: Path) -> None:
     """It waits for more room than it had, and its attempts are not used up."""
     filler = fill(disk, but=160 * MIB)
-    await bench.ended(name := await bench.start("talk", str(NO_SPACE), source=LARGE))
+    await bench.ended(name := await bench.start("talk", str(int(MachineFault.NO_SPACE)), source=LARGE))
     await bench.launcher.stop(name)
     (bench.notes / name).unlink()
     await bench.start("talk", source=LARGE)

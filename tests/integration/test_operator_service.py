@@ -209,7 +209,7 @@ async def test_deleted_job_leaves_no_objects(kube_server: KubeServer, cluster: C
 
 
 @pytest.mark.parametrize("force", [True, False], ids=["by force", "on a lost node"])
-async def test_deleted_pod_costs_an_attempt(
+async def test_deleted_pod_costs_an_attempt_and_is_no_failure(
     kube_server: KubeServer, cluster: Cluster, store: FolderStore, force: bool
 ) -> None:
     key = upload(store, cluster, "talk")
@@ -223,7 +223,8 @@ async def test_deleted_pod_costs_an_attempt(
             cluster.set_pod(pod, "Failed", {"terminated": {"exitCode": 137}})
         cluster.delete_pod(pod, 0 if force else 1)
         await until(lambda: cluster.status("talk").get("attempt") == 2, "the next attempt", 20)
-        assert cluster.status("talk")["failureCount"] == 1
+        status = cluster.status("talk")
+        assert (status["failureCount"], status["machineFaultCount"]) == (0, 1)
 
 
 async def test_two_operators_do_no_harm(kube_server: KubeServer, cluster: Cluster, store: FolderStore) -> None:

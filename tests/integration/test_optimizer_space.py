@@ -13,10 +13,11 @@ from support.audio.media import write_speech
 from support.programs.small_disk import fill, small_disk
 from support.workers.process import ended, running
 from support.workers.work_server import WorkServer, file_claim, http_claim
+from whisperjob.model.machine_faults import MachineFault
 from whisperjob.model.manifest import Verdict
 from whisperjob.model.phase import Profile
 from whisperjob.model.protocol import OptimizeOptions, WorkLimits
-from whisperjob.worker.worker_program import DONE, NO_SPACE
+from whisperjob.worker.worker_program import DONE
 
 pytest_plugins = ["support.workers.fixtures"]
 
@@ -55,7 +56,7 @@ def test_a_share_that_does_not_suffice_is_no_verdict(state: WorkServer, store: P
     state.claim = claim.model_copy(update={"limits": limits})
     with working(state, scratch) as process:
         code, why = ended(process)
-    assert code == NO_SPACE
+    assert code == MachineFault.NO_SPACE
     assert "scratch space" in why
     assert files_in(store) == []
 
@@ -87,7 +88,7 @@ def test_a_disk_that_fills_up_under_it_is_no_verdict(
     state.claim = file_claim(talk, store, options=OptimizeOptions(profile=profile))
     with working(state, disk) as process:
         code, why = ended(process)
-    assert code == NO_SPACE, why
+    assert code == MachineFault.NO_SPACE, why
     assert files_in(store) == []
     assert [file.name for file in disk.iterdir()] == ["filler"]
 
@@ -97,5 +98,5 @@ def test_a_store_that_fills_up_is_no_verdict(state: WorkServer, scratch: Path, t
     data = talk.read_bytes()
     state.claim = http_claim(state, data, sha256=hashlib.sha256(data).hexdigest())
     with working(state, scratch) as process:
-        assert ended(process)[0] == NO_SPACE
+        assert ended(process)[0] == MachineFault.NO_SPACE
     assert list(scratch.iterdir()) == []

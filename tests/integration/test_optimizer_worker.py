@@ -19,6 +19,7 @@ from support.waiting import until_sync
 from support.workers.process import ended, running
 from support.workers.work_server import TOKEN, WorkServer, file_claim, http_claim
 from whisperjob.model.errors import JobCode
+from whisperjob.model.machine_faults import MachineFault
 from whisperjob.model.manifest import Manifest, Verdict
 from whisperjob.model.phase import STEP_PROGRESS, Step
 from whisperjob.model.protocol import OptimizeOptions
@@ -235,7 +236,7 @@ def test_without_ffmpeg_the_reason_is_printed(
     missing = str(tmp_path / "nowhere" / "ffmpeg")
     with working(state, scratch, "--token-file", str(token), "--ffmpeg", missing) as process:
         code, why = ended(process)
-    assert code == INFRASTRUCTURE
+    assert code == MachineFault.NO_PROGRAM
     assert "ffmpeg was not found" in why
 
 

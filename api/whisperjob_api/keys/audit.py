@@ -37,6 +37,7 @@ AUDITED_ROUTES: Final = {
     ("POST", "/diarize"): Action.DIARIZE,
     ("POST", "/demo_trim"): Action.TRIM,
     ("DELETE", "/job/{job_id}"): Action.DELETE,
+    ("POST", "/job/{job_id}/retry"): Action.RETRY,
 }
 
 

@@ -38,6 +38,7 @@ ROUTE_SCOPES: Final[Mapping[tuple[str, str], Scope | None]] = {
     ("GET", "/jobs"): Scope.READ,
     ("GET", "/job/{job_id}"): Scope.READ,
     ("DELETE", "/job/{job_id}"): Scope.DELETE,
+    ("POST", "/job/{job_id}/retry"): Scope.SUBMIT,
     ("GET", "/job/{job_id}/download/{filename}"): Scope.READ,
     ("POST", "/whisper_optimize"): Scope.SUBMIT,
     ("POST", "/demo_trim"): Scope.SUBMIT,

@@ -15,6 +15,7 @@ from whisperjob_api.error_responses import error_table
 from whisperjob_api.errors import HttpCode, RequestError
 from whisperjob_api.number_text import to_number
 from whisperjob_api.request_middleware import is_head
+from whisperjob_api.retrying import ensure_retry
 from whisperjob_api.schemas import JobPage, JobState, JobView, Stats
 from whisperjob_api.services import ApiServices, FileName, JobId, Services, Tenant
 from whisperjob_api.trimming import chunk_prefix
@@ -80,6 +81,29 @@ async def job(services: Services, tenant: Tenant, job_id: JobId) -> Response:
 )
 async def delete_job(services: Services, tenant: Tenant, job_id: JobId) -> None:
     await services.delete_job(job_id, tenant)
+
+
+@router.post(
+    "/job/{job_id}/retry",
+    status_code=202,
+    summary="Run a job again that ended with an error of the service",
+    response_model=JobView,
+    responses=error_table(
+        HttpCode.NOT_FOUND,
+        HttpCode.INVALID_REQUEST,
+        HttpCode.RECORD_UNREADABLE,
+        HttpCode.NOT_RETRYABLE,
+        HttpCode.UNAVAILABLE,
+    ),
+)
+async def retry_job(services: Services, tenant: Tenant, job_id: JobId) -> Response:
+    """For the error codes `infrastructure`, `start_deadline`, `run_deadline` and `internal`, until the job is deleted.
+
+    The job is queued anew, with all its attempts. A repeated request changes nothing.
+    """
+    updated = await ensure_retry(services, await services.get_job(job_id, tenant))
+    services.cache.put(updated)
+    return Response(await services.results.view(updated), status_code=202, media_type="application/json")
 
 
 @router.get(

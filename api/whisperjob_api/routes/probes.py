@@ -18,7 +18,7 @@ READY_SECONDS = 1.0
 
 
 class Readiness:
-    """Checks the records and the store, at most once a second."""
+    """Checks the records and the store, at most once a second, and whether workers can work on the machine."""
 
     def __init__(self, services: ApiServices) -> None:
         self._services = services
@@ -32,7 +32,7 @@ class Readiness:
             if time.monotonic() - self._checked_at >= READY_SECONDS:
                 self._ready = await self._check_backends()
                 self._checked_at = time.monotonic()
-            return self._ready and self._services.cache.synced
+            return self._ready and self._services.cache.synced and not self._services.machine_problem()
 
     async def _check_backends(self) -> bool:
         try:
@@ -54,7 +54,11 @@ async def livez() -> Alive:
 
 
 def build_ready_route(check: Callable[[], Awaitable[bool]]) -> APIRouter:
-    """Builds `/readyz`, which fails until the record cache is filled, and while records or store do not answer."""
+    """Builds `/readyz`.
+
+    It fails until the record cache is filled, while records or store do not answer, and while jobs wait because workers
+    cannot work on this machine.
+    """
     ready = APIRouter(tags=["service"])
 
     @ready.get("/readyz", summary="Can it take requests?", responses={503: {"model": ErrorBody}})

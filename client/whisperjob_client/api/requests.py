@@ -49,6 +49,11 @@ def job(job_id: str) -> Request[Job]:
     return Request("GET", job_path(job_id), Job)
 
 
+def retry(job_id: str) -> Request[Job]:
+    """It is repeatable: the service answers a second request with the job as the first one has left it."""
+    return Request("POST", f"{job_path(job_id)}/retry", Job)
+
+
 def jobs(status: JobState | None, limit: int, cursor: str | None) -> Request[JobPage]:
     params = {"status": status, "limit": str(limit), "cursor": cursor}
     return Request("GET", "/jobs", JobPage, {name: value for name, value in params.items() if value is not None})

@@ -69,15 +69,14 @@ def expire(job: WhisperJob, observed: Observed, now: datetime, policy: Policy) -
 
 def accept_request(view: View) -> Decision | None:
     """The spec requests a stage by an id that the status does not have yet: a fresh state waits from now on."""
-    if not view.definition.on_request:
-        return None
     known = from_status(view.job.status).stages.get(view.stage)
     if known is not None and known.request_id == view.state.request_id:
         return None
     last = max(known.attempt if known else 0, view.newest_attempt)
     # One attempt is skipped, so that nothing which a worker of the last request left, or leaves, counts for this one.
     state = replace(view.state, request_time=view.now, attempt=last + 1 if last else 0)
-    conditions = tuple(c for c in view.waiting_since_now() if c.type not in view.definition.success)
+    ends = (*view.definition.success, view.definition.failure[0])
+    conditions = tuple(c for c in view.waiting_since_now() if c.type not in ends)
     return Decision(status=view.status_with(state, conditions), stop=view.stops(), requeue_after=AT_ONCE)
 
 
@@ -121,6 +120,8 @@ def retry_or_fail(view: View) -> Decision | None:
     worker = view.current
     if worker is None or not worker.state.ended or view.state.next_attempt_time is not None:
         return None
+    if worker.machine_fault and view.observed.result is None:
+        return _wait_for_machine(view, worker)
     if worker.deadline_exceeded:
         return failed(view, JobCode.RUN_DEADLINE, Reason.DEADLINE_EXCEEDED, "The worker reached its run deadline.")
     failures = view.state.failure_count + 1
@@ -137,6 +138,17 @@ def retry_or_fail(view: View) -> Decision | None:
     )
     conditions = view.conditions_with(ConditionType.SCHEDULED, False, Reason.RETRYING, cause)
     event = Event(Reason.RETRYING, f"Attempt {worker.attempt} failed: {cause}", warning=True)
+    return Decision(status=view.status_with(state, conditions), stop=view.stops(), requeue_after=wait, events=(event,))
+
+
+def _wait_for_machine(view: View, worker: Worker) -> Decision:
+    """The recording is not at fault, and an attempt succeeds once the machine is mended: none is one too many."""
+    faults = view.state.machine_fault_count + 1
+    wait = view.policy.retry.wait(faults)
+    state = replace(view.state, phase=Phase.QUEUED, machine_fault_count=faults, next_attempt_time=view.now + wait)
+    message = f"{worker.message[:1].upper()}{worker.message[1:]}."
+    conditions = view.conditions_with(ConditionType.SCHEDULED, False, Reason.MACHINE_FAULT, message)
+    event = Event(Reason.MACHINE_FAULT, f"Attempt {worker.attempt} must be repeated: {worker.message}", warning=True)
     return Decision(status=view.status_with(state, conditions), stop=view.stops(), requeue_after=wait, events=(event,))
 
 
@@ -185,9 +197,12 @@ def start_deadline(view: View) -> Decision | None:
 
 
 def _start_left(view: View) -> timedelta | None:
-    """Returns for how long the job may still wait for a worker; None while it does not wait for one."""
+    """Returns for how long the job may still wait for a worker.
+
+    None while it does not wait for one, or waits for the machine to be mended, however long that takes.
+    """
     scheduled = view.job.status.condition(ConditionType.SCHEDULED)
-    if scheduled and scheduled.status == "True":
+    if scheduled and (scheduled.status == "True" or scheduled.reason == Reason.MACHINE_FAULT):
         return None
     since = scheduled.last_transition_time if scheduled else view.job.metadata.creation_timestamp
     limit = view.job.spec.deadlines.start_seconds

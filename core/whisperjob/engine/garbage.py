@@ -8,7 +8,7 @@ from whisperjob.model import names
 from whisperjob.model.phase import Phase
 from whisperjob.model.resource import WhisperJob
 from whisperjob.model.sources import owns_source
-from whisperjob.model.stages import active_stage, from_status
+from whisperjob.model.stages import active_stage, from_status, is_retryable
 from whisperjob.records.port import UnreadableRecord
 from whisperjob.stores.port import ObjectStore, StoredObject
 
@@ -28,7 +28,8 @@ class NeededObjects:
 def needed_objects(job: WhisperJob, *, keep_source: bool) -> NeededObjects:
     """Returns which objects of a job are still needed. Pure."""
     ended = job.status.phase.terminal
-    source_key = job.spec.source.key if keep_source or not ended else None
+    keeps = keep_source or not ended or is_retryable(job.status)
+    source_key = job.spec.source.key if keeps else None
     if job.status.phase is Phase.COMPLETED and job.status.output:
         return NeededObjects(source_key, _retained_prefixes(job))
     return NeededObjects(source_key, () if ended else (names.job_prefix(job.metadata.namespace, job.uid),))

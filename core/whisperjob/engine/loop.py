@@ -13,6 +13,7 @@ from whisperjob.engine.applying import Applier
 from whisperjob.engine.audio_quota import AudioQuota
 from whisperjob.engine.claims import build_claim
 from whisperjob.engine.event_log import LogEventRecorder
+from whisperjob.engine.machine_health import MachineHealth
 from whisperjob.engine.observing import Observer
 from whisperjob.engine.ports import EventRecorder, Launcher, WorkerIdentity
 from whisperjob.engine.progress_throttle import ProgressThrottle
@@ -107,6 +108,8 @@ class Engine:
             audio_quota=self._audio_quota,
         )
         self._reconciler = Reconciler(observer, self._applier, self.clock)
+        self.machine = MachineHealth()
+        """What workers lack on their machines."""
         cache.subscribe(self._record_changed)
         launcher.subscribe(self._worker_changed)
 
@@ -175,6 +178,7 @@ class Engine:
         return job
 
     def _record_changed(self, change: RecordChange) -> None:
+        self.machine.record_changed(change.record, deleted=change.kind is ChangeKind.DELETED)
         if change.kind is ChangeKind.DELETED:
             self._reconciler.add_tombstone(change.record)
             self._progress.forget(change.record.uid)
@@ -184,6 +188,7 @@ class Engine:
             self._queue_others_of(change.record.spec.tenant)
 
     def _worker_changed(self, worker: Worker) -> None:
+        self.machine.worker_changed(worker)
         if self._workers.put(worker):
             self._queue.add(worker.job_name)
         if worker.stopping or worker.state.ended:

@@ -61,6 +61,12 @@ VERDICT_CODES = INPUT_CODES | {JobCode.MODEL_UNAVAILABLE}
 """All verdicts of workers: the input is at fault, or the model is not available with the present settings."""
 
 
+RETRYABLE_CODES = frozenset(
+    {JobCode.INFRASTRUCTURE, JobCode.START_DEADLINE, JobCode.RUN_DEADLINE, JobCode.INTERNAL},
+)
+"""Ends that the recording need not be blamed for: its upload stays as long as the record, and it can be run again."""
+
+
 class WhisperJobError(Exception):
     """The root of every error that this software raises on purpose."""
 
@@ -105,10 +111,6 @@ class ObjectNotFoundError(StoreError):
     def __init__(self, key: str) -> None:
         super().__init__(f"no object {key!r}")
         self.key = key
-
-
-class NoSpaceError(WhisperJobError):
-    """There is no room for the work, on the worker's disk or in the store. The recording is not at fault."""
 
 
 class RecordError(WhisperJobError):

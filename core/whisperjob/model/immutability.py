@@ -5,6 +5,7 @@ SQLite enforces it by these functions, the CRD by CEL expressions; the contract 
 
 from whisperjob.model.errors import RecordInvalidError
 from whisperjob.model.resource import MUTABLE_SPEC_FIELDS, DiarizationState, Spec, Status
+from whisperjob.model.stages import is_retryable
 
 TERMINAL_STATUS_FIELDS = ("phase", "output", "error", "duration_seconds", "completion_time")
 
@@ -22,13 +23,15 @@ def check_spec_change(old: Spec, new: Spec) -> None:
 
 def check_status_change(old: Status, new: Status) -> None:
     """Raises RecordInvalidError if `new` changes what is final, or lowers a count that only grows."""
-    if old.phase.terminal:
+    runs_again = is_retryable(old) and new.retry != old.retry
+    if old.phase.terminal and not runs_again:
         for field in TERMINAL_STATUS_FIELDS:
             if getattr(old, field) != getattr(new, field):
                 raise RecordInvalidError(f"status.{field} is final once the job has ended")
-    for field in ("attempt", "failure_count"):
-        if getattr(new, field) < getattr(old, field):
-            raise RecordInvalidError(f"status.{field} never shrinks")
+    if new.attempt < old.attempt:
+        raise RecordInvalidError("status.attempt never shrinks")
+    if new.failure_count < old.failure_count and not runs_again:
+        raise RecordInvalidError("status.failure_count never shrinks, until the job runs again")
     _check_diarization_change(old.diarization, new.diarization)
     if new.phase.terminal and (new.error is None) == (new.output is None):
         raise RecordInvalidError("an ended job has either an output or an error")

@@ -139,6 +139,7 @@ class Reason(StrEnum):
     RUNNING = "Running"
     SUSPENDED = "Suspended"
     RETRYING = "Retrying"
+    MACHINE_FAULT = "MachineFault"
     SUCCEEDED = "Succeeded"
     DIARIZED = "Diarized"
     BAD_INPUT = "BadInput"

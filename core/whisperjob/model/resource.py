@@ -32,6 +32,7 @@ MAX_FILENAME_LENGTH = 255
 MAX_NOTE_LENGTH = 200
 """The longest sentence that a worker may send to the job's owner, in characters."""
 
+RetryId = Annotated[str, StringConstraints(min_length=1, max_length=63)]
 Seconds = Annotated[float, Field(ge=0)]
 
 
@@ -94,6 +95,10 @@ class Spec(Model):
         description="Record and results are deleted this long after the job ended; absent: the default",
     )
     deadlines: Deadlines = Deadlines()
+    retry: RetryId | None = Field(
+        default=None,
+        description="Runs the job again that ended with an error of the service; another value requests it again",
+    )
 
     @property
     def audio_options(self) -> AudioOptions:
@@ -114,8 +119,12 @@ class Spec(Model):
         """Returns this spec with another request for a diarization."""
         return self.model_copy(update={"diarization": request})
 
+    def with_retry(self, retry: str) -> Self:
+        """Returns this spec with another request to run the job again."""
+        return self.model_copy(update={"retry": retry})
 
-MUTABLE_SPEC_FIELDS = frozenset({"suspend", "priority", "diarization", "cancel"})
+
+MUTABLE_SPEC_FIELDS = frozenset({"suspend", "priority", "diarization", "cancel", "retry"})
 
 
 class Output(Model):
@@ -154,11 +163,14 @@ class StageStatus(Model):
     failure_count: int = Field(
         default=0, ge=0, description="Workers that failed; a restart of the engine is not counted"
     )
+    machine_fault_count: int = Field(
+        default=0, ge=0, description="Workers that met a fault of the machine; they are no failures, and never too many"
+    )
     out_of_memory: bool = Field(
         default=False, description="A worker ran out of memory: later workers get more memory; it is raised only once"
     )
     next_attempt_time: AwareDatetime | None = Field(
-        default=None, description="The latest attempt failed and was counted; the next starts no earlier than this"
+        default=None, description="The latest attempt failed; the next starts no earlier than this"
     )
     start_time: AwareDatetime | None = None
     completion_time: AwareDatetime | None = None
@@ -186,6 +198,7 @@ class Status(StageStatus):
     """
 
     observed_generation: int | None = None
+    retry: RetryId | None = Field(default=None, description="The latest request to run the job again that was taken up")
     step: Step = Step.UPLOADED
     duration_seconds: Seconds | None = Field(
         default=None, description="The decoded length; before that the container's, where it has one"

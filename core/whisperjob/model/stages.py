@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Final, TypedDict
 
 from whisperjob.model import names
+from whisperjob.model.errors import RETRYABLE_CODES
 from whisperjob.model.phase import AnyStep, ConditionType, DiarizeStep, Phase, Reason, Stage, Step
 from whisperjob.model.resource import (
     Condition,
@@ -62,9 +63,10 @@ Outcome = OptimizeOutcome | DiarizeOutcome
 class StageState:
     """How one stage of a job stands. `dataclasses.replace` makes the next state; mypy checks every field by that.
 
-    `attempt` grows with every worker that was started. `failure_count` counts workers that failed: a restart of the
-    engine is no failure. `next_attempt_time` is set while a failure that was counted is waited out. `out_of_memory` is
-    set once a worker ran out of memory. `request_id` names the request that a stage on request answers.
+    `attempt` grows with every worker that was started. `failure_count` counts workers that failed,
+    `machine_fault_count` those that met a fault of the machine; a restart of the engine is neither. `next_attempt_time`
+    is set while a failure or a fault is waited out. `out_of_memory` is set once a worker ran out of memory.
+    `request_id` names the request that the stage answers: for a stage that every job has, the latest to run it again.
     """
 
     phase: Phase = Phase.QUEUED
@@ -72,6 +74,7 @@ class StageState:
     progress: int = 0
     attempt: int = 0
     failure_count: int = 0
+    machine_fault_count: int = 0
     out_of_memory: bool = False
     next_attempt_time: datetime | None = None
     start_time: datetime | None = None
@@ -175,6 +178,8 @@ def active_work(job: WhisperJob) -> ActiveWork | None:
 
 def active_stage(job: WhisperJob) -> Stage | None:
     """Returns the stage that has work to do, None for an idle job. Cheap, since a pass may ask it of every job."""
+    if retry_is_due(job):
+        return Stage.OPTIMIZE
     for stage, definition in STAGES.items():
         request = definition.request_in(job.spec)
         if definition.on_request and request is None:
@@ -187,8 +192,21 @@ def active_stage(job: WhisperJob) -> Stage | None:
     return None
 
 
+def retry_is_due(job: WhisperJob) -> bool:
+    """Whether the job ended in an error of the service, and its owner has requested since then to run it again."""
+    status, retry = job.status, job.spec.retry
+    return retry is not None and retry != status.retry and is_retryable(status)
+
+
+def is_retryable(status: Status) -> bool:
+    """Whether the job ended in an error that the recording need not be blamed for."""
+    return status.phase is Phase.ERROR and status.error is not None and status.error.code in RETRYABLE_CODES
+
+
 def stage_state(job: WhisperJob, stage: Stage) -> StageState:
     """Returns the state of any stage. A stage on request whose request the status does not know yet starts afresh."""
+    if stage is Stage.OPTIMIZE and retry_is_due(job):
+        return StageState(request_id=job.spec.retry)
     request = STAGES[stage].request_in(job.spec)
     recorded = _recorded(job.status, stage)
     if recorded is None or request not in (None, _answered_request(recorded)):
@@ -210,6 +228,7 @@ def to_status(state: JobState) -> Status:
     second = state.stages.get(Stage.DIARIZE)
     return Status(
         **_shared_fields(first),
+        retry=first.request_id,
         step=Step(first.step or Step.UPLOADED),
         duration_seconds=made.duration_seconds,
         output=made.output,
@@ -236,7 +255,7 @@ def _answered_request(recorded: Status | DiarizationState) -> str | None:
 def _to_state(recorded: Status | DiarizationState) -> StageState:
     if isinstance(recorded, Status):
         outcome = OptimizeOutcome(recorded.output, recorded.duration_seconds, recorded.warnings)
-        return StageState(**_shared_fields(recorded), step=recorded.step, outcome=outcome)
+        return StageState(**_shared_fields(recorded), step=recorded.step, request_id=recorded.retry, outcome=outcome)
     return StageState(
         **_shared_fields(recorded),
         step=recorded.step,
@@ -276,6 +295,7 @@ class _SharedFields(TypedDict):
     progress: int
     attempt: int
     failure_count: int
+    machine_fault_count: int
     out_of_memory: bool
     next_attempt_time: datetime | None
     start_time: datetime | None
@@ -289,6 +309,7 @@ def _shared_fields(state: StageState | StageStatus) -> _SharedFields:
         "progress": state.progress,
         "attempt": state.attempt,
         "failure_count": state.failure_count,
+        "machine_fault_count": state.machine_fault_count,
         "out_of_memory": state.out_of_memory,
         "next_attempt_time": state.next_attempt_time,
         "start_time": state.start_time,

@@ -26,8 +26,8 @@ class Worker:
     """A batch/v1 Job with its pod, or a subprocess.
 
     `reason` is a CamelCase word (a `Reason`, or one of the scheduler's), `message` a sentence: why it is pending, or
-    why it failed. A failed worker is always the fault of the infrastructure: a verdict on the input is a result, and
-    the worker that left it has succeeded.
+    why it failed. A failed worker is never known to be the fault of the input: a verdict on the input is a result, and
+    the worker that left it has succeeded. `machine_fault` says that it is known to be the machine's.
 
     `deadline_exceeded` says that it was ended because it ran too long, `out_of_memory` that it failed and that more
     memory may help. `stopping` says that it is being stopped already, so that stopping it again changes nothing.
@@ -46,4 +46,5 @@ class Worker:
     message: str = ""
     deadline_exceeded: bool = False
     out_of_memory: bool = False
+    machine_fault: bool = False
     stopping: bool = False

@@ -12,7 +12,8 @@ import urllib3
 from pydantic import ValidationError
 from urllib3.util import Retry, Timeout
 
-from whisperjob.model.errors import AttemptOverError, WhisperJobError
+from whisperjob.model.errors import AttemptOverError
+from whisperjob.model.machine_faults import MachineFault, MachineFaultError
 from whisperjob.model.protocol import CLAIM_PATH, PROGRESS_PATH, Claim, ProgressPost
 
 _CLAIM_RETRY = Retry(
@@ -31,8 +32,11 @@ FLUSH_SECONDS = 3.0
 """How long the last post may take after the work is done."""
 
 
-class EngineUnavailableError(WhisperJobError):
+class EngineUnavailableError(MachineFaultError):
     """The engine does not answer, or its answer is not that of the protocol."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(MachineFault.ENGINE_UNAVAILABLE, detail)
 
 
 class WorkClient:

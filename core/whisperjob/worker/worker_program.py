@@ -5,13 +5,12 @@
 With --token-stdin the token is the first line of standard input, and its end means that the parent died. A token file
 is read again before every request.
 
-Exit status: 0 a result or a verdict was published; 1 the infrastructure failed; 3 the attempt is over, and no result of
-it would be read; 4 the disk has no room for the work; 143 ended by SIGTERM or with the parent. One line on standard
-error says why.
+Exit status: 0 a result or a verdict was published; 1 the work failed, and it is not known why; 3 the attempt is over,
+and no result of it would be read; 4 to 10 the machine is at fault (model/machine_faults.py); 143 ended by SIGTERM or
+with the parent. One line on standard error says why.
 """
 
 import argparse
-import errno
 import logging
 import os
 import select
@@ -23,10 +22,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from whisperjob.model.errors import AttemptOverError, NoSpaceError, WhisperJobError
+from whisperjob.model.errors import AttemptOverError, WhisperJobError
 from whisperjob.model.protocol import Claim
 from whisperjob.private_memory import close_memory
 from whisperjob.worker.client import ProgressReporter, WorkClient
+from whisperjob.worker.faults import find_fault
 from whisperjob.worker.lifeline import TERMINATED, Lifeline
 from whisperjob.worker.processes.confine import die_with_parent
 from whisperjob.worker.processes.process_group import ProcessGroup
@@ -37,9 +37,6 @@ from whisperjob.worker.worker_sandbox import confine_worker
 DONE = 0
 INFRASTRUCTURE = 1
 ATTEMPT_OVER = 3
-NO_SPACE = 4
-
-_NO_SPACE_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +106,7 @@ def run_worker(
         return _explain(ATTEMPT_OVER, str(error))
     except (WhisperJobError, OSError, MemoryError) as error:
         lifeline.settle()
-        full = isinstance(error, NoSpaceError) or getattr(error, "errno", None) in _NO_SPACE_ERRNOS
-        return _explain(NO_SPACE if full else INFRASTRUCTURE, f"{type(error).__name__}: {error}")
+        return _explain(find_fault(error) or INFRASTRUCTURE, f"{type(error).__name__}: {error}")
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return DONE

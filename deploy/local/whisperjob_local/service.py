@@ -144,6 +144,7 @@ async def run_service(settings: ServiceSettings, body: Callable[[RunningService]
             diarizes=python is not None,
             upload_gate=upload_gate,
             worker_disk=space,
+            machine_problem=engine.machine.problem,
             no_diarizer_message=f"{NO_DIARIZER_MESSAGE} The service finds it when it starts.",
         )
         app = create_app(dependencies)

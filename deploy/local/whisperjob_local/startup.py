@@ -12,9 +12,9 @@ from pathlib import Path
 
 from whisperjob.files import atomic_write
 from whisperjob.model.errors import WhisperJobError
+from whisperjob.model.machine_faults import MachineFaultError
 from whisperjob.serving import listener
 from whisperjob.worker.processes import sandbox
-from whisperjob.worker.processes.runner import ProgramError
 from whisperjob_optimizer.tools import Tools
 
 
@@ -84,7 +84,7 @@ def find_ffmpeg(program: str) -> str:
     """Returns the full path of ffmpeg; ffprobe must be beside it. Raises StartupError."""
     try:
         return Tools.find(program).ffmpeg
-    except ProgramError as error:
+    except MachineFaultError as error:
         raise StartupError(f"{error}: install all of ffmpeg (Debian: apt-get install ffmpeg).") from error
 
 

@@ -20,10 +20,11 @@ from itertools import islice
 from whisperjob.deciding.fair_share import FairShare, Waiting, give_equal_weight
 from whisperjob.engine.ports import Launch, WorkerIdentity
 from whisperjob.model.clock import utc_now
+from whisperjob.model.machine_faults import SENTENCES, MachineFault, find_machine_fault
 from whisperjob.model.phase import Reason, Stage
 from whisperjob.model.space import SpaceNeed
 from whisperjob.model.workers import Worker, WorkerState
-from whisperjob.worker.worker_program import ATTEMPT_OVER, NO_SPACE
+from whisperjob.worker.worker_program import ATTEMPT_OVER
 from whisperjob_local.standby import StandbyWorker, StartedWorker, start_worker
 from whisperjob_local.worker_process import WorkerEnd, WorkerProcess
 from whisperjob_local.worker_programs import WorkerProgram
@@ -182,7 +183,7 @@ class SubprocessLauncher:
         except OSError:
             log.exception("%s could not be started", attempt.worker.name)
         finally:
-            self._space.end(attempt.launch, used_up=end is not None and end.exit_code == NO_SPACE)
+            self._space.end(attempt.launch, used_up=end is not None and end.exit_code == MachineFault.NO_SPACE)
             self._change(attempt, replace(_with_end(attempt.worker, end), ended_at=utc_now()))
             self._start_pending()
 
@@ -231,12 +232,14 @@ def _with_end(worker: Worker, end: WorkerEnd | None) -> Worker:
     The message is shown to users: it is the end of a sentence and contains nothing of the worker's output.
     """
     if end is None:
-        return _failed(worker, "the worker could not be started")
+        return replace(_failed(worker, "the worker could not be started"), machine_fault=True)
     if end.deadline_exceeded:
         exceeded = _failed(worker, "the worker ran too long", Reason.DEADLINE_EXCEEDED)
         return replace(exceeded, deadline_exceeded=True)
     if end.exit_code == 0:
         return replace(worker, state=WorkerState.SUCCEEDED, reason=Reason.SUCCEEDED, message="")
+    if fault := find_machine_fault(end.exit_code):
+        return replace(_failed(worker, SENTENCES[fault]), machine_fault=True)
     return _failed(worker, describe_exit(end.exit_code))
 
 
@@ -255,8 +258,6 @@ def describe_exit(code: int) -> str:
         return f"the worker was killed ({name})"
     if code == ATTEMPT_OVER:
         return "the engine reported that the attempt is over"
-    if code == NO_SPACE:
-        return "the disk had no room for the work"
     return f"the worker failed (exit code {code})"
 
 

@@ -8,7 +8,8 @@ from functools import partial
 from io import RawIOBase
 from pathlib import Path
 
-from whisperjob.model.errors import InputError, NoSpaceError
+from whisperjob.model.errors import InputError
+from whisperjob.model.machine_faults import NoSpaceError
 from whisperjob.model.phase import Profile
 from whisperjob.worker.processes.report_pipes import LineReader, PolledPipe
 from whisperjob.worker.processes.runner import Program

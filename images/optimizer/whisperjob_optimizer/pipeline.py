@@ -41,6 +41,7 @@ from whisperjob_optimizer.loudness import EncodingRound, OutputGain
 from whisperjob_optimizer.recording import Recording, RecordingDecoder
 from whisperjob_optimizer.reporting import OnProgress, Progress
 from whisperjob_optimizer.second_recording import has_second_recording
+from whisperjob_optimizer.self_test import BLAMING_CODES, require_working_machine
 from whisperjob_optimizer.tools import Tools, Workspace
 from whisperjob_optimizer.track_decoding import DecodedTrack, decode_tracks
 from whisperjob_optimizer.tracks import AUTO, Track, is_left_out, parse_tracks, select, to_entries
@@ -72,7 +73,7 @@ def optimize(
     """Writes the chunks into `out_dir` and returns the manifest, which the caller writes last.
 
     Both folders exist; whatever happens, `scratch` is left as it was. Raises InputError if the recording is at fault,
-    ProgramError and OSError for everything else.
+    MachineFaultError and OSError if the machine is, and ProgramError if it is not known.
     """
     size_bytes = source.stat().st_size
     if size_bytes == 0:
@@ -84,8 +85,13 @@ def optimize(
         workspace = Workspace.create(tools, Path(folder).absolute(), Deadline(limits.run_seconds), source.absolute())
         progress = Progress(on_progress)
         digest = hashing.submit(lambda: source_sha256 or _sha256(source))
-        recording = _examine(workspace, source.absolute(), safe_extension(filename), size_bytes, options, progress)
-        audio = _optimize_audio(workspace, recording, out_dir.absolute(), options, limits, progress)
+        try:
+            recording = _examine(workspace, source.absolute(), safe_extension(filename), size_bytes, options, progress)
+            audio = _optimize_audio(workspace, recording, out_dir.absolute(), options, limits, progress)
+        except InputError as error:
+            if error.code in BLAMING_CODES:
+                require_working_machine(workspace)
+            raise
         progress.report(Step.SPLITTING, 85)
         entries = _describe_chunks(audio, progress)
         source_format = audio.format

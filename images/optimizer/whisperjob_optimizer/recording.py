@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from whisperjob.model import manifest as m
-from whisperjob.model.errors import InputError, JobCode, NoSpaceError, WarningCode
+from whisperjob.model.errors import InputError, JobCode, WarningCode
+from whisperjob.model.machine_faults import NoSpaceError
 from whisperjob.model.phase import Profile, Step
 from whisperjob.model.protocol import OptimizeOptions, WorkLimits
 from whisperjob_optimizer import command, decoding, probe, steps

@@ -103,10 +103,10 @@ def examine(workspace: Workspace, source: Path, extension: str) -> Examined:
     The content counts first, so that a real container under a wrong name is recognised. Only if the content says little
     (formats without a signature) is the extension considered.
     """
-    examined = _probe(workspace, _link_source(workspace.scratch, source, ""))
+    examined = probe_file(workspace, _link_source(workspace.scratch, source, ""))
     if examined.output.score >= probe.CONFIDENT_SCORE or not extension:
         return examined
-    named = _probe(workspace, _link_source(workspace.scratch, source, extension))
+    named = probe_file(workspace, _link_source(workspace.scratch, source, extension))
     return named if named.output.score >= max(examined.output.score, 1) else examined
 
 
@@ -116,8 +116,8 @@ def _link_source(scratch: Path, source: Path, extension: str) -> Path:
     return link
 
 
-def _probe(workspace: Workspace, path: Path) -> Examined:
-    """Probes again, further, if there is sound whose format was not found yet."""
+def probe_file(workspace: Workspace, path: Path) -> Examined:
+    """Probes a file in the scratch folder; again, further, if there is sound whose format was not found yet."""
 
     def read(probe_bytes: int) -> probe.ProbeOutput:
         argv = command.probe(workspace.tools.ffprobe, path.name, probe_bytes)
@@ -369,7 +369,7 @@ def _read_highest(lines: Iterable[str], into: list[float]) -> None:
 
 
 def check_success(workspace: Workspace, completed: CompletedProgram) -> None:
-    """Raises OSError for a full disk, ProgramError for every other failure.
+    """Raises OSError for a full disk, ProgramError for every other failure whose cause is not known.
 
     An ffmpeg with two outputs ends well although one of them could not be written.
     """

@@ -4,10 +4,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+from whisperjob.model.machine_faults import MachineFault, MachineFaultError
 from whisperjob.worker.cores import available_cores
 from whisperjob.worker.processes.deadline import Deadline
 from whisperjob.worker.processes.process_group import ProcessGroup
-from whisperjob.worker.processes.runner import ProgramError, Runner, find_ffmpeg
+from whisperjob.worker.processes.runner import Runner, find_ffmpeg
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +22,11 @@ class Tools:
 
     @classmethod
     def find(cls, ffmpeg: str = "ffmpeg", *, processes: ProcessGroup | None = None) -> Self:
-        """Raises ProgramError if ffmpeg, or ffprobe beside it, is not there."""
+        """Raises MachineFaultError if ffmpeg, or ffprobe beside it, is not there."""
         path = find_ffmpeg(ffmpeg)
         ffprobe = path.with_name(path.name.replace("ffmpeg", "ffprobe"))
         if not ffprobe.exists():
-            raise ProgramError(f"ffprobe was not found beside {path}")
+            raise MachineFaultError(MachineFault.NO_PROGRAM, f"ffprobe was not found beside {path}")
         return cls(str(path), str(ffprobe), available_cores(), processes or ProcessGroup())
 
 

@@ -25,6 +25,8 @@ _HTTP: dict[HttpCode, str] = {
     HttpCode.METHOD_NOT_ALLOWED: "The path exists, not with this method; `Allow` lists those it has.",
     HttpCode.REQUEST_TIMEOUT: "The request's head or body took too long to arrive.",
     HttpCode.UPLOAD_TOO_SLOW: "The upload paused for too long, or was too slow.",
+    HttpCode.NOT_RETRYABLE: "The job cannot be run again: it has not ended, it is completed, or its recording is at "
+    "fault, or gone.",
     HttpCode.NOT_COMPLETED: "The job has no result yet, or failed: look at `GET /job/{jobId}`.",
     HttpCode.IDEMPOTENCY_MISMATCH: "This `Idempotency-Key` was used for another file or other options.",
     HttpCode.CONFLICT: "The job changed meanwhile; send it again.",

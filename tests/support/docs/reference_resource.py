@@ -8,7 +8,7 @@ import yaml
 from support.kubernetes.paths import CHART
 
 _CRD: Final = CHART / "templates" / "crd.yaml"
-_TEMPLATE_LINE: Final = re.compile(r"^.*\{\{.*\}\}.*\n", re.MULTILINE)
+_TEMPLATE: Final = re.compile(r"^\s*\{\{.*\}\}.*\n|\{\{.*?\}\}", re.MULTILINE)
 _TYPES: Final = {"date-time": "time", "integer": "whole number", "boolean": "true or false", "string": "text"}
 
 Schema = dict[str, Any]
@@ -16,7 +16,7 @@ Schema = dict[str, Any]
 
 def resource_reference() -> str:
     """The page as it must be."""
-    crd = yaml.safe_load(_TEMPLATE_LINE.sub("", _CRD.read_text()))["spec"]
+    crd = yaml.safe_load(_TEMPLATE.sub("", _CRD.read_text()))["spec"]
     (version,) = crd["versions"]
     names, schema = crd["names"], version["schema"]["openAPIV3Schema"]
     spec, status = schema["properties"]["spec"], schema["properties"]["status"]

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import IO, Final, cast
 
 from whisperjob.model.errors import WhisperJobError
-from whisperjob.worker.processes.confine import NOT_CONFINED, NOT_STARTED
+from whisperjob.model.machine_faults import MachineFault, MachineFaultError
+from whisperjob.worker.faults import find_program_fault
 from whisperjob.worker.processes.deadline import Deadline
 from whisperjob.worker.processes.limits import DEFAULT_LIMITS, Limits, Resource
 from whisperjob.worker.processes.process_group import ProcessGroup
@@ -31,11 +32,9 @@ _READ_BYTES = 65536
 _CPU_ACCURACY_SECONDS = 0.5
 """The kernel rounds down, and counts the limit on another clock than it shows."""
 
-_NOT_STARTED = (NOT_CONFINED, NOT_STARTED)
-
 
 class ProgramError(WhisperJobError):
-    """A program is missing, was killed, or failed on what it must be able to do; the recording is not at fault."""
+    """A program was killed, or failed on what it must be able to do, and it is not known why."""
 
 
 class LimitError(ProgramError):
@@ -95,8 +94,9 @@ class RunningProgram:
     def wait(self) -> CompletedProgram:
         """Waits for the end of the program and of all that it wrote.
 
-        Raises ProgramError when it was not started or was killed by a signal, LimitError when that was the signal of
-        one of its limits, InputError (run_deadline) when it was the deadline's.
+        Raises MachineFaultError when the machine is known to be at fault (worker/faults.py), ProgramError when it was
+        killed by a signal, LimitError when that was the signal of one of its limits, InputError (run_deadline) when it
+        was the deadline's.
         """
         self._wait_for_exit()
         for reader in self._program.readers:
@@ -108,10 +108,11 @@ class RunningProgram:
             raise self._deadline.to_error()
         if resource := self._reached_limit(returncode):
             raise LimitError(Path(self._program.argv[0]).name, resource)
-        if returncode < 0 or returncode in _NOT_STARTED:
-            name = Path(self._program.argv[0]).name
-            how = f"ended by signal {-returncode}" if returncode < 0 else f"not started ({returncode})"
-            raise ProgramError(f"{name} was {how}: {tail[-300:]}")
+        name = Path(self._program.argv[0]).name
+        if fault := find_program_fault(returncode, tail):
+            raise MachineFaultError(fault, f"{name} failed ({returncode}): {tail[-300:]}")
+        if returncode < 0:
+            raise ProgramError(f"{name} was ended by signal {-returncode}: {tail[-300:]}")
         return CompletedProgram(returncode, tail)
 
     def end(self) -> None:
@@ -256,9 +257,9 @@ class Runner:
 def find_ffmpeg(name: str) -> Path:
     """Returns the absolute path of the ffmpeg that is named by a path or found in PATH.
 
-    Raises ProgramError if it is not there.
+    Raises MachineFaultError if it is not there.
     """
     path = shutil.which(name)
     if path is None:
-        raise ProgramError(f"ffmpeg was not found ({name})")
+        raise MachineFaultError(MachineFault.NO_PROGRAM, f"ffmpeg was not found ({name})")
     return Path(path).absolute()

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from whisperjob.model.errors import WhisperJobError
+from whisperjob.model.machine_faults import MachineFault, MachineFaultError
 from whisperjob.worker.processes import confine, own_user
 from whisperjob.worker.processes.limits import DEFAULT_LIMITS, Limits
 from whisperjob.worker.processes.program_files import find_program_files
@@ -33,8 +33,11 @@ _EVERYBODYS: Final = (
 _log = logging.getLogger(__name__)
 
 
-class NotConfinedError(WhisperJobError):
+class NotConfinedError(MachineFaultError):
     """The settings require the whole sandbox, and this machine lacks a part of it."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(MachineFault.NOT_CONFINED, detail)
 
 
 @dataclass(frozen=True, slots=True)

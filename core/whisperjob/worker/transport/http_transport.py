@@ -11,9 +11,17 @@ from urllib3.util import Retry, Timeout
 
 from whisperjob.model.backoff import Backoff
 from whisperjob.model.base import Model
-from whisperjob.model.errors import NoSpaceError
+from whisperjob.model.machine_faults import NoSpaceError
 from whisperjob.model.protocol import HttpRead, HttpWrite
-from whisperjob.worker.transport.port import FetchedFile, TransportError, check_sha256, check_size, write_json
+from whisperjob.worker.transport.port import (
+    FetchedFile,
+    StoreUnreachableError,
+    TransportError,
+    check_sha256,
+    check_size,
+    describe,
+    write_json,
+)
 from whisperjob.worker.transport.post_form import PostForm
 from whisperjob.worker.transport.renewable_claim import RenewableClaim
 
@@ -54,7 +62,7 @@ class HttpTransport:
             else:
                 return
             self._prepare_next_attempt(failures, refused=refused)
-        raise TransportError(f"the store does not take {name}")
+        raise StoreUnreachableError(f"the store does not take {name}")
 
     def publish_json(self, content: Model, name: str) -> None:
         self.publish(write_json(content, self._scratch / name), name)
@@ -62,6 +70,7 @@ class HttpTransport:
     def _download(self, path: Path, index: int) -> str:
         """Downloads an input and returns its SHA-256. An interrupted transfer continues where it stopped."""
         digest, size, expected = hashlib.sha256(), 0, self._claim.current.inputs[index]
+        complete = False
         with path.open("wb") as out:
             for failures in range(1, _ATTEMPTS + 1):
                 refused = False
@@ -74,9 +83,13 @@ class HttpTransport:
                     refused = True
                 except urllib3.exceptions.HTTPError:
                     pass
-                if size >= expected.size_bytes:
+                else:
+                    complete = True  # shorter than its record says or not: the store gave all that it has
+                if complete or size >= expected.size_bytes:
                     break
                 self._prepare_next_attempt(failures, refused=refused)
+        if not complete and size < expected.size_bytes:
+            raise StoreUnreachableError(f"the store does not give {describe(expected)}")
         check_size(expected, size)
         return digest.hexdigest()
 
@@ -128,4 +141,4 @@ def _check(response: urllib3.BaseHTTPResponse) -> None:
         raise _RefusedError
     if response.status in (408, 429) or response.status >= 500:
         raise urllib3.exceptions.HTTPError(f"HTTP {response.status}")
-    raise TransportError(f"the store answers HTTP {response.status}")
+    raise StoreUnreachableError(f"the store answers HTTP {response.status}")

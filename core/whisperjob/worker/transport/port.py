@@ -6,11 +6,19 @@ from typing import Protocol
 
 from whisperjob.model.base import Model
 from whisperjob.model.errors import WhisperJobError
+from whisperjob.model.machine_faults import MachineFault, MachineFaultError
 from whisperjob.model.protocol import Input
 
 
 class TransportError(WhisperJobError):
     """The store did not give an input or did not take a result; the recording is not at fault."""
+
+
+class StoreUnreachableError(TransportError, MachineFaultError):
+    """The store did not answer, or not with success, for as long as the worker has tried."""
+
+    def __init__(self, detail: str) -> None:
+        MachineFaultError.__init__(self, MachineFault.STORE_UNAVAILABLE, detail)
 
 
 @dataclass(frozen=True, slots=True)
