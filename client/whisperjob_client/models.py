@@ -1,12 +1,13 @@
 """The answers of the service, parsed. Unknown fields are retained, because a newer service may have more.
 
-The service is not trusted: numbers are finite and of a possible size, and text that people are shown is one line
+The service is not trusted: the first bad entry of a list ends the reading, because millions would take gigabytes to be
+named; numbers are finite and of a possible size, and text that people are shown is one line
 without control characters, so nothing behind this module has to think of that.
 """
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, FailFast, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
 from whisperjob_client.plain_text import plain
@@ -77,7 +78,7 @@ class Stats(Answer):
     processing: Count
     completed: Count
     errored: Count
-    top_clients: tuple[TopClient, ...] = ()
+    top_clients: Annotated[tuple[TopClient, ...], FailFast()] = ()
 
 
 class RequestWarning(Answer):
@@ -92,7 +93,7 @@ class Accepted(Answer):
     status: JobState
     message: Sentence = ""
     status_url: Address = ""
-    warnings: tuple[RequestWarning, ...] = ()
+    warnings: Annotated[tuple[RequestWarning, ...], FailFast()] = ()
 
 
 class Chunk(Answer):
@@ -138,13 +139,13 @@ class Job(Answer):
     original_size_mb: Annotated[Amount, Field(alias="originalSizeMB")] = 0.0
     duration: Amount | None = None
     created_at: Label = ""
-    warnings: tuple[Label, ...] = ()
+    warnings: Annotated[tuple[Label, ...], FailFast()] = ()
     error: Sentence | None = None
     error_code: Label | None = None
     output_size_mb: Annotated[Amount | None, Field(alias="outputSizeMB")] = None
     total_chunks: Count | None = None
-    chunks: tuple[Chunk, ...] = ()
-    tracks: tuple[Track, ...] = ()
+    chunks: Annotated[tuple[Chunk, ...], FailFast()] = ()
+    tracks: Annotated[tuple[Track, ...], FailFast()] = ()
 
     @property
     def ended(self) -> bool:
@@ -153,7 +154,7 @@ class Job(Answer):
 
 
 class JobPage(Answer):
-    jobs: tuple[Job, ...]
+    jobs: Annotated[tuple[Job, ...], FailFast()]
     next_cursor: Address | None = None
 
 
@@ -168,15 +169,15 @@ class Trim(Answer):
     duration: Amount | None = None
     output_size_mb: Annotated[Amount | None, Field(alias="outputSizeMB")] = None
     total_chunks: Count = 0
-    chunks: tuple[Chunk, ...] = ()
-    warnings: tuple[RequestWarning, ...] = ()
+    chunks: Annotated[tuple[Chunk, ...], FailFast()] = ()
+    warnings: Annotated[tuple[RequestWarning, ...], FailFast()] = ()
 
 
 class DiarizationStarted(Answer):
     job_id: Label
     status: Label
     message: Sentence = ""
-    warnings: tuple[RequestWarning, ...] = ()
+    warnings: Annotated[tuple[RequestWarning, ...], FailFast()] = ()
 
 
 class Turn(Answer):
@@ -197,14 +198,14 @@ class DiarizationResult(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
-    segments: tuple[Turn, ...] = ()
+    segments: Annotated[tuple[Turn, ...], FailFast()] = ()
     exclusive: tuple[Turn, ...] | None = None
-    speakers: tuple[SpeakerTotal, ...] = ()
+    speakers: Annotated[tuple[SpeakerTotal, ...], FailFast()] = ()
     num_speakers: Count = 0
     total_segments: Count = 0
     model: Label | None = None
     device: Label | None = None
-    notes: tuple[Sentence, ...] = ()
+    notes: Annotated[tuple[Sentence, ...], FailFast()] = ()
     """Sentences about how it went, for example about a fallback."""
 
 

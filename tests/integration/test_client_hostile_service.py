@@ -67,6 +67,8 @@ def bomb(coding: str) -> list[bytes]:
         pytest.param(lambda: _then(b"HTTP/1.1 200 OK\r\n", repeat(b"X-A: b\r\n" * 999)), "broke", id="endless head"),
         pytest.param(lambda: whole(b"[" * 60_000 + b"]" * 60_000), "no WhisperJob answer", id="60,000 levels"),
         pytest.param(lambda: whole(job(x=[{}] * 3_000_000)), "no WhisperJob answer", id="a list of objects"),
+        pytest.param(lambda: whole(job(chunks=[{}] * 1_900_000)), "no WhisperJob answer", id="empty chunks"),
+        pytest.param(lambda: whole(job(tracks=[{"index": -1}] * 900_000)), "no WhisperJob answer", id="bad tracks"),
         pytest.param(lambda: whole(b"\0" * 1000), "no WhisperJob answer", id="NUL bytes"),
         pytest.param(lambda: whole(b"\xff\xfe" * 1000), "no WhisperJob answer", id="no text"),
         pytest.param(lambda: whole(job(duration=float("nan"))), "no WhisperJob answer", id="NaN"),

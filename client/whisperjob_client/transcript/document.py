@@ -5,9 +5,17 @@ The schema in docs/reference is made of these models. Version 2 added `source`, 
 """
 
 import json
-from typing import Any, ClassVar, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    FailFast,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+)
 from pydantic.alias_generators import to_camel
 
 from whisperjob_client.errors import UsageError
@@ -119,10 +127,12 @@ class TranscriptDocument(_Part):
     duration: float = Field(description="The recording's length in seconds.")
     source: DocumentSource | None = Field(default=None, description="The recording; null if unknown.")
     recogniser: DocumentRecogniser | None = Field(default=None, description="The recogniser; null if unknown.")
-    speakers: list[DocumentSpeaker] = Field(description="All speakers; empty if nobody was told apart.")
-    paragraphs: list[DocumentParagraph] = Field(default=[], description="The words for reading.")
-    sentences: list[DocumentSentence] = Field(default=[], description="The words as sentences.")
-    words: list[DocumentWord] = Field(description="All words, in the order of their starts.")
+    speakers: Annotated[list[DocumentSpeaker], FailFast()] = Field(
+        description="All speakers; empty if nobody was told apart."
+    )
+    paragraphs: Annotated[list[DocumentParagraph], FailFast()] = Field(default=[], description="The words for reading.")
+    sentences: Annotated[list[DocumentSentence], FailFast()] = Field(default=[], description="The words as sentences.")
+    words: Annotated[list[DocumentWord], FailFast()] = Field(description="All words, in the order of their starts.")
 
 
 def to_document(transcript: Transcript, title: str) -> TranscriptDocument:
