@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from whisperjob.model.machine_faults import MachineFaultError
 from whisperjob.worker.processes.confine import NOT_CONFINED
 from whisperjob.worker.processes.limits import Limits, Resource
 from whisperjob.worker.processes.process_group import ProcessGroup
@@ -82,7 +83,7 @@ def test_a_killed_program_did_not_reach_its_limit(tmp_path: Path) -> None:
 
 
 def test_a_program_that_cannot_be_started_or_confined_is_no_fault_of_the_recording(tmp_path: Path) -> None:
-    with pytest.raises(ProgramError, match="not started"):
+    with pytest.raises(MachineFaultError, match="not started"):
         Runner(ProcessGroup(), tmp_path, inputs=PYTHONS).run(Program(["/no/such/program"]))
     command = confined(["/bin/true"])
     command[4] = command[4][:40]
