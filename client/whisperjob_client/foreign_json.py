@@ -12,7 +12,7 @@ MAX_VALUES: Final = 2_000_000
 """Of an answer: each value needs up to a hundred times the memory of its text. The diarization of 24 hours of lively
 talk has some 600,000."""
 
-_STRING: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
+_STRING: Final = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _BRACKET: Final = re.compile(r"[\[\]{}]")
 
 

@@ -49,15 +49,18 @@ _TOO_LONG = re.compile(
     re.I | re.S,
 )
 _UNITS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
-_SECONDS = re.compile(r"(\d+(?:\.\d+)?)\s*(hours?|hrs?|h|minutes?|mins?|m|seconds?|secs?|s)\b", re.I)
-_BYTES = re.compile(r"(\d+(?:\.\d+)?)\s*(GiB|MiB|KiB|GB|MB|KB|G|M|K|bytes?)\b", re.I)
+_SECONDS = re.compile(
+    r"(?<!\d)(\d{1,12}(?:\.\d{1,12})?)\s{0,9}(hours?|hrs?|h|minutes?|mins?|m|seconds?|secs?|s)\b", re.I
+)
+_BYTES = re.compile(r"(?<!\d)(\d{1,15}(?:\.\d{1,12})?)\s{0,9}(GiB|MiB|KiB|GB|MB|KB|G|M|K|bytes?)\b", re.I)
 _BARE_BYTES = re.compile(r"\b(\d{5,12})\b")
 _TRY_AGAIN_IN = re.compile(
     r"(?:try again|retry)(?: after| in)? "
-    r"((?:\d+(?:\.\d+)?\s?(?:hours?|minutes?|seconds?|milliseconds?|ms|h|m|s)\s?)+)",
+    r"((?:\d{1,12}(?:\.\d{1,12})?\s?(?:hours?|minutes?|seconds?|milliseconds?|ms|h|m|s)\s?){1,9})",
     re.I,
 )
-_WAIT_PART = re.compile(r"(\d+(?:\.\d+)?)\s?(ms|milliseconds?|h|m|s)", re.I)
+_WAIT_PART = re.compile(r"(\d{1,12}(?:\.\d{1,12})?)\s?(ms|milliseconds?|h|m|s)", re.I)
+_HTML_TITLE = re.compile(r"<title\b[^<>]{0,100}>([^<]{0,200})", re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,11 +171,11 @@ def _describe_field(entry: object) -> str:
 
 def is_html(text: str) -> bool:
     """Returns whether a body is a page for people. The content type does not say: whisper.cpp sends text as HTML."""
-    return re.match(r"\s*(<!doctype\b|<\?xml\b|<html\b|<head\b|<body\b)", text, re.I) is not None
+    return re.match(r"\s*+(<!doctype\b|<\?xml\b|<html\b|<head\b|<body\b)", text, re.I) is not None
 
 
 def html_title(text: str) -> str:
-    match = re.search(r"<title[^>]*>(.*?)</title>", text[:_SEARCHED_CHARACTERS], re.I | re.S)
+    match = _HTML_TITLE.search(text[:_SEARCHED_CHARACTERS])
     return f"an HTML page ({' '.join(match[1].split())[:80]})" if match else "an HTML page"
 
 

@@ -20,6 +20,7 @@ class JobCode(StrEnum):
     TRACK_UNAVAILABLE = "track_unavailable"
     DURATION_LIMIT = "duration_limit"
     DISK_LIMIT = "disk_limit"
+    RESOURCE_LIMIT = "resource_limit"
     START_DEADLINE = "start_deadline"
     RUN_DEADLINE = "run_deadline"
     INFRASTRUCTURE = "infrastructure"
@@ -51,6 +52,7 @@ INPUT_CODES = frozenset(
         JobCode.TRACK_UNAVAILABLE,
         JobCode.DURATION_LIMIT,
         JobCode.DISK_LIMIT,
+        JobCode.RESOURCE_LIMIT,
         JobCode.RUN_DEADLINE,
     }
 )

@@ -14,6 +14,17 @@ from whisperjob_optimizer.loudness import Enhancement, OutputGain
 _QUIET = ("-hide_banner", "-nostdin", "-nostats", "-v", "error")
 _PCM = ("-f", "f32le")
 _MOMENTARY = "lavfi.r128.M"
+_PROBED_ENTRIES = ":".join(
+    (
+        "program_version=version",
+        "format=format_name,probe_score,duration",
+        "stream=index,codec_type,codec_name,sample_rate,channels,channel_layout,duration",
+        "stream_disposition",
+        "stream_tags=language,title,handler_name,duration",
+        "packet=stream_index,pts_time",
+        "packet_side_data",
+    )
+)
 _PROBED_PACKETS = 64
 """Enough to see a packet of every stream that begins with the recording."""
 
@@ -70,6 +81,9 @@ class FfmpegInput:
     sample_rate: int | None = None
     channels: int | None = None
     probe_bytes: int = formats.PROBE_BYTES
+    skipped_bytes: int = 0
+    """Tags before the recording that ffmpeg shall not read (file_signatures.tags_before)."""
+
     track: int = 0
     """The audio track that is decoded, by its index among the audio streams."""
 
@@ -78,16 +92,20 @@ class FfmpegInput:
         raw: list[str] = []
         if self.raw_format is not None:
             raw = ["-f", str(self.raw_format), "-ar", str(self.sample_rate), "-ac", str(self.channels)]
-        opening = formats.input_options(probing=False, probe_bytes=self.probe_bytes)
+        opening = formats.input_options(probing=False, probe_bytes=self.probe_bytes, skipped_bytes=self.skipped_bytes)
         return [*opening, *raw, "-i", f"file:{self.path}"]
 
 
-def probe(ffprobe: str, path: str, probe_bytes: int = formats.PROBE_BYTES) -> list[str]:
-    """Builds the command that prints format and streams of a recording as JSON."""
+def probe(ffprobe: str, path: str, probe_bytes: int = formats.PROBE_BYTES, skipped_bytes: int = 0) -> list[str]:
+    """Builds the command that prints, as JSON, what is needed to know of format and streams of a recording.
+
+    Whatever else is in the file, texts of 100 MB perhaps, is not printed.
+    """
+    opening = formats.input_options(probing=True, probe_bytes=probe_bytes, skipped_bytes=skipped_bytes)
     return [
-        *(ffprobe, "-hide_banner", "-v", "error", *formats.input_options(probing=True, probe_bytes=probe_bytes)),
-        *("-show_format", "-show_streams", "-show_program_version"),
-        *("-show_packets", "-read_intervals", f"%+#{_PROBED_PACKETS}", "-of", "json=compact=1", f"file:{path}"),
+        *(ffprobe, "-hide_banner", "-v", "error", *opening),
+        *("-max_alloc", str(formats.MAX_ALLOC_BYTES), "-show_entries", _PROBED_ENTRIES),
+        *("-read_intervals", f"%+#{_PROBED_PACKETS}", "-of", "json=compact=1", f"file:{path}"),
     ]
 
 

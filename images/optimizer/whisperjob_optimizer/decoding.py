@@ -11,6 +11,7 @@ from pathlib import Path
 from whisperjob.model.errors import InputError
 from whisperjob.model.machine_faults import NoSpaceError
 from whisperjob.model.phase import Profile
+from whisperjob.worker.processes.limits import Limits
 from whisperjob.worker.processes.report_pipes import LineReader, PolledPipe
 from whisperjob.worker.processes.runner import Program
 from whisperjob_optimizer import command, steps
@@ -52,6 +53,7 @@ def decode(
     profile: Profile,
     clock: FileClock | None,
     limit: SampleLimit,
+    program_limits: Limits,
     path: Path,
     on_seconds: steps.OnSeconds,
     *,
@@ -92,7 +94,7 @@ def decode(
 
     with path.open("wb") as out:
         decoded, filtered = workspace.runner.run_converted(
-            Program(decoding, readers=tuple(reader for reader in (channels, times) if reader)),
+            Program(decoding, readers=tuple(reader for reader in (channels, times) if reader), limits=program_limits),
             convert,
             Program(filtering, stdout=out, readers=(progress, loudness)),
         )

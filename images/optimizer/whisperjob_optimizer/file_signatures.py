@@ -8,16 +8,18 @@ import re
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from whisperjob.model.mp3 import id3v2_bytes
+
 HEAD_BYTES = 64 * 1024
 
 # Bytes that somebody chose must not take long: nothing that was matched is tried again in another way (++, *+, ?>).
 _PLAYLIST = re.compile(
-    rb"""\A(?:\xef\xbb\xbf)?\s*(?:
+    rb"""\A(?:\xef\xbb\xbf)?\s*+(?:
         \#EXTM3U | \#EXT-X- | ffconcat\b | \[playlist\] | \[reference\] | \[InternetShortcut\] | \#EXTINF
-      | v=0\s*\n | SMPTE-IMF
-      | (?:<\?xml[^>]*>\s*)?+(?:<!--(?>.*?-->)\s*+)*+(?:<!DOCTYPE[^>]*>\s*)?+
+      | v=0[^\S\n]*+\n | SMPTE-IMF
+      | (?:<\?xml[^>]*+>\s*+)?+(?:<!--(?>.*?-->)\s*+)*+(?:<!DOCTYPE[^>]*+>\s*+)?+
         <(?:MPD|SmoothStreamingMedia|playlist|smil|asx|CompositionPlaylist|AssetMap|WinAmpPlaylist|rss)\b
-      | (?:rtsp|rtmp|mms|https?)://\S+\s
+      | (?:rtsp|rtmp|mms|https?)://\S++\s
     )""",
     re.VERBOSE | re.IGNORECASE | re.DOTALL,
 )
@@ -47,6 +49,20 @@ _TS_PACKET = 188
 def is_playlist(head: bytes) -> bool:
     """Returns whether a file is a text that names other files or addresses, and no recording."""
     return b"\0" not in head[:512] and bool(_PLAYLIST.match(head[:4096]) or _CONCAT_LINE.match(head[:4096]))
+
+
+def tags_before(file: BinaryIO, size_bytes: int) -> int:
+    """Returns how many bytes of ID3v2 tags come before a recording; 0 if there are none or there is nothing else.
+
+    Nothing in them is needed, and ffmpeg takes time for them that grows with the square of their number.
+    """
+    at = 0
+    while at < size_bytes:
+        tag = read_at(file, at, 10)
+        if len(tag) < 10 or 0xFF in tag[3:5] or max(tag[6:]) > 0x7F or not (length := id3v2_bytes(tag)):
+            return at
+        at += length
+    return 0
 
 
 def looks_encrypted(head: bytes) -> bool:

@@ -67,17 +67,17 @@ _HTML = re.compile(
     _XML_HEAD + rb"<(?:!doctype\s+html|html|head|body|title|meta|div|center|script|style|p|h[1-6]|pre|table)\b",
     re.IGNORECASE | re.DOTALL,
 )
-_SVG = re.compile(_XML_START + rb"<(?:\w+:)?svg\b", re.IGNORECASE | re.DOTALL)
+_SVG = re.compile(_XML_START + rb"<(?:\w++:)?svg\b", re.IGNORECASE | re.DOTALL)
 _PROPERTIES = re.compile(_XML_START + rb"<plist\b", re.IGNORECASE | re.DOTALL)
-_BASE64 = re.compile(rb"\A\s*(?:data:[^,\s]*+,)?+[A-Za-z0-9+/\r\n]{256,}=*\s*\Z")
-_FORM = re.compile(rb"\A(?:\r?\n)?--[^\r\n]+\r?\nContent-[^\r\n]+\r?\n", re.IGNORECASE)
+_BASE64 = re.compile(rb"\A\s*+(?:data:[^,\s]*+,\s*+)?+[A-Za-z0-9+/][A-Za-z0-9+/\r\n]{255,}+=*+\s*+\Z")
+_FORM = re.compile(rb"\A(?:\r?\n)?--[^\r\n]++\r?\nContent-[^\r\n]++\r?\n", re.IGNORECASE)
 _MAIL = re.compile(
     rb"\A(?:[\w-]++:[^\n]*+\n(?:[ \t][^\n]*+\n)*+)*?(?:MIME-Version|Received|Return-Path|Message-ID):", re.IGNORECASE
 )
 _ANSWER = re.compile(rb"\AHTTP/\d(?:\.\d)? \d{3}\b")
-_JSON = re.compile(rb"""\A\s*(?:\{\s*(?:"|\})|\[\s*(?:\{|\[|"|\]))""")
-_XML = re.compile(rb"\A\s*<(?:\?xml\b|[A-Za-z][\w:.-]*[\s>])")
-_EDITOR_PROJECT = re.compile(rb"\A\s*<\?xml.*?<(?:audacity)?project\b", re.IGNORECASE | re.DOTALL)
+_JSON = re.compile(rb"""\A\s*+(?:\{\s*+(?:"|\})|\[\s*+(?:\{|\[|"|\]))""")
+_XML = re.compile(rb"\A\s*+<(?:\?xml\b|[A-Za-z][\w:.-]*+[\s>])")
+_EDITOR_PROJECT = re.compile(rb"\A\s*+<\?xml.*?<(?:audacity)?project\b", re.IGNORECASE | re.DOTALL)
 _PICTURE_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1", b"avif", b"avis", b"crx ")
 _TEXT_BYTES = 4096
 _SURE_TEXT_BYTES = 16

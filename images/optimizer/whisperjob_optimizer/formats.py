@@ -123,7 +123,7 @@ _ANALYZED_SECONDS: Final = 600
 """ffmpeg's own 5 seconds miss sound that begins later. The bytes above are what ends the search."""
 
 
-def input_options(*, probing: bool, probe_bytes: int = PROBE_BYTES) -> list[str]:
+def input_options(*, probing: bool, probe_bytes: int = PROBE_BYTES, skipped_bytes: int = 0) -> list[str]:
     """Returns the options before every `-i` of untrusted bytes, for ffprobe and ffmpeg."""
     opened: list[str] = []
     if probing:
@@ -140,4 +140,5 @@ def input_options(*, probing: bool, probe_bytes: int = PROBE_BYTES) -> list[str]
         *("-max_streams", str(MAX_STREAMS)),
         *("-probesize", str(probe_bytes)),
         *("-analyzeduration", str(_ANALYZED_SECONDS * 1_000_000)),
+        *(("-skip_initial_bytes", str(skipped_bytes)) if skipped_bytes else ()),
     ]

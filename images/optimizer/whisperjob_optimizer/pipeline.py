@@ -25,7 +25,10 @@ from whisperjob.model.names import chunk_name, safe_extension
 from whisperjob.model.phase import Profile, Step
 from whisperjob.model.protocol import OptimizeOptions, WorkLimits
 from whisperjob.worker.processes.deadline import Deadline
+from whisperjob.worker.processes.limits import Resource
+from whisperjob.worker.processes.runner import LimitError
 from whisperjob_optimizer import (
+    budget,
     chunks,
     command,
     file_signatures,
@@ -88,6 +91,10 @@ def optimize(
         try:
             recording = _examine(workspace, source.absolute(), safe_extension(filename), size_bytes, options, progress)
             audio = _optimize_audio(workspace, recording, out_dir.absolute(), options, limits, progress)
+        except LimitError as error:
+            if error.resource is Resource.CPU:  # only programs that open the recording have this limit
+                raise budget.to_verdict(error.resource) from error
+            raise
         except InputError as error:
             if error.code in BLAMING_CODES:
                 require_working_machine(workspace)
@@ -164,7 +171,8 @@ def _examine(
 ) -> Recording:
     progress.report(Step.ANALYZING, 5)
     with source.open("rb") as file:
-        head = file.read(file_signatures.HEAD_BYTES)
+        skipped = 0 if options.raw_format else file_signatures.tags_before(file, size_bytes)
+        head = file_signatures.read_at(file, skipped, file_signatures.HEAD_BYTES)
         index = file_signatures.read_mp4_index(file)
         second = has_second_recording(file)
     raw = options.raw_format
@@ -174,7 +182,7 @@ def _examine(
         raise InputError(JobCode.NOT_MEDIA, archive)
     if raw is None and index and file_signatures.mp4_sound_is_encrypted(index):
         raise InputError(JobCode.ENCRYPTED, "The recording is encrypted and cannot be opened.")
-    examined = steps.examine(workspace, source, "" if raw else extension)
+    examined = steps.examine(workspace, source, "" if raw else extension, skipped)
     path, output = examined.path, examined.output
     raw, rate = raw or probe.identify_telephone_format(output), options.sample_rate
     if raw is not None and options.raw_format is None:
@@ -192,7 +200,7 @@ def _examine(
             formats = tuple(probe.identify(output, head, t.index) if t.decodable else None for t in tracks)
         except InputError as error:
             raise _explain(error, head, index) from error
-        opened = command.FfmpegInput(path.name, probe_bytes=examined.probe_bytes)
+        opened = command.FfmpegInput(path.name, probe_bytes=examined.probe_bytes, skipped_bytes=skipped)
     progress.seconds = next((found.declared_seconds for found in formats if found), None)
     progress.report(Step.ANALYZING, 10)
     encrypted = file_signatures.looks_encrypted(head)

@@ -9,7 +9,8 @@ from whisperjob.model.errors import InputError, JobCode, WarningCode
 from whisperjob.model.machine_faults import NoSpaceError
 from whisperjob.model.phase import Profile, Step
 from whisperjob.model.protocol import OptimizeOptions, WorkLimits
-from whisperjob_optimizer import command, decoding, probe, steps
+from whisperjob.worker.processes.limits import Limits
+from whisperjob_optimizer import budget, command, decoding, probe, steps
 from whisperjob_optimizer.channel_activity import are_people
 from whisperjob_optimizer.downmix import Mix, check_mix, default_mix
 from whisperjob_optimizer.file_clock import FileClock, silence_limit
@@ -95,7 +96,8 @@ class RecordingDecoder:
             clock = FileClock(found.begin_seconds, silence_limit(self.recording.size_bytes))
         source = replace(self.recording.input, track=track.index)
         limit = self._sample_limit()
-        settings = (mix, found.layout, profile, clock, limit, path, on_seconds)
+        program_limits = self._program_limits(found.declared_seconds)
+        settings = (mix, found.layout, profile, clock, limit, program_limits, path, on_seconds)
         return decoding.decode(self.workspace, source, *settings, valid_only=valid_only), clock
 
     def decode_channels(self, indices: Sequence[int]) -> list[DecodedTrack]:
@@ -123,7 +125,9 @@ class RecordingDecoder:
         """Estimates the loudness of tracks, in LUFS."""
         lengths = [self.recording.format(track).declared_seconds or 0.0 for track in tracks]
         indices = [track.index for track in tracks]
-        return steps.measure_tracks(self.workspace, self.recording.input, indices, max(lengths) or None)
+        seconds = max(lengths) or None
+        limits = self._program_limits(seconds)
+        return steps.measure_tracks(self.workspace, self.recording.input, indices, seconds, limits)
 
     def add(self, one: DecodedTrack, gain_db: float, two: DecodedTrack, two_gain_db: float) -> DecodedTrack:
         """Adds up two sounds."""
@@ -136,6 +140,9 @@ class RecordingDecoder:
     def discard(self, decoded: DecodedTrack) -> None:
         """Removes a decoded file."""
         decoded.pcm.path.unlink()
+
+    def _program_limits(self, declared_seconds: float | None) -> Limits:
+        return budget.decode_limits(self.recording.size_bytes, declared_seconds, self.limits.max_duration_seconds)
 
     def _sample_limit(self) -> decoding.SampleLimit:
         """Returns the lowest one of the limits by time, by scratch space, and by what this attempt was given of it."""

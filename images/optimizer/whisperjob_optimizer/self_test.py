@@ -12,7 +12,7 @@ from pathlib import Path
 from whisperjob.model.errors import InputError, JobCode, WhisperJobError
 from whisperjob.model.machine_faults import MachineFault, MachineFaultError
 from whisperjob.model.phase import Profile
-from whisperjob_optimizer import command, decoding, probe, steps
+from whisperjob_optimizer import budget, command, decoding, probe, steps
 from whisperjob_optimizer.downmix import default_mix
 from whisperjob_optimizer.tools import Workspace
 
@@ -55,7 +55,8 @@ def _decode_tone(workspace: Workspace, sample: Path, decoded: Path) -> int:
     found = probe.identify(steps.probe_file(workspace, sample).output, sample.read_bytes())
     limit = decoding.SampleLimit(10 * _SAMPLES, InputError(JobCode.DURATION_LIMIT, "The tone is too long."))
     source, mix = command.FfmpegInput(sample.name), default_mix(found.channels, found.layout)
-    settings = (mix, found.layout, Profile.FULL, None, limit, decoded, lambda _: None)
+    program_limits = budget.decode_limits(sample.stat().st_size, None, 1)
+    settings = (mix, found.layout, Profile.FULL, None, limit, program_limits, decoded, lambda _: None)
     return decoding.decode(workspace, source, *settings).pcm.samples
 
 

@@ -17,9 +17,10 @@ from typing import TypeVar
 
 from whisperjob.model.manifest import SAMPLE_RATE
 from whisperjob.model.mp3 import Mp3Error, with_samples
+from whisperjob.worker.processes.limits import Limits
 from whisperjob.worker.processes.report_pipes import LineReader
-from whisperjob.worker.processes.runner import CompletedProgram, Program, ProgramError
-from whisperjob_optimizer import chunks, command, formats, mp3_sizes, probe
+from whisperjob.worker.processes.runner import TO_CALLER, CompletedProgram, Program, ProgramError
+from whisperjob_optimizer import budget, chunks, command, formats, mp3_sizes, probe
 from whisperjob_optimizer.loudness import (
     ABSOLUTE_GATE_LUFS,
     HOP_SAMPLES,
@@ -47,6 +48,8 @@ _MEASURED_SECONDS = 5.0
 _CUT_WINDOW = SAMPLE_RATE // 20
 _NO_SPACE = "No space left on device"
 _FULL_DISK_BYTES = 1024 * 1024
+
+_READ_BYTES = 65_536
 
 T = TypeVar("T")
 
@@ -97,16 +100,16 @@ class Examined:
     probe_bytes: int = formats.PROBE_BYTES
 
 
-def examine(workspace: Workspace, source: Path, extension: str) -> Examined:
-    """Probes the recording.
+def examine(workspace: Workspace, source: Path, extension: str, skipped_bytes: int = 0) -> Examined:
+    """Probes the recording behind `skipped_bytes`. Raises InputError (resource_limit) for an answer without end.
 
     The content counts first, so that a real container under a wrong name is recognised. Only if the content says little
     (formats without a signature) is the extension considered.
     """
-    examined = probe_file(workspace, _link_source(workspace.scratch, source, ""))
+    examined = probe_file(workspace, _link_source(workspace.scratch, source, ""), skipped_bytes)
     if examined.output.score >= probe.CONFIDENT_SCORE or not extension:
         return examined
-    named = probe_file(workspace, _link_source(workspace.scratch, source, extension))
+    named = probe_file(workspace, _link_source(workspace.scratch, source, extension), skipped_bytes)
     return named if named.output.score >= max(examined.output.score, 1) else examined
 
 
@@ -116,12 +119,19 @@ def _link_source(scratch: Path, source: Path, extension: str) -> Path:
     return link
 
 
-def probe_file(workspace: Workspace, path: Path) -> Examined:
+def probe_file(workspace: Workspace, path: Path, skipped_bytes: int = 0) -> Examined:
     """Probes a file in the scratch folder; again, further, if there is sound whose format was not found yet."""
 
     def read(probe_bytes: int) -> probe.ProbeOutput:
-        argv = command.probe(workspace.tools.ffprobe, path.name, probe_bytes)
-        return probe.parse_output(workspace.runner.read_output(argv))
+        argv = command.probe(workspace.tools.ffprobe, path.name, probe_bytes, skipped_bytes)
+        answer = bytearray()
+        with workspace.runner.start(Program(argv, stdout=TO_CALLER, limits=budget.probe_limits())) as running:
+            while piece := running.output.read(_READ_BYTES):
+                answer += piece
+                if len(answer) > budget.PROBE_ANSWER_BYTES:
+                    raise budget.to_verdict("description")
+            running.wait()
+        return probe.parse_output(answer.decode(errors="replace"))
 
     output = read(formats.PROBE_BYTES)
     if not probe.sound_begins_later(output) or path.stat().st_size <= formats.PROBE_BYTES:
@@ -130,7 +140,11 @@ def probe_file(workspace: Workspace, path: Path) -> Examined:
 
 
 def measure_tracks(
-    workspace: Workspace, source: command.FfmpegInput, indices: Sequence[int], total_seconds: float | None
+    workspace: Workspace,
+    source: command.FfmpegInput,
+    indices: Sequence[int],
+    total_seconds: float | None,
+    limits: Limits,
 ) -> list[float | None]:
     """Estimates the integrated loudness of audio tracks by short windows that are spread over the recording; by its
     beginning where its length is not known. Tracks that are silent there are measured as a whole: None is silence."""
@@ -138,10 +152,10 @@ def measure_tracks(
     if total_seconds is not None and total_seconds > windows[0][1]:
         step = (total_seconds - _MEASURED_SECONDS) / (_MEASURED_WINDOWS - 1)
         windows = [(step * place, _MEASURED_SECONDS) for place in range(_MEASURED_WINDOWS)]
-    levels = _measure_windows(workspace, source, indices, windows)
+    levels = _measure_windows(workspace, source, indices, windows, limits)
     silent = [index for index in indices if levels[index] is None]
     if silent:
-        levels |= _measure_windows(workspace, source, silent, [(0.0, None)])
+        levels |= _measure_windows(workspace, source, silent, [(0.0, None)], limits)
     return [levels[index] for index in indices]
 
 
@@ -150,6 +164,7 @@ def _measure_windows(
     source: command.FfmpegInput,
     indices: Sequence[int],
     windows: Sequence[tuple[float, float | None]],
+    limits: Limits,
 ) -> dict[int, float | None]:
     """Returns the loudness of each track in all windows, (start, seconds), together.
 
@@ -162,10 +177,11 @@ def _measure_windows(
         readers = {index: loudness_reader(found[index]) for index in indices}
         fds = {index: reader.fd for index, reader in readers.items()}
         argv = command.measure_tracks(workspace.tools.ffmpeg, source, start, seconds, fds)
-        if workspace.runner.run(Program(argv, readers=tuple(readers.values()))).returncode:
+        program = Program(argv, readers=tuple(readers.values()), limits=limits)
+        if workspace.runner.run(program).returncode:
             if len(indices) == 1:
                 return dict.fromkeys(indices, ABSOLUTE_GATE_LUFS)
-            apart = (_measure_windows(workspace, source, [index], windows) for index in indices)
+            apart = (_measure_windows(workspace, source, [index], windows, limits) for index in indices)
             return {index: level for one in apart for index, level in one.items()}
         for index in indices:
             values[index].extend(found[index][PARTIAL_BLOCKS:])

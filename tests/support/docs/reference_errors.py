@@ -64,6 +64,7 @@ _JOB: dict[JobCode, str] = {
     "the sentence lists the tracks.",
     JobCode.DURATION_LIMIT: "Longer than it may be, as decoded.",
     JobCode.DISK_LIMIT: "Decoding it needs more scratch space than a worker has.",
+    JobCode.RESOURCE_LIMIT: "Opening or decoding it needs far more processor time or memory than a recording does.",
     JobCode.START_DEADLINE: "No worker could be started in time; submit again when there is room.",
     JobCode.RUN_DEADLINE: "The worker reached its run deadline.",
     JobCode.INFRASTRUCTURE: "Workers failed again and again, through no fault of the recording; submit again.",

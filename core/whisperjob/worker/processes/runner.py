@@ -21,7 +21,7 @@ from whisperjob.worker.faults import find_program_fault
 from whisperjob.worker.processes.deadline import Deadline
 from whisperjob.worker.processes.limits import DEFAULT_LIMITS, Limits, Resource
 from whisperjob.worker.processes.process_group import ProcessGroup
-from whisperjob.worker.processes.report_pipes import LineReader, ReportPipe
+from whisperjob.worker.processes.report_pipes import ReportPipe
 from whisperjob.worker.processes.sandbox import Reach, bare_environment, confined
 
 TO_CALLER: Final = subprocess.PIPE
@@ -29,8 +29,8 @@ TO_CALLER: Final = subprocess.PIPE
 
 _STDERR_TAIL_BYTES = 4096
 _READ_BYTES = 65536
-_CPU_ACCURACY_SECONDS = 0.5
-"""The kernel rounds down, and counts the limit on another clock than it shows."""
+_CPU_ACCURACY = 0.1
+"""The kernel rounds down, and counts the limit on another clock than it shows: both differ by some percent."""
 
 
 class ProgramError(WhisperJobError):
@@ -128,7 +128,7 @@ class RunningProgram:
         if returncode == -signal.SIGXFSZ:
             return Resource.FILE
         killed = returncode == -signal.SIGKILL
-        if killed and limits.cpu_seconds and self._cpu_seconds > limits.cpu_seconds - _CPU_ACCURACY_SECONDS:
+        if killed and limits.cpu_seconds and self._cpu_seconds > limits.cpu_seconds * (1 - _CPU_ACCURACY) - 0.5:
             return Resource.CPU
         return None
 
@@ -245,13 +245,6 @@ class Runner:
             into.close()
             writer.output.close()
             return writer.wait(), reader.wait()
-
-    def read_output(self, argv: list[str]) -> str:
-        """Runs a program and returns its whole standard output, for small answers."""
-        pieces: list[str] = []
-        reader = LineReader(pieces.extend)
-        self.run(Program(argv, stdout=reader.fd, readers=(reader,)))
-        return "".join(pieces)
 
 
 def find_ffmpeg(name: str) -> Path:
