@@ -83,6 +83,8 @@ _TEXT_BYTES = 4096
 _SURE_TEXT_BYTES = 16
 """So many bytes of ASCII and no control character are no chance, if they are a tenth of all."""
 
+_LONG_TEXT_BYTES = 1024
+
 _UNKNOWN_LETTER = "\N{MIDDLE DOT}"
 
 
@@ -95,6 +97,11 @@ def describe_archive(head: bytes) -> str | None:
     if head[257:262] == b"ustar":
         return f"The file is a tar archive. {_UNPACK}"
     return next((text for magic, text in _ARCHIVES if head.startswith(magic)), None)
+
+
+def is_surely_text(head: bytes) -> bool:
+    """Returns whether it is so much text, and nothing else, that a format without a signature is a wrong guess."""
+    return len(head) >= _LONG_TEXT_BYTES and _decode_text(head[:_TEXT_BYTES]) is not None
 
 
 def describe(head: bytes, *, index_missing: bool) -> str | None:

@@ -184,6 +184,8 @@ def _examine(
         raise InputError(JobCode.ENCRYPTED, "The recording is encrypted and cannot be opened.")
     examined = steps.examine(workspace, source, "" if raw else extension, skipped)
     path, output = examined.path, examined.output
+    if raw is None and output.score < probe.CONFIDENT_SCORE and foreign_files.is_surely_text(head):
+        raise InputError(JobCode.NOT_MEDIA, foreign_files.describe(head, index_missing=False) or foreign_files.TEXT)
     raw, rate = raw or probe.identify_telephone_format(output), options.sample_rate
     if raw is not None and options.raw_format is None:
         rate = rate or probe.TELEPHONE_RATE

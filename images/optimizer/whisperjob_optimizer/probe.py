@@ -22,6 +22,10 @@ _EXACT_CONTAINERS = frozenset(
 _FRAGMENTS_FOLLOW = b"mvex"
 """The box of an MP4's index that says so."""
 
+_LOWEST_RATE, _HIGHEST_RATE = 1000, 6_000_000
+"""In Hz. The lower one is that of headerless PCM; the higher one is above all of DSD. A sample that lasts a second
+would become 16,000 of ours."""
+
 CONFIDENT_SCORE = 51
 """Of ffmpeg's own score, up to 100. An extension alone scores 50; content with no more is probed again with it."""
 
@@ -103,6 +107,8 @@ def identify(output: ProbeOutput, head: bytes, track: int = 0) -> SourceFormat:
         if file_signatures.looks_encrypted(head):
             raise InputError(JobCode.ENCRYPTED, "The recording is encrypted and cannot be opened.")
         raise InputError(JobCode.NOT_MEDIA, "The sound in this file is damaged or in a format that cannot be decoded.")
+    if not _LOWEST_RATE <= rate <= _HIGHEST_RATE:
+        raise InputError(JobCode.NOT_MEDIA, f"No recording has {rate:,} samples a second, as this file says of itself.")
     of_stream = _seconds(first.get("duration"))
     tagged = _clock(str(first.get("tags", {}).get("DURATION", "")))
     layout = str(first.get("channel_layout", ""))
