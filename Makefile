@@ -8,6 +8,8 @@
 #                        BENCH="--help")
 # make docs              the pages of docs/ as a site, in dist/docs
 # make diarizer          set up who speaks when, once: PyTorch, pyannote.audio and models (2 to 6 GB, some minutes)
+# make chaos             break programs, disks, clocks and networks, check every promise, and write the figures to
+#                        docs/reliability.md (an hour; for options CHAOS="--help")
 # make bench-diarization measure it, and write the figures (a quarter of an hour)
 # make images            build the container images with docker, try them, and show their sizes
 # make cluster           the service on a real cluster of processes on this machine (root), until Ctrl-C
@@ -23,7 +25,7 @@ override FILE := $(value FILE)
 export FILE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run check test coverage bench docs diarizer bench-diarization images cluster kind e2e lock clean
+.PHONY: help setup run check test coverage bench chaos docs diarizer bench-diarization images cluster kind e2e lock clean
 .SILENT: help setup run docs
 
 BIN := .venv/bin
@@ -60,6 +62,10 @@ coverage:
 bench:
 	deploy/local/setup.sh bench
 	PYTHONPATH=tests $(BIN)/python -m bench $(BENCH)
+
+chaos:
+	deploy/local/setup.sh dev
+	PYTHONPATH=tests $(BIN)/python -m chaos $(CHAOS)
 
 # In a copy: the generator takes a folder .cache beside its settings for its own.
 docs:

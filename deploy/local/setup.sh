@@ -6,9 +6,11 @@
 # it says in one sentence what is missing. Set PYTHON to choose the interpreter.
 set -eu
 
+# Without the wished programs, a few tests are skipped: they are installed where that is possible, and not demanded.
 case $1 in
-    bench) profile=dev programs="curl espeak-ng wrk" ;;
-    *) profile=$1 programs="" ;;
+    bench) profile=dev programs="curl espeak-ng wrk" wished="" ;;
+    dev) profile=dev programs="" wished="faketime" ;;
+    *) profile=$1 programs="" wished="" ;;
 esac
 cd "$(dirname "$0")/../.."
 case $profile in
@@ -46,6 +48,8 @@ venv_package() {
     esac
 }
 
+can_install() { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; }
+
 missing_packages() {
     if [ "$profile" != docs ]; then
         command -v ffmpeg >/dev/null && command -v ffprobe >/dev/null || echo ffmpeg
@@ -54,6 +58,11 @@ missing_packages() {
     for program in $programs; do
         command -v "$program" >/dev/null || echo "$program"
     done
+    if can_install; then
+        for program in $wished; do
+            command -v "$program" >/dev/null || echo "$program"
+        done
+    fi
     venv_is_sound || "$python" -c 'import ensurepip, venv' 2>/dev/null || venv_package
 }
 

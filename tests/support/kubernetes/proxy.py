@@ -1,4 +1,4 @@
-"""A proxy of the API server that can misbehave: its watches can end with an ERROR, as real ones sometimes do."""
+"""A proxy of the API server that can misbehave: it ends watches with an ERROR, and loses writes or their answers."""
 
 import asyncio
 import json
@@ -28,6 +28,8 @@ class MisbehavingProxy:
         self._failing: dict[str, int] = {}
         self._streams: dict[str, list[asyncio.Event]] = {}
         self._muted: set[str] = set()
+        self._lost: tuple[int, bool] | None = None
+        self.writes = 0
         self.url = ""
         self.watches: list[str] = []
 
@@ -41,14 +43,28 @@ class MisbehavingProxy:
         """Lets no more events of this kind through; its watches stay open."""
         self._muted.add(plural)
 
+    def lose_write(self, number: int, *, done: bool) -> None:
+        """Breaks the connection of the write of this number, counted from now from 1; `done` writes it before that."""
+        self.writes, self._lost = 0, (number, done)
+
     def watching(self, plural: str) -> bool:
         return bool(self._streams.get(plural))
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         headers = {name: request.headers[name] for name in _PASSED_ON if name in request.headers}
+        body = await request.read() or None
+        lost = None
+        if request.method != "GET":
+            self.writes += 1
+            lost = self._lost if self._lost and self._lost[0] == self.writes else None
+        if lost == (self.writes, False):
+            raise _break(request)
         async with self._session.request(
-            request.method, self._server.url + request.path_qs, headers=headers, data=await request.read() or None
+            request.method, self._server.url + request.path_qs, headers=headers, data=body
         ) as answer:
+            if lost:
+                await answer.read()
+                raise _break(request)
             response = web.StreamResponse(status=answer.status)
             response.content_type = answer.content_type
             await response.prepare(request)
@@ -94,6 +110,13 @@ class MisbehavingProxy:
         file = folder / "proxied.kubeconfig"
         file.write_text(yaml.safe_dump(content))
         return file
+
+
+def _break(request: web.Request) -> Exception:
+    """Closes the connection with a reset; returns what ends the handler."""
+    if request.transport is not None:
+        request.transport.abort()
+    return ConnectionResetError("lost on purpose")
 
 
 @asynccontextmanager

@@ -1,0 +1,1 @@
+"""Trouble on purpose: what the service promises is checked while programs, disks, clocks and networks fail."""
