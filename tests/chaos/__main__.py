@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
 from chaos.registry import SCENARIOS
 from chaos.scenario import NotRunError, Scenario
 
@@ -59,7 +61,7 @@ def _run(scenario: Scenario, *, full: bool) -> _Outcome:
     with tempfile.TemporaryDirectory(prefix="chaos-", ignore_cleanup_errors=True) as folder:
         try:
             mark, sentence = "held", scenario.run(Path(folder), full)
-        except NotRunError as error:
+        except (NotRunError, pytest.skip.Exception) as error:
             mark, sentence = "not run", str(error)
         except Exception as error:  # noqa: BLE001  whatever ended it, the other scenarios still run, and it is told
             mark, sentence = "broken", f"{type(error).__name__}: {error}"

@@ -1,7 +1,5 @@
 """A small disk of the service's own, which fills up or becomes read-only while jobs run."""
 
-import os
-import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -10,30 +8,30 @@ from pathlib import Path
 
 from chaos.scenario import NotRunError
 from chaos.trial import Trial, a_recording, trial
+from support.programs.small_disk import fill, small_disk
 from support.waiting import until_sync
 
-DISK_MIB = 256
+DISK_MIB = 1024
 FULL_SECONDS = 45.0
 QUICK_SECONDS = 6.0
-_LEFT_BYTES = 0
 _ENVIRONMENT = {"WHISPERJOB_MIN_FREE_BYTES": "0", "WHISPERJOB_RETRY_BASE": "1s"}
 
 
 def full_disk(folder: Path, full: bool) -> str:
     """Jobs wait for space, uploads are refused, deletion works; all goes on when there is space."""
     recording = a_recording(folder, 60)
-    with _disk(folder / "disk") as disk, trial(disk, _ENVIRONMENT) as running:
+    with small_disk(folder / "disk", DISK_MIB) as disk, trial(disk, _ENVIRONMENT) as running:
         done = running.service.upload(recording)
         running.service.ended(done)
         running.accept(recording)
         running.accept(recording)
-        filler = _fill(disk)
+        filler = fill(disk)
         with running.promises.watched(running.service):
             deleted = running.service.client.delete(f"/job/{done}")
             assert deleted.status_code == 204, f"a job cannot be deleted on a full disk: {deleted.text}"
             assert running.service.client.get(f"/job/{done}").status_code == 404
-            refused = _uploads_refused(running, recording, {507}, full, lambda: _fill(disk, filler))
-            until_sync(lambda: not _ready(running), "the service to say that it is not ready", 60)
+            refused = _uploads_refused(running, recording, {507}, full, lambda: fill(disk))
+            until_sync(lambda: not (fill(disk).stat() and _ready(running)), "the service to be not ready", 60)
             filler.unlink()
             running.promises.wait_for_ends(running.service, 240)
         until_sync(lambda: _ready(running), "the service to be ready again", 60)
@@ -45,7 +43,7 @@ def full_disk(folder: Path, full: bool) -> str:
 def read_only_folder(folder: Path, full: bool) -> str:
     """Results are served, uploads are refused, the service says that it is not ready; all goes on afterwards."""
     recording = a_recording(folder, 60)
-    with _disk(folder / "disk") as disk, trial(disk, _ENVIRONMENT) as running:
+    with small_disk(folder / "disk", DISK_MIB) as disk, trial(disk, _ENVIRONMENT) as running:
         running.accept(recording)
         running.promises.wait_for_ends(running.service, 120)
         running.accept(recording)
@@ -55,6 +53,9 @@ def read_only_folder(folder: Path, full: bool) -> str:
             until_sync(lambda: not _ready(running), "the service to say that it is not ready", 60)
         until_sync(lambda: _ready(running), "the service to be ready again", 60)
         running.accept(recording)
+        running.promises.wait_for_ends(running.service, 240)
+        assert running.service.stop() == 0
+        running.restart()  # the next start removes what could not be removed
         ends = running.settle()
     return f"{refused} uploads were refused, results were served; {len(ends)} of {len(ends)} accepted jobs completed"
 
@@ -78,15 +79,6 @@ def _ready(running: Trial) -> bool:
     return running.service.client.get("/readyz").status_code == 200
 
 
-def _fill(disk: Path, filler: Path | None = None) -> Path:
-    filler = disk / "filler" if filler is None else filler
-    with filler.open("ab") as file:
-        more = shutil.disk_usage(disk).free - _LEFT_BYTES
-        if more > 0:
-            os.posix_fallocate(file.fileno(), file.tell(), more)
-    return filler
-
-
 @contextmanager
 def _immutable(data: Path) -> Iterator[None]:
     """Nothing can be created or removed in the folders of a service, not even by root, while the block lasts."""
@@ -98,19 +90,3 @@ def _immutable(data: Path) -> Iterator[None]:
         yield
     finally:
         subprocess.run(["chattr", "-f", "-i", *folders], capture_output=True)
-
-
-@contextmanager
-def _disk(folder: Path) -> Iterator[Path]:
-    if os.geteuid() != 0:
-        raise NotRunError("only root may mount the small disk that this needs")
-    folder.mkdir()
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={DISK_MIB}m", "tmpfs", str(folder)], capture_output=True, text=True
-    )
-    if done.returncode:
-        raise NotRunError(f"the small disk that this needs cannot be mounted: {done.stderr.strip()}")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
