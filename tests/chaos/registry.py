@@ -1,7 +1,7 @@
 """All scenarios, in the order in which they run and stand in docs/reliability.md."""
 
 from chaos.scenario import Scenario
-from chaos.scenarios import api_server, clients, clock, database, disks, kills, mutations, soak, store
+from chaos.scenarios import api_server, clients, clock, database, disks, kills, mutations, programs, soak, store
 
 SCENARIOS = (
     Scenario(
@@ -9,6 +9,12 @@ SCENARIOS = (
         "`kill -9` at any moment, of the service, a worker, ffmpeg; also during an upload",
         "What was accepted is finished, once. What was not accepted leaves nothing.",
         kills.kill_at_any_moment,
+    ),
+    Scenario(
+        "programs",
+        "ffmpeg or ffprobe is missing, fails, says nothing, or is no program",
+        "Jobs wait and say so, the service is not ready, no recording is blamed, and all ends well afterwards.",
+        programs.missing_programs,
     ),
     Scenario(
         "mutations",

@@ -31,7 +31,7 @@ def full_disk(folder: Path, full: bool) -> str:
             assert deleted.status_code == 204, f"a job cannot be deleted on a full disk: {deleted.text}"
             assert running.service.client.get(f"/job/{done}").status_code == 404
             refused = _uploads_refused(running, recording, {507}, full, lambda: fill(disk))
-            until_sync(lambda: not (fill(disk).stat() and _ready(running)), "the service to be not ready", 60)
+            until_sync(lambda: _is_not_ready(running, disk), "the service to say that it is not ready", 60)
             filler.unlink()
             running.promises.wait_for_ends(running.service, 240)
         until_sync(lambda: _ready(running), "the service to be ready again", 60)
@@ -73,6 +73,11 @@ def _uploads_refused(
         refused += 1
         time.sleep(0.2)
     return refused
+
+
+def _is_not_ready(running: Trial, disk: Path) -> bool:
+    fill(disk)  # the service frees a little with every attempt
+    return not _ready(running)
 
 
 def _ready(running: Trial) -> bool:
