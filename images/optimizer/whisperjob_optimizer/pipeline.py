@@ -26,7 +26,7 @@ from whisperjob.model.phase import Profile, Step
 from whisperjob.model.protocol import OptimizeOptions, WorkLimits
 from whisperjob.worker.processes.deadline import Deadline
 from whisperjob.worker.processes.limits import Resource
-from whisperjob.worker.processes.runner import LimitError
+from whisperjob.worker.processes.runner import LimitError, ProgramError
 from whisperjob_optimizer import (
     budget,
     chunks,
@@ -95,8 +95,8 @@ def optimize(
             if error.resource is Resource.CPU:  # only programs that open the recording have this limit
                 raise budget.to_verdict(error.resource) from error
             raise
-        except InputError as error:
-            if error.code in BLAMING_CODES:
+        except (InputError, ProgramError) as error:
+            if isinstance(error, ProgramError) or error.code in BLAMING_CODES:
                 require_working_machine(workspace)
             raise
         progress.report(Step.SPLITTING, 85)
