@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from whisperjob.deciding.decision import AT_ONCE, Decision
@@ -40,6 +40,8 @@ class Applier:
     event_recorder: EventRecorder
     keep_source: bool
     limits_of: Callable[[str], TenantLimits]
+    _uncollected: set[str] = field(default_factory=set)
+    """The uids of jobs with a stage that ends, or that may have ended: a write may succeed whose answer is lost."""
 
     async def apply(self, job: WhisperJob, decision: Decision) -> timedelta | None:
         """Returns when to reconcile the job again; None if only a change of something makes that worthwhile.
@@ -47,14 +49,17 @@ class Applier:
         Raises RecordConflictError if the record has changed since it was observed, RecordNotFoundError.
         """
         if decision.status is not None:
+            if decision.status.phase.terminal:
+                self._uncollected.add(job.uid)
             job = await self._write(job, decision.status)
         if decision.launch_attempt is not None:
             await self._launch(job, decision.launch_stage, decision.launch_attempt)
         for worker in self.workers.of(job.uid):
             if worker.name in decision.stop:
                 await self.stop(worker)
-        if decision.status is not None and active_stage(job) is None:
+        if job.uid in self._uncollected and active_stage(job) is None:
             await self._collect_garbage(job)
+            self._uncollected.discard(job.uid)
         if decision.delete_record:
             if self.limits_of(job.spec.tenant).has_limit_of_a_day:
                 await asyncio.to_thread(note_deletion, self.store, job, utc_now())
@@ -81,6 +86,7 @@ class Applier:
         for worker in self.workers.of(tombstone.uid):
             await self.stop(worker)
         self.progress.forget(tombstone.uid)
+        self._uncollected.discard(tombstone.uid)
         await asyncio.to_thread(collect_deleted_job, self.store, tombstone)
         await self.records.finalized(tombstone.uid)
 

@@ -1,9 +1,10 @@
 """Valid files with wrong bytes: each gets an answer, and none holds up a good file."""
 
 import random
-import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -52,14 +53,13 @@ def mutated_files(folder: Path, full: bool) -> str:
         files: SimpleQueue[tuple[str, bytes] | None] = SimpleQueue()
         for mutation in _mutations(originals, count):
             files.put(mutation)
-        uploaders = [threading.Thread(target=_upload_all, args=(running, files)) for _ in range(UPLOADERS)]
-        for uploader in uploaders:
-            files.put(None)
-            uploader.start()
-        with running.promises.watched(running.service):
+        with ThreadPoolExecutor(UPLOADERS) as uploaders, running.promises.watched(running.service):
+            for _ in range(UPLOADERS):
+                files.put(None)
+            uploads = [uploaders.submit(_upload_all, running, files) for _ in range(UPLOADERS)]
             busy = latencies(running.service, 3)
-            for uploader in uploaders:
-                uploader.join()
+            for upload in uploads:
+                upload.result()
             ends = running.settle(may_fail_with=INPUT_CODES, timeout=FILE_SECONDS)
     assert len(ends) == count, f"{len(ends)} of {count} were accepted"
     how = Counter(end["errorCode"] or "completed" for end in ends.values())
@@ -101,6 +101,6 @@ def _upload_all(running: Trial, files: "SimpleQueue[tuple[str, bytes] | None]") 
                 answer = client.post("/whisper_optimize", files={"file": (name, data)})
                 if answer.status_code not in (429, 503):
                     break
-                threading.Event().wait(0.2)
+                time.sleep(0.2)
             assert answer.status_code == 202, answer.text
             running.promises.accept(answer.json()["jobId"])
