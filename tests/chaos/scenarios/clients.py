@@ -39,7 +39,8 @@ def flood_of_connections(folder: Path, full: bool) -> str:
         with running.promises.watched(running.service):
             busy = latencies(running.service, FULL_SECONDS if full else QUICK_SECONDS)
             running.accept(a_recording(folder, 5))
-            running.settle()
+            running.promises.wait_for_ends(running.service, 120)
+        running.settle()
     return f"{CONNECTIONS} connections of one address ({refused} failed): {compared(quiet, busy)}; an upload completed"
 
 

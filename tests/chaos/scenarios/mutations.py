@@ -60,7 +60,8 @@ def mutated_files(folder: Path, full: bool) -> str:
             busy = latencies(running.service, 3)
             for upload in uploads:
                 upload.result()
-            ends = running.settle(may_fail_with=INPUT_CODES, timeout=FILE_SECONDS)
+            running.promises.wait_for_ends(running.service, FILE_SECONDS)
+        ends = running.settle(may_fail_with=INPUT_CODES)
     assert len(ends) == count, f"{len(ends)} of {count} were accepted"
     how = Counter(end["errorCode"] or "completed" for end in ends.values())
     counted = ", ".join(f"{number} {code}" for code, number in how.most_common())
