@@ -150,6 +150,8 @@ def test_wrong_credentials_are_reported_without_being_shown(settings: StoreSetti
         {"s3_worker_endpoint": "store:9000"},
         {"s3_access_key": ""},
         {"s3_secret_key": SecretStr("")},
+        {"s3_grant_access_key": "grants"},
+        {"s3_grant_secret_key": SecretStr("secret")},
     ],
 )
 def test_settings_that_cannot_work_are_refused_at_once(change: dict[str, object]) -> None:

@@ -78,6 +78,7 @@ http://{{ include "whisperjob.fullname" . }}-minio.{{ .Release.Namespace }}.svc:
 {{- end }}
 {{- end }}
 
+{{- /* (merge (dict "component" "api") $) */ -}}
 {{- define "whisperjob.storeEnv" -}}
 - name: WHISPERJOB_S3_ENDPOINT
   value: {{ include "whisperjob.storeEndpoint" . | quote }}
@@ -93,10 +94,16 @@ http://{{ include "whisperjob.fullname" . }}-minio.{{ .Release.Namespace }}.svc:
   value: {{ .Values.store.bucket | quote }}
 - name: WHISPERJOB_S3_REGION
   value: {{ .Values.store.region | quote }}
+{{- $own := get .Values.store.secrets .component | default (include "whisperjob.storeSecret" .) }}
+{{- $grants := .Values.store.secrets.grants | default $own }}
 - name: WHISPERJOB_S3_ACCESS_KEY
-  valueFrom: {secretKeyRef: {name: {{ include "whisperjob.storeSecret" . }}, key: accessKey}}
+  valueFrom: {secretKeyRef: {name: {{ $own }}, key: accessKey}}
 - name: WHISPERJOB_S3_SECRET_KEY
-  valueFrom: {secretKeyRef: {name: {{ include "whisperjob.storeSecret" . }}, key: secretKey}}
+  valueFrom: {secretKeyRef: {name: {{ $own }}, key: secretKey}}
+- name: WHISPERJOB_S3_GRANT_ACCESS_KEY
+  valueFrom: {secretKeyRef: {name: {{ $grants }}, key: accessKey}}
+- name: WHISPERJOB_S3_GRANT_SECRET_KEY
+  valueFrom: {secretKeyRef: {name: {{ $grants }}, key: secretKey}}
 {{- end }}
 
 {{- define "whisperjob.podSecurity" -}}

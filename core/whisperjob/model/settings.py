@@ -198,6 +198,12 @@ class StoreSettings(Settings):
     )
     s3_access_key: str = Field(default="", description="Access key.")
     s3_secret_key: SecretStr = Field(default=SecretStr(""), description="Secret key.")
+    s3_grant_access_key: str = Field(
+        default="",
+        description="Access key of grants: the addresses and forms that are signed for workers and clients, who can "
+        "read its id there. Empty: the access key above.",
+    )
+    s3_grant_secret_key: SecretStr = Field(default=SecretStr(""), description="Secret key of grants.")
     s3_region: str = Field(default="us-east-1", description="Region; fixed, so that no look-up is needed per request.")
     s3_worker_endpoint: str | None = Field(
         default=None,

@@ -58,14 +58,17 @@ class S3Store:
             raise ValueError("no S3 endpoint is set")
         if not settings.s3_access_key or not settings.s3_secret_key.get_secret_value():
             raise ValueError("an S3 store needs an access key and a secret key")
+        if bool(settings.s3_grant_access_key) != bool(settings.s3_grant_secret_key.get_secret_value()):
+            raise ValueError("grants of an S3 store need both an access key and a secret key, or neither")
         self._bucket = settings.s3_bucket
         pool = urllib3.PoolManager(maxsize=_CONNECTIONS, timeout=_TIMEOUT, retries=_RETRIES)
         probe = urllib3.PoolManager(maxsize=4, timeout=_PROBE_TIMEOUT, retries=False)
         self._client = _client(settings, settings.s3_endpoint, pool)
         self._probe = _client(settings, settings.s3_endpoint, probe)
-        self._signer = _client(settings, settings.s3_worker_endpoint or settings.s3_endpoint, urllib3.PoolManager())
+        granting = _with_key_of_grants(settings)
+        self._signer = _client(granting, settings.s3_worker_endpoint or settings.s3_endpoint, urllib3.PoolManager())
         public = settings.s3_public_endpoint
-        self._public = _client(settings, public, urllib3.PoolManager()) if public else None
+        self._public = _client(granting, public, urllib3.PoolManager()) if public else None
         self._bucket_exists = False
 
     def ensure_bucket(self) -> None:
@@ -237,6 +240,15 @@ class S3Store:
         if not exists:
             self._bucket_exists = False
             self.ensure_bucket()
+
+
+def _with_key_of_grants(settings: StoreSettings) -> StoreSettings:
+    """Returns settings whose key is that of grants, if there is one."""
+    if not settings.s3_grant_access_key:
+        return settings
+    return settings.model_copy(
+        update={"s3_access_key": settings.s3_grant_access_key, "s3_secret_key": settings.s3_grant_secret_key}
+    )
 
 
 def _client(settings: StoreSettings, endpoint: str, pool: urllib3.PoolManager) -> Client:

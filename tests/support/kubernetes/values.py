@@ -8,6 +8,7 @@ TRYING_OUT = ("--set", "image.registry=registry.example/wj", "--set", "minio.ena
 EXTERNAL = (
     *("--set", "image.registry=registry.example/wj", "--set", "image.pullSecrets={a,b}"),
     *("--set", "store.endpoint=https://s3.example", "--set", "store.existingSecret=store"),
+    *("--set", "store.secrets.api=store-api,store.secrets.operator=store-operator,store.secrets.grants=store-grants"),
     *("--set", "store.workerEndpoint=http://s3.internal:9000", "--set", "networkPolicy.storeCidrs={10.0.0.0/8}"),
     *("--set", "networkPolicy.apiServerCidrs={10.1.0.0/16}", "--set", "api.existingSecret=keys"),
     *("--set", "networkPolicy.metricsNamespace.kubernetes\\.io/metadata\\.name=monitoring"),
