@@ -29,6 +29,11 @@ def filter_by_tenant(jobs: Iterable[WhisperJob], tenant: str) -> list[WhisperJob
     return [job for job in jobs if job.spec.tenant == tenant]
 
 
+def list_unfinished(jobs: Iterable[WhisperJob], tenant: str) -> list[WhisperJob]:
+    """Returns the jobs of a tenant that are queued or processing."""
+    return [job for job in filter_by_tenant(jobs, tenant) if not job.status.phase.terminal]
+
+
 def take_page(
     jobs: Iterable[WhisperJob], *, phase: Phase | None, limit: int, cursor: str | None
 ) -> tuple[list[WhisperJob], str | None]:

@@ -9,6 +9,7 @@ from whisperjob.model.errors import JobCode
 from whisperjob.model.manifest import ChunkEntry, Manifest, TrackEntry, Trim, TrimEntry
 from whisperjob.model.phase import ConditionType, Phase, Reason, Step
 from whisperjob.model.resource import Status, WhisperJob
+from whisperjob.model.stages import retry_is_due
 from whisperjob_api.schemas import Accepted, Chunk, JobState, JobSummary, JobView, NotTrimmed, Track, Trimmed
 
 BYTES_PER_MB = 1_048_576
@@ -90,7 +91,7 @@ def to_json(view: JobView) -> bytes:
 
 def _summarize(job: WhisperJob) -> _SummaryFields:
     """Collects the fields that the job's state has; the others are left out of the JSON."""
-    status, source = job.status, job.spec.source
+    status, source = _shown_status(job), job.spec.source
     fields: _SummaryFields = {
         "job_id": job.name,
         "status": JOB_STATES[status.phase],
@@ -123,6 +124,15 @@ def find_awaited(status: Status) -> str:
     if scheduled is None or scheduled.status == "True" or scheduled.reason == Reason.RETRYING:
         return ""  # nothing is known yet, a worker runs, or a worker failed and the next one follows in a moment
     return scheduled.message
+
+
+def _shown_status(job: WhisperJob) -> Status:
+    """Returns the status. A job that is to run again is shown as queued, which the engine records a moment later."""
+    if not retry_is_due(job):
+        return job.status
+    return job.status.model_copy(
+        update={"phase": Phase.QUEUED, "step": Step.UPLOADED, "progress": 0, "error": None, "conditions": ()}
+    )
 
 
 def to_chunks(name: str, entries: Sequence[ChunkEntry] | Sequence[TrimEntry]) -> list[Chunk]:

@@ -48,6 +48,10 @@ def test_a_program(returncode: int, stderr: str, fault: MachineFault | None) -> 
         (OSError(errno.EROFS, "read-only"), MachineFault.FILES_UNAVAILABLE),
         (OSError(errno.EMFILE, "files"), MachineFault.FILES_UNAVAILABLE),
         (OSError(errno.EIO, "a broken disk"), MachineFault.FILES_UNAVAILABLE),
+        (OSError(errno.ESTALE, "a network's disk"), MachineFault.FILES_UNAVAILABLE),
+        (BrokenPipeError(errno.EPIPE, "ffmpeg is gone"), None),  # a recording may have crashed it
+        (OSError(errno.EFBIG, "too large"), None),  # and may reach the limit of a file
+        (OSError("no number"), None),
         (StoreUnreachableError("no answer"), MachineFault.STORE_UNAVAILABLE),
         (EngineUnavailableError("no answer"), MachineFault.ENGINE_UNAVAILABLE),
         (TransportError("the source is not what was stored"), None),

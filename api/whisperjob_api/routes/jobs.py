@@ -93,6 +93,7 @@ async def delete_job(services: Services, tenant: Tenant, job_id: JobId) -> None:
         HttpCode.INVALID_REQUEST,
         HttpCode.RECORD_UNREADABLE,
         HttpCode.NOT_RETRYABLE,
+        HttpCode.TOO_MANY_JOBS,
         HttpCode.UNAVAILABLE,
     ),
 )

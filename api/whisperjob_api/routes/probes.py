@@ -26,13 +26,15 @@ class Readiness:
         self._checked_at = float("-inf")
         self._ready = False
 
-    async def check(self) -> bool:
-        """Returns whether requests can be served."""
+    async def check(self) -> str:
+        """Returns why requests cannot be served, or recordings not be worked on; empty if all is well."""
         async with self._lock:
             if time.monotonic() - self._checked_at >= READY_SECONDS:
                 self._ready = await self._check_backends()
                 self._checked_at = time.monotonic()
-            return self._ready and self._services.cache.synced and not self._services.machine_problem()
+            if not (self._ready and self._services.cache.synced):
+                return "the job records or the object store do not answer"
+            return self._services.machine_problem()
 
     async def _check_backends(self) -> bool:
         try:
@@ -53,7 +55,7 @@ async def livez() -> Alive:
     return Alive()
 
 
-def build_ready_route(check: Callable[[], Awaitable[bool]]) -> APIRouter:
+def build_ready_route(check: Callable[[], Awaitable[str]]) -> APIRouter:
     """Builds `/readyz`.
 
     It fails until the record cache is filled, while records or store do not answer, and while jobs wait because workers
@@ -63,8 +65,8 @@ def build_ready_route(check: Callable[[], Awaitable[bool]]) -> APIRouter:
 
     @ready.get("/readyz", summary="Can it take requests?", responses={503: {"model": ErrorBody}})
     async def readyz() -> Alive:
-        if not await check():
-            raise unavailable("The service is not ready.", retry_after_seconds=1)
+        if problem := await check():
+            raise unavailable(f"The service is not ready: {problem}.", retry_after_seconds=1)
         return Alive()
 
     return ready

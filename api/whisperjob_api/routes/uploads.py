@@ -8,7 +8,6 @@ from starlette.requests import Request
 
 from whisperjob.model import names
 from whisperjob.model.clock import utc_now
-from whisperjob.model.resource import WhisperJob
 from whisperjob.model.settings import ApiSettings
 from whisperjob_api import views
 from whisperjob_api.auth import note_job
@@ -16,11 +15,11 @@ from whisperjob_api.client_address import resolve_client_address
 from whisperjob_api.error_responses import error_table
 from whisperjob_api.errors import HttpCode, RequestError
 from whisperjob_api.job_creation import create_job, to_spec
-from whisperjob_api.listing import filter_by_tenant
+from whisperjob_api.listing import list_unfinished
 from whisperjob_api.multipart_reader import FORM_TYPE
 from whisperjob_api.request_middleware import UPLOAD_PATH
 from whisperjob_api.schemas import Accepted
-from whisperjob_api.services import ApiServices, Services, Tenant
+from whisperjob_api.services import Services, Tenant
 from whisperjob_api.tenant_usage import check_daily_limits, list_uses
 from whisperjob_api.unknown_names import WarningRoute, note_unknown_fields
 from whisperjob_api.upload_form import (
@@ -154,7 +153,7 @@ async def whisper_optimize(
     name = _choose_job_name(tenant, idempotency_key)
     reader = open_upload(request.headers, request.query_params, settings.max_upload_bytes)
     expected_bytes = _estimate_file_bytes(request.headers.get("content-length"), settings)
-    unfinished = [] if services.cache.get(name) else _list_unfinished(services, tenant)
+    unfinished = [] if services.cache.get(name) else list_unfinished(services.cache.all(), tenant)
     uses = [] if services.cache.get(name) else await list_uses(services, tenant)
     room = await services.measure_room()
     check_daily_limits(
@@ -191,10 +190,6 @@ def _estimate_file_bytes(content_length: str | None, settings: ApiSettings) -> i
     if int(content_length[:20]) > settings.max_upload_bytes + MAX_OVERHEAD_BYTES:
         raise too_large(settings.max_upload_bytes)
     return min(int(content_length), settings.max_upload_bytes)
-
-
-def _list_unfinished(services: ApiServices, tenant: str) -> list[WhisperJob]:
-    return [job for job in filter_by_tenant(services.cache.all(), tenant) if not job.status.phase.terminal]
 
 
 def _get_client_address(request: Request, settings: ApiSettings) -> str | None:

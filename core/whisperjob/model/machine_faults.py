@@ -25,8 +25,8 @@ class MachineFault(IntEnum):
 SENTENCES: Final[Mapping[MachineFault, str]] = {
     MachineFault.NO_SPACE: "the disk has no space left for the work",
     MachineFault.NO_MEMORY: "the machine has too little memory for the work, or allows too little",
-    MachineFault.NO_PROGRAM: "ffmpeg or ffprobe is missing on the machine, or does not work there",
-    MachineFault.NOT_CONFINED: "ffmpeg cannot be confined on the machine as the settings require it",
+    MachineFault.NO_PROGRAM: "a program of the machine (ffmpeg, ffprobe) is missing, or does not work",
+    MachineFault.NOT_CONFINED: "the sandbox that the settings require cannot be set up on the machine",
     MachineFault.STORE_UNAVAILABLE: "the object store does not answer the worker",
     MachineFault.ENGINE_UNAVAILABLE: "the service does not answer its worker",
     MachineFault.FILES_UNAVAILABLE: "files cannot be read or written on the machine",

@@ -32,7 +32,14 @@ _ERRNOS: Final[Mapping[int, MachineFault]] = {
     errno.EDQUOT: MachineFault.NO_SPACE,
     errno.ENOMEM: MachineFault.NO_MEMORY,
     errno.EAGAIN: MachineFault.NO_MEMORY,  # no further process or thread is allowed
+    **dict.fromkeys(
+        (errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR, errno.EMFILE, errno.ENFILE),
+        MachineFault.FILES_UNAVAILABLE,
+    ),
+    **dict.fromkeys((errno.ENODEV, errno.ENXIO, errno.ESTALE, errno.ETIMEDOUT), MachineFault.FILES_UNAVAILABLE),
 }
+"""No recording brings a worker to one of these. To others it may: the pipe of a program that it crashed (EPIPE), or a
+file that reaches its limit (EFBIG)."""
 
 
 def find_program_fault(returncode: int, stderr: str) -> MachineFault | None:
@@ -49,5 +56,5 @@ def find_fault(error: BaseException) -> MachineFault | None:
     if isinstance(error, MachineFaultError):
         return error.fault
     if isinstance(error, OSError):
-        return _ERRNOS.get(error.errno or 0, MachineFault.FILES_UNAVAILABLE)
+        return _ERRNOS.get(error.errno or 0)
     return None

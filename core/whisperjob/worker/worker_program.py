@@ -13,6 +13,7 @@ with the parent. One line on standard error says why.
 import argparse
 import logging
 import os
+import resource
 import select
 import shutil
 import signal
@@ -23,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from whisperjob.model.errors import AttemptOverError, WhisperJobError
+from whisperjob.model.machine_faults import MachineFault, MachineFaultError
 from whisperjob.model.protocol import Claim
 from whisperjob.private_memory import close_memory
 from whisperjob.worker.client import ProgressReporter, WorkClient
@@ -37,6 +39,9 @@ from whisperjob.worker.worker_sandbox import confine_worker
 DONE = 0
 INFRASTRUCTURE = 1
 ATTEMPT_OVER = 3
+
+_LEAST_ADDRESS_SPACE_BYTES = 1024 * 1024 * 1024
+"""ffmpeg maps about half a GiB of libraries, and a decoder may allocate as much again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +101,7 @@ def run_worker(
     lifeline.on_terminate()
     token_file, folder = arguments.token_file, arguments.scratch.absolute()
     try:
+        _require_memory()
         client = WorkClient(arguments.server, _token_source(token_file, lifeline, prepare))
         work(
             Attempt(
@@ -110,6 +116,18 @@ def run_worker(
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return DONE
+
+
+def _require_memory() -> None:
+    """Raises MachineFaultError if this process may not have as much memory as any work needs.
+
+    Both Python and ffmpeg fail in many ways then, and some of them look as if the recording were at fault.
+    """
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit != resource.RLIM_INFINITY and limit < _LEAST_ADDRESS_SPACE_BYTES:
+        least = _LEAST_ADDRESS_SPACE_BYTES >> 20
+        detail = f"the limit of address space (ulimit -v) is {limit >> 20} MiB; at least {least} are needed"
+        raise MachineFaultError(MachineFault.NO_MEMORY, detail)
 
 
 def _token_source(file: Path | None, lifeline: Lifeline, prepare: Callable[[], None] | None) -> Callable[[], str]:
