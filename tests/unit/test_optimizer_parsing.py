@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from whisperjob.model.errors import InputError, JobCode
 from whisperjob.model.phase import RawFormat
-from whisperjob_optimizer import file_signatures, headers, probe
+from whisperjob_optimizer import file_signatures, foreign_files, headers, probe
 from whisperjob_optimizer.progress import parse_progress, read_rows, read_values
 
 
@@ -201,3 +201,22 @@ def test_playlists(head: bytes) -> None:
 )
 def test_what_is_no_playlist(head: bytes) -> None:
     assert not file_signatures.is_playlist(head)
+
+
+@pytest.mark.parametrize("text", [b"<!--" * 2000, b"Dear all,\r\n" * 400, b"<?xml?>" + b"<!---->" * 9000])
+def test_much_ascii_is_surely_text(text: bytes) -> None:
+    assert foreign_files.is_surely_text(text)
+
+
+@pytest.mark.parametrize(
+    "sound",
+    [
+        pytest.param(b"UUUU" * 4000, id="silence in A-law"),
+        pytest.param(b"\xff\x7f" * 4000, id="silence in µ-law"),
+        pytest.param(b"abcd" * 2000 + b"\xd5", id="a byte that is none"),
+        pytest.param(b"<html>" * 20, id="few bytes"),
+        pytest.param(bytes(4000), id="zeros"),
+    ],
+)
+def test_sound_without_a_header_is_not(sound: bytes) -> None:
+    assert not foreign_files.is_surely_text(sound)

@@ -84,6 +84,7 @@ _SURE_TEXT_BYTES = 16
 """So many bytes of ASCII and no control character are no chance, if they are a tenth of all."""
 
 _LONG_TEXT_BYTES = 1024
+_LETTERS_OF_TEXT = 3
 
 _UNKNOWN_LETTER = "\N{MIDDLE DOT}"
 
@@ -100,8 +101,12 @@ def describe_archive(head: bytes) -> str | None:
 
 
 def is_surely_text(head: bytes) -> bool:
-    """Returns whether it is so much text, and nothing else, that a format without a signature is a wrong guess."""
-    return len(head) >= _LONG_TEXT_BYTES and _decode_text(head[:_TEXT_BYTES]) is not None
+    """Returns whether it is so much ASCII, and nothing else, that a format without a signature is a wrong guess.
+
+    Silence in A-law can be one letter again and again; other sound has bytes that are no ASCII.
+    """
+    long = len(head) >= _LONG_TEXT_BYTES and len(set(head)) >= _LETTERS_OF_TEXT
+    return long and head.isascii() and _decode_text(head) is not None
 
 
 def describe(head: bytes, *, index_missing: bool) -> str | None:
