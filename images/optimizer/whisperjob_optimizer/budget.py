@@ -15,7 +15,7 @@ PROBE_ANSWER_BYTES: Final = 4 * 2**20
 _PROGRAM_BYTES: Final = 3 * 2**30
 """Address space. ffmpeg maps half a GiB of libraries, and reserves some more for each of its threads."""
 
-_PROBE_CPU_SECONDS: Final = 20
+_PROBE_CPU_SECONDS: Final = 10
 """Reading 150 MB, or the index of a day of MP4, takes one or two."""
 
 _DECODE_CPU_SECONDS: Final = 60

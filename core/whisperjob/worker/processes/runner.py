@@ -29,8 +29,9 @@ TO_CALLER: Final = subprocess.PIPE
 
 _STDERR_TAIL_BYTES = 4096
 _READ_BYTES = 65536
-_CPU_ACCURACY = 0.1
-"""The kernel rounds down, and counts the limit on another clock than it shows: both differ by some percent."""
+_CPU_ACCURACY = 0.25
+"""The kernel counts the limit in ticks of a clock and shows another, exact time; on a busy machine they differ by some
+percent. Whoever kills a program for another reason does it long before: limits are far above what is needed."""
 
 
 class ProgramError(WhisperJobError):
