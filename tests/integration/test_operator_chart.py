@@ -294,6 +294,12 @@ def test_store_settings_are_given_to_both(rendered: list[Object]) -> None:
         assert wanted <= set(environment(one(rendered, "Deployment", part)))
 
 
+def test_with_a_secret_for_each_purpose_no_common_one_is_needed(kube_binaries: Binaries) -> None:
+    secrets = ",".join(f"store.secrets.{purpose}=store-{purpose}" for purpose in ("api", "operator", "grants"))
+    objects = helm_template(kube_binaries["helm"], *EXTERNAL, "--set", f"store.existingSecret=,{secrets}")
+    assert one(objects, "Deployment", "-operator")
+
+
 def test_workers_reach_only_what_they_need(rendered: list[Object]) -> None:
     policy = one(rendered, "NetworkPolicy", "-worker")["spec"]
     assert policy["ingress"] == []

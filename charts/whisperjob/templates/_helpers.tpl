@@ -94,7 +94,8 @@ http://{{ include "whisperjob.fullname" . }}-minio.{{ .Release.Namespace }}.svc:
   value: {{ .Values.store.bucket | quote }}
 - name: WHISPERJOB_S3_REGION
   value: {{ .Values.store.region | quote }}
-{{- $own := get .Values.store.secrets .component | default (include "whisperjob.storeSecret" .) }}
+{{- $own := get .Values.store.secrets .component }}
+{{- if not $own }}{{ $own = include "whisperjob.storeSecret" . }}{{ end }}
 {{- $grants := .Values.store.secrets.grants | default $own }}
 - name: WHISPERJOB_S3_ACCESS_KEY
   valueFrom: {secretKeyRef: {name: {{ $own }}, key: accessKey}}
