@@ -14,6 +14,7 @@ from support.builders import a_job, a_spec
 from support.kubernetes.rights import install_rights, kubeconfig_of
 from support.kubernetes.server import KubeServer, helm_template
 from support.kubernetes.settings import operator_settings
+from support.kubernetes.values import environment, one
 from support.waiting import until_sync
 from whisperjob.deciding.decision import Policy
 from whisperjob.engine.ports import Launch
@@ -205,3 +206,21 @@ def test_others_in_the_namespace_are_not_bound(installed: Installed) -> None:
     job = installed.worker(Stage.OPTIMIZE)
     container(job)["image"] = "mine:1"
     assert installed.refusal(job, as_administrator=True) == ""
+
+
+def test_a_digest_replaces_the_tag_everywhere(kube_server: KubeServer) -> None:
+    """The operator is given the image that the policy lets it run."""
+    digest = f"sha256:{'cd' * 32}"
+    rendered = kube_server.helm_template(*VALUES, "--set", f"image.digests.optimizer={digest}")
+    image = f"registry.example/whisperjob/optimizer@{digest}"
+    assert environment(one(rendered, "Deployment", "-operator"))["WHISPERJOB_WORKER_IMAGE"] == image
+    policy = one(rendered, "ValidatingAdmissionPolicy", "-worker")
+    assert any(image in validation["expression"] for validation in policy["spec"]["validations"])
+    assert "optimizer:" not in yaml.safe_dump_all(rendered)
+
+
+@pytest.mark.parametrize("digest", ["sha256:short", "latest", f"md5:{'ab' * 16}"])
+def test_what_is_no_digest_is_refused(kube_server: KubeServer, digest: str) -> None:
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        kube_server.helm_template(*VALUES, "--set", f"image.digests.optimizer={digest}")
+    assert "/image/digests/optimizer" in refused.value.stderr

@@ -23,7 +23,12 @@ app.kubernetes.io/component: {{ .component }}
 
 {{- define "whisperjob.image" -}}
 {{- $registry := required "image.registry is required: registry and path of the images, such as registry.example.com/whisperjob" .root.Values.image.registry -}}
-{{- printf "%s/%s:%s" (trimSuffix "/" $registry) .component (.root.Values.image.tag | default .root.Chart.AppVersion) -}}
+{{- $name := printf "%s/%s" (trimSuffix "/" $registry) .component -}}
+{{- with get .root.Values.image.digests .component -}}
+{{- printf "%s@%s" $name . -}}
+{{- else -}}
+{{- printf "%s:%s" $name (.root.Values.image.tag | default .root.Chart.AppVersion) -}}
+{{- end -}}
 {{- end }}
 
 {{- define "whisperjob.diarizerImage" -}}

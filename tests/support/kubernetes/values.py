@@ -7,6 +7,7 @@ Object = dict[str, Any]
 TRYING_OUT = ("--set", "image.registry=registry.example/wj", "--set", "minio.enabled=true", "--set", "minio.image=m:1")
 EXTERNAL = (
     *("--set", "image.registry=registry.example/wj", "--set", "image.pullSecrets={a,b}"),
+    *("--set", f"image.digests.optimizer=sha256:{'ab' * 32}"),
     *("--set", "store.endpoint=https://s3.example", "--set", "store.existingSecret=store"),
     *("--set", "store.secrets.api=store-api,store.secrets.operator=store-operator,store.secrets.grants=store-grants"),
     *("--set", "store.workerEndpoint=http://s3.internal:9000", "--set", "networkPolicy.storeCidrs={10.0.0.0/8}"),
