@@ -12,6 +12,7 @@
 #                        docs/reliability.md (an hour; for options CHAOS="--help")
 # make bench-diarization measure it, and write the figures (a quarter of an hour)
 # make images            build the container images with docker, try them, and show their sizes
+# make sbom              list what is in each image, as CycloneDX, in dist/sbom
 # make cluster           the service on a real cluster of processes on this machine (root), until Ctrl-C
 # make kind              the service on kind (docker, kind, helm)
 # make e2e               the tests on a cluster alone (root); with KUBECONFIG=… REGISTRY=… TAG=… on one of yours
@@ -25,7 +26,7 @@ override FILE := $(value FILE)
 export FILE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run check test coverage bench chaos docs diarizer bench-diarization images cluster kind e2e lock clean
+.PHONY: help setup run check test coverage bench chaos docs diarizer bench-diarization images sbom cluster kind e2e lock clean
 .SILENT: help setup run docs
 
 BIN := .venv/bin
@@ -88,6 +89,10 @@ bench-diarization:
 images:
 	images/build --registry "$${REGISTRY:-localhost/whisperjob}"
 
+sbom:
+	deploy/local/setup.sh sbom
+	.cache/sbom/venv/bin/python images/sbom.py --registry "$${REGISTRY:-localhost/whisperjob}" dist/sbom
+
 cluster:
 	deploy/local/setup.sh dev
 	WHISPERJOB_BUILD_CLUSTER=1 PYTHONPATH=tests exec $(BIN)/python -m cluster
@@ -108,6 +113,7 @@ lock:
 	$(COMPILE_DIARIZER) --python-version 3.12 --override requirements/diarizer.in pyproject.toml -o requirements/diarizer.txt
 	$(COMPILE_DIARIZER) --python-version 3.13 --override requirements/diarizer-debian.in pyproject.toml -o requirements/diarizer-debian.txt
 	$(COMPILE) requirements/docs.in -o requirements/docs.txt
+	$(COMPILE) requirements/sbom.in -o requirements/sbom.txt
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.* dist

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Sets .venv up from a committed lock: `setup.sh local` to run the service, `setup.sh dev` to test it as well,
-# `setup.sh bench` to measure it, too. `setup.sh docs` sets .cache/docs/venv up, which builds the documentation.
+# `setup.sh bench` to measure it, too. `setup.sh docs` sets .cache/docs/venv up, which builds the documentation, and
+# `setup.sh sbom` .cache/sbom/venv, which lists what is in the images.
 #
 # Does nothing when nothing has changed. Installs system packages only as root and only where there is apt-get; otherwise
 # it says in one sentence what is missing. Set PYTHON to choose the interpreter.
@@ -13,9 +14,10 @@ case $1 in
     *) profile=$1 programs="" wished="" ;;
 esac
 cd "$(dirname "$0")/../.."
+# A tool has an environment of its own, in which this project is not installed.
 case $profile in
-    docs) venv=.cache/docs/venv ;;
-    *) venv=.venv ;;
+    docs | sbom) venv=.cache/$profile/venv is_tool=yes ;;
+    *) venv=.venv is_tool=no ;;
 esac
 lock=requirements/$profile.txt
 stamp=$venv/.whisperjob-installed
@@ -51,7 +53,7 @@ venv_package() {
 can_install() { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; }
 
 missing_packages() {
-    if [ "$profile" != docs ]; then
+    if [ $is_tool = no ]; then
         command -v ffmpeg >/dev/null && command -v ffprobe >/dev/null || echo ffmpeg
         "$python" -c 'import ctypes; ctypes.CDLL("libseccomp.so.2")' 2>/dev/null || echo libseccomp2
     fi
@@ -114,7 +116,7 @@ install_python_packages() {
     say "Installing Python packages from $lock..."
     rm -f "$stamp"
     $pip --require-hashes --requirement "$lock"
-    [ "$profile" = docs ] || $pip --no-build-isolation --no-deps --editable .
+    [ $is_tool = yes ] || $pip --no-build-isolation --no-deps --editable .
     echo "$profile $(fingerprint "$lock")" >"$stamp"
 }
 
