@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from support.programs.processes import children_of
 from support.workers.process import running
 from support.workers.work_server import WorkServer, file_claim
 from whisperjob.model.manifest import Verdict
@@ -57,16 +58,34 @@ def run_worker(state: WorkServer, folder: Path, source: Path, filename: str) -> 
 
 
 def _watch(process: "subprocess.Popen[bytes]", scratch: Path) -> tuple[int, Cost]:
-    """Waits for the end of a worker. The kernel adds up the time of a process and of those that it waited for."""
-    most, deadline = 0, time.monotonic() + _LONGEST_SECONDS
+    """Waits for the end of a worker. The kernel adds up the time of a process and of those that it waited for.
+
+    Its figure for memory counts that of this process, too, from which the worker was forked.
+    """
+    most, memory, deadline = 0, 0, time.monotonic() + _LONGEST_SECONDS
     while True:
         pid, status, usage = os.wait4(process.pid, os.WNOHANG)
         if pid:
-            cost = Cost(usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024, most)
+            cost = Cost(usage.ru_utime + usage.ru_stime, memory, most)
             return os.waitstatus_to_exitcode(status), cost
         assert time.monotonic() < deadline, "the worker does not end"
         most = max(most, _size(scratch))
+        memory = max([memory, *map(_peak_bytes, [process.pid, *_descendants(process.pid)])])
         time.sleep(_LOOK_SECONDS)
+
+
+def _descendants(pid: int) -> list[int]:
+    children = children_of(pid)
+    return [*children, *(found for child in children for found in _descendants(child))]
+
+
+def _peak_bytes(pid: int) -> int:
+    """Returns the most memory that a program has had; 0 if it has ended."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    return 0
 
 
 def _size(folder: Path) -> int:
