@@ -78,6 +78,7 @@ async def test_the_description_has_every_route_with_examples(tmp_path: Path) -> 
             ("get", "/jobs"),
             ("get", "/job/{job_id}"),
             ("delete", "/job/{job_id}"),
+            ("post", "/job/{job_id}/retry"),
             ("get", "/job/{job_id}/download/{filename}"),
             ("post", "/demo_trim"),
             ("post", "/diarize"),

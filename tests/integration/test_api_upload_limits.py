@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from support.api.raw_http import connected, form, part, upload_head
-from support.api.server import api_settings, serving_api
+from support.api.server import KEY, OTHER_KEY, api_settings, serving_api
 from support.api.uploads import SOUND, nothing_is_stored, the_job, upload
 from support.waiting import until
 from whisperjob.model.errors import RecordsUnavailableError, StoreFullError, StoreUnavailableError
@@ -40,7 +40,7 @@ async def test_unfinished_work_is_limited_by_tenant(tmp_path: Path) -> None:
         assert int(answer.headers["retry-after"]) > 0
         assert (await upload(server, body, "Idempotency-Key: one\r\n")).status == 202  # no new job
         async with connected(server.port) as client:
-            await client.send(upload_head(len(body), key="the-key-of-bob") + body)
+            await client.send(upload_head(len(body), key=OTHER_KEY) + body)
             assert (await client.answer()).status == 202
     async with serving_api(tmp_path / "bytes", api_settings(max_unfinished_bytes=len(body) - 1)) as server:
         assert (await upload(server, body)).code == "too_many_jobs"
@@ -175,7 +175,7 @@ async def test_tenants_do_not_share_idempotency_keys(tmp_path: Path) -> None:
     body = form(part("file", SOUND))
     async with serving_api(tmp_path) as server:
         ids = set()
-        for key in ("the-key-of-alice", "the-key-of-bob"):
+        for key in (KEY, OTHER_KEY):
             async with connected(server.port) as client:
                 await client.send(upload_head(len(body), key=key, headers="Idempotency-Key: same\r\n") + body)
                 ids.add((await client.answer()).json["jobId"])
