@@ -88,7 +88,13 @@ def _handler(state: Network) -> type[BaseHTTPRequestHandler]:
             if self.command == "POST":
                 self._json(202, {"jobId": job, "status": "running", "message": "Diarization started"})
             elif seen < 3 or state.diarization_held:
-                running = {"jobId": job, "status": "running", "result": None, "error": None, "progress": min(30 * seen, 90)}
+                running = {
+                    "jobId": job,
+                    "status": "running",
+                    "result": None,
+                    "error": None,
+                    "progress": min(30 * seen, 90),
+                }
                 self._json(200, running | {"waitingFor": "a GPU" if seen == 1 else None})
             elif state.diarization_error:
                 self._json(200, {"jobId": job, "status": "error", "error": state.diarization_error})
